@@ -1,0 +1,107 @@
+/*
+ * conv.h - the convolution problem, its arithmetic, its algorithms, and running one.
+ *
+ * Axes: x is N C D H W, w is K C/groups Z R S, y is N K O P Q. A problem of rank 2 has only the last two
+ * spatial axes (H W), of rank 1 only the last (W); arrays below are indexed from the first axis present.
+ *
+ * Without flip this is cross-correlation, what deep learning calls convolution:
+ *   y[n,k,p,q] = bias[k] + sum over c,r,s of x[n, c, p*stride - pad + r*dilation, ...] * w[k,c,r,s]
+ * With flip the kernel is read backwards along every spatial axis: the true convolution of mathematics.
+ *
+ * transposed exchanges the directions: every x[n,c,h,w] adds w[c,k,r,s] * x to
+ *   y[n, k, h*stride - pad + r*dilation, ...]
+ * and its weights are C K/groups Z R S, as ONNX and PyTorch have them. x and y, C and K keep their meaning:
+ * x is what goes in, y what comes out. Arithmetic: Dumoulin and Visin, arXiv 1603.07285.
+ */
+#ifndef CONVOY_CONV_H
+#define CONVOY_CONV_H
+
+#include <convoy/device.h>
+#include <convoy/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CVY_CONV_MAX_RANK 3
+
+/* A full description; nothing in it is defaulted. cvy_conv_problem_init() fills the neutral values. */
+struct cvy_conv_problem {
+    size_t rank;     /* spatial axes: 1 to 3 */
+    size_t n;        /* batch */
+    size_t c, k;     /* channels of x and of y; both must divide by groups */
+    size_t groups;   /* 1 = none; groups == c is depthwise, k / c then the depth multiplier */
+    size_t in[CVY_CONV_MAX_RANK];       /* size of x per axis */
+    size_t kernel[CVY_CONV_MAX_RANK];   /* size of w per axis */
+    size_t stride[CVY_CONV_MAX_RANK];   /* 1 = every position */
+    size_t dilation[CVY_CONV_MAX_RANK]; /* 1 = none */
+    size_t pad_begin[CVY_CONV_MAX_RANK];
+    size_t pad_end[CVY_CONV_MAX_RANK];
+    size_t output_padding[CVY_CONV_MAX_RANK]; /* transposed only: extra size at the end of y */
+    bool transposed;
+    bool flip;
+    bool bias; /* one value for each of the k channels */
+};
+
+/* rank as given, stride, dilation, groups, n, c, k and kernel 1, everything else 0. */
+CVY_API void cvy_conv_problem_init(struct cvy_conv_problem *problem, size_t rank);
+
+/* CVY_ERROR_INVALID, and a message that says what is wrong and by how much, if the problem is impossible. */
+CVY_API enum cvy_status cvy_conv_validate(const struct cvy_conv_problem *problem);
+
+/* Shapes of the valid problem's tensors. Errors: as cvy_conv_validate(). y per axis:
+ *   forward     floor((in + pad_begin + pad_end - dilation*(kernel-1) - 1) / stride) + 1
+ *   transposed  (in-1)*stride + dilation*(kernel-1) + 1 + output_padding - pad_begin - pad_end */
+CVY_API enum cvy_status cvy_conv_x_shape(const struct cvy_conv_problem *problem, struct cvy_shape *shape);
+CVY_API enum cvy_status cvy_conv_w_shape(const struct cvy_conv_problem *problem, struct cvy_shape *shape);
+CVY_API enum cvy_status cvy_conv_y_shape(const struct cvy_conv_problem *problem, struct cvy_shape *shape);
+
+struct cvy_conv_cost {
+    double multiplications; /* of the definition, products with padding counted; FLOPs are twice this */
+    double parameters;      /* weights and bias */
+    double bytes;           /* x, w, bias and y read or written once, float32 */
+};
+CVY_API enum cvy_status cvy_conv_get_cost(const struct cvy_conv_problem *problem, struct cvy_conv_cost *cost);
+
+/* Names of the algorithms, in the order they are considered; NULL past the last. */
+CVY_API const char *cvy_conv_algo_name(size_t index);
+/* Whether the algorithm can do the problem on the device; if not, why (cut to why_size) tells the reason.
+ * false, with a reason, also for an unknown name. */
+CVY_API bool cvy_conv_algo_applies(const struct cvy_device *device, const struct cvy_conv_problem *problem,
+                                   const char *algo, char *why, size_t why_size);
+
+struct cvy_conv_params {
+    const char *algo;     /* NULL = chosen by convoy; otherwise that one or CVY_ERROR_UNSUPPORTED */
+    size_t max_workspace; /* bytes of scratch memory on the device; 0 = 256 MiB */
+};
+
+/* A convolution made ready for one device: algorithm chosen, kernels built, weights in place. */
+struct cvy_conv;
+
+/*
+ * w: float32 in the shape of cvy_conv_w_shape(); bias: k values, NULL where the problem has none. Both are
+ * copied. CVY_ERROR_UNSUPPORTED when no algorithm applies, or the one asked for does not.
+ */
+CVY_API enum cvy_status cvy_conv_create(struct cvy_conv **conv, struct cvy_device *device,
+                                        const struct cvy_conv_problem *problem, const float *w,
+                                        const float *bias, const struct cvy_conv_params *params);
+CVY_API void cvy_conv_destroy(struct cvy_conv **conv);
+CVY_API const char *cvy_conv_get_algo(const struct cvy_conv *conv);
+CVY_API size_t cvy_conv_get_workspace(const struct cvy_conv *conv);
+
+/* Enqueues on the device's queue and returns. x and y must be at least as large as their shapes need and
+ * must not overlap. event may be NULL. Runs of one conv are in order; they share its workspace. */
+CVY_API enum cvy_status cvy_conv_enqueue(struct cvy_conv *conv, struct cvy_buffer *x, struct cvy_buffer *y,
+                                         struct cvy_event *const *waits, size_t n_waits,
+                                         struct cvy_event **event);
+
+/* From host memory to host memory, in one call. algo_used may be NULL; it receives a static string. */
+CVY_API enum cvy_status cvy_conv_run(struct cvy_device *device, const struct cvy_conv_problem *problem,
+                                     const float *x, const float *w, const float *bias, float *y,
+                                     const struct cvy_conv_params *params, const char **algo_used);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

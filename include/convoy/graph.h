@@ -1,0 +1,123 @@
+/*
+ * graph.h - build a graph of operators, compile it to a plan for a device and fixed shapes, run the plan.
+ */
+#ifndef CONVOY_GRAPH_H
+#define CONVOY_GRAPH_H
+
+#include <convoy/device.h>
+#include <convoy/op.h>
+#include <convoy/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cvy_graph;
+struct cvy_value; /* one tensor of a graph; owned by the graph and alive as long as it */
+
+CVY_API enum cvy_status cvy_graph_create(struct cvy_graph **graph);
+CVY_API void cvy_graph_destroy(struct cvy_graph **graph);
+
+/* An input. Names are copied and must be unique. A dimension of 0 is open: the plan takes it from the shape
+ * given for the input. NULL shape: even the rank is open. */
+CVY_API enum cvy_status cvy_graph_add_input(struct cvy_graph *graph, struct cvy_value **value,
+                                            const char *name, const struct cvy_shape *shape);
+/* A constant, such as weights; the tensor is copied. name may be NULL. float32 where a kernel reads it. */
+CVY_API enum cvy_status cvy_graph_add_constant(struct cvy_graph *graph, struct cvy_value **value,
+                                               const char *name, const struct cvy_tensor *tensor);
+/*
+ * A node with one output. inputs are values of this graph; NULL for an optional one left out. op is copied.
+ * name may be NULL; it stands in messages and tables. CVY_ERROR_INVALID for a wrong number of inputs.
+ * Shapes are checked when a plan is made, attributes that need no shape at once.
+ */
+CVY_API enum cvy_status cvy_graph_add_node(struct cvy_graph *graph, struct cvy_value **output,
+                                           const struct cvy_op *op, struct cvy_value *const *inputs,
+                                           size_t n_inputs, const char *name);
+/* Names a value as an output, in order. One value may be several outputs. */
+CVY_API enum cvy_status cvy_graph_add_output(struct cvy_graph *graph, struct cvy_value *value,
+                                             const char *name);
+
+CVY_API size_t cvy_graph_input_count(const struct cvy_graph *graph);
+CVY_API size_t cvy_graph_output_count(const struct cvy_graph *graph);
+/* NULL past the last. */
+CVY_API const char *cvy_graph_input_name(const struct cvy_graph *graph, size_t index);
+CVY_API const char *cvy_graph_output_name(const struct cvy_graph *graph, size_t index);
+/* The declared shape (0 = open dimension); false where even the rank is open. */
+CVY_API bool cvy_graph_input_shape(const struct cvy_graph *graph, size_t index, struct cvy_shape *shape);
+
+struct cvy_plan;
+
+struct cvy_plan_params {
+    /* Shapes of the graph's inputs, in order; an input past n_input_shapes takes its declared shape, which
+     * then must have no open dimension. */
+    const struct cvy_shape *input_shapes;
+    size_t n_input_shapes;
+    const char *algo;     /* convolutions use this algorithm where it applies; NULL = chosen by convoy */
+    size_t max_workspace; /* bytes of scratch memory one layer may use; 0 = 256 MiB */
+    bool profile;         /* measure each layer; see cvy_plan_get_layer() */
+};
+
+/*
+ * Compiles the graph for n_devices devices (1 in this version). Constants are uploaded and kernels built.
+ * The graph is no longer needed afterwards. Errors name the node.
+ */
+CVY_API enum cvy_status cvy_plan_create(struct cvy_plan **plan, const struct cvy_graph *graph,
+                                        struct cvy_device *const *devices, size_t n_devices,
+                                        const struct cvy_plan_params *params);
+CVY_API void cvy_plan_destroy(struct cvy_plan **plan);
+
+CVY_API size_t cvy_plan_input_count(const struct cvy_plan *plan);
+CVY_API size_t cvy_plan_output_count(const struct cvy_plan *plan);
+CVY_API enum cvy_status cvy_plan_input_shape(const struct cvy_plan *plan, size_t index,
+                                             struct cvy_shape *shape);
+CVY_API enum cvy_status cvy_plan_output_shape(const struct cvy_plan *plan, size_t index,
+                                              struct cvy_shape *shape);
+
+/* A buffer for an input or output, by name. float32, dense, at least as large as the shape needs. */
+struct cvy_binding {
+    const char *name;
+    struct cvy_buffer *buffer;
+};
+
+/*
+ * Enqueues the whole plan behind `waits` and returns before it has run; event (may be NULL) ends with it.
+ * Every input and output must be bound. Runs of one plan are in order: they share its intermediates.
+ */
+CVY_API enum cvy_status cvy_plan_enqueue(struct cvy_plan *plan, const struct cvy_binding *bindings,
+                                         size_t n_bindings, struct cvy_event *const *waits, size_t n_waits,
+                                         struct cvy_event **event);
+
+/* Uploads, runs, waits and downloads. inputs: one float32 tensor for each input, in order, with the plan's
+ * shapes. outputs: as many zeroed structs as there are outputs; they are initialised here and finished by
+ * the caller. */
+CVY_API enum cvy_status cvy_plan_run(struct cvy_plan *plan, const struct cvy_tensor *inputs,
+                                     struct cvy_tensor *outputs);
+
+struct cvy_plan_layer {
+    const char *name;      /* the node's */
+    const char *op;        /* "Conv", ... */
+    const char *algorithm; /* a convolution's algorithm; "" for other operators */
+    struct cvy_shape output;
+    double milliseconds; /* of the last run; negative where params.profile was not set or nothing has run */
+    double flops;        /* of a convolution or Gemm; 0 for other operators */
+};
+
+CVY_API size_t cvy_plan_layer_count(const struct cvy_plan *plan);
+/* Waits for the last run. With profile, times come from the device's clock; on a device whose clock shows
+ * nothing the plan waits after each layer and takes the host's. */
+CVY_API enum cvy_status cvy_plan_get_layer(const struct cvy_plan *plan, size_t index,
+                                           struct cvy_plan_layer *layer);
+
+struct cvy_plan_memory {
+    size_t constants;     /* bytes of weights */
+    size_t intermediates; /* bytes reserved for values between layers */
+    size_t without_reuse; /* what they would take one beside the other */
+    size_t workspace;     /* scratch memory, shared by all layers */
+};
+CVY_API void cvy_plan_get_memory(const struct cvy_plan *plan, struct cvy_plan_memory *memory);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,174 @@
+/*
+ * op.h - the operators a graph is made of, each with its attributes.
+ *
+ * Semantics are ONNX's. Tensors are float32 in N C [D [H]] W order. Unused attributes are zero.
+ */
+#ifndef CONVOY_OP_H
+#define CONVOY_OP_H
+
+#include <convoy/conv.h>
+#include <convoy/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum cvy_op_type {
+    CVY_OP_CONV = 0,            /* x, w, [bias]; attributes: conv */
+    CVY_OP_RELU,                /* x */
+    CVY_OP_LEAKY_RELU,          /* x; leaky_relu */
+    CVY_OP_PRELU,               /* x, slope; slope broadcasts to x */
+    CVY_OP_CLIP,                /* x; clip */
+    CVY_OP_SIGMOID,             /* x */
+    CVY_OP_TANH,                /* x */
+    CVY_OP_IDENTITY,            /* x; also what Dropout is in inference */
+    CVY_OP_ADD,                 /* a, b; each broadcasts to the other, aligned at the last dimension */
+    CVY_OP_SUB,                 /* a, b */
+    CVY_OP_MUL,                 /* a, b */
+    CVY_OP_DIV,                 /* a, b */
+    CVY_OP_CONCAT,              /* one or more; axis */
+    CVY_OP_MAX_POOL,            /* x; pool */
+    CVY_OP_AVERAGE_POOL,        /* x; pool */
+    CVY_OP_GLOBAL_AVERAGE_POOL, /* x; spatial axes become 1 */
+    CVY_OP_BATCH_NORM,          /* x, scale, bias, mean, variance; batch_norm */
+    CVY_OP_RESHAPE,             /* x; reshape */
+    CVY_OP_FLATTEN,             /* x; axis: dimensions before it are merged, and those from it on */
+    CVY_OP_TRANSPOSE,           /* x; transpose */
+    CVY_OP_DEPTH_TO_SPACE,      /* x of rank 4; depth_to_space */
+    CVY_OP_RESIZE,              /* x; resize */
+    CVY_OP_PAD,                 /* x; pad */
+    CVY_OP_GEMM,                /* a, b, [c]: alpha*a*b + beta*c; c broadcasts; gemm */
+    CVY_OP_SOFTMAX,             /* x; softmax */
+    CVY_OP_TYPES,
+};
+
+enum cvy_auto_pad {
+    CVY_PAD_EXPLICIT = 0, /* pad_begin and pad_end as given */
+    CVY_PAD_SAME_UPPER,   /* y = ceil(x / stride); an odd rest of padding goes to the end */
+    CVY_PAD_SAME_LOWER,   /* ... to the beginning */
+    CVY_PAD_VALID,        /* none */
+};
+
+/* Spatial rank, channels and kernel come from the shapes of x and w. 0 in stride or dilation is an error. */
+struct cvy_op_conv {
+    size_t groups;
+    size_t stride[CVY_CONV_MAX_RANK];
+    size_t dilation[CVY_CONV_MAX_RANK];
+    size_t pad_begin[CVY_CONV_MAX_RANK];
+    size_t pad_end[CVY_CONV_MAX_RANK];
+    size_t output_padding[CVY_CONV_MAX_RANK];
+    enum cvy_auto_pad auto_pad;
+    bool transposed;
+    bool flip;
+};
+
+struct cvy_op_pool {
+    size_t rank; /* spatial axes; must be the rank of x minus 2 */
+    size_t kernel[CVY_CONV_MAX_RANK];
+    size_t stride[CVY_CONV_MAX_RANK];
+    size_t dilation[CVY_CONV_MAX_RANK];
+    size_t pad_begin[CVY_CONV_MAX_RANK];
+    size_t pad_end[CVY_CONV_MAX_RANK];
+    enum cvy_auto_pad auto_pad;
+    bool ceil_mode;         /* round the size of y up: windows may begin in x and end beyond its padding */
+    bool count_include_pad; /* average: divide by the whole window, padding counted */
+};
+
+enum cvy_resize_mode {
+    CVY_RESIZE_NEAREST = 0,
+    CVY_RESIZE_LINEAR,
+    CVY_RESIZE_CUBIC,
+};
+
+/* How a position of y maps to x; formulas in the ONNX specification of Resize. */
+enum cvy_resize_coordinates {
+    CVY_RESIZE_HALF_PIXEL = 0,
+    CVY_RESIZE_PYTORCH_HALF_PIXEL,
+    CVY_RESIZE_ALIGN_CORNERS,
+    CVY_RESIZE_ASYMMETRIC,
+};
+
+enum cvy_resize_nearest {
+    CVY_RESIZE_ROUND_PREFER_FLOOR = 0,
+    CVY_RESIZE_ROUND_PREFER_CEIL,
+    CVY_RESIZE_FLOOR,
+    CVY_RESIZE_CEIL,
+};
+
+/* Either scales (y = floor(x * scale)) or, where sizes[i] is not 0, the size itself, for every dimension. */
+struct cvy_op_resize {
+    enum cvy_resize_mode mode;
+    enum cvy_resize_coordinates coordinates;
+    enum cvy_resize_nearest nearest;
+    float cubic_a;         /* cubic coefficient; ONNX's default is -0.75 */
+    bool exclude_outside;  /* weights of positions outside x become 0 and the rest is scaled to sum 1 */
+    size_t rank;           /* how many of the following are given; must be the rank of x */
+    float scales[CVY_MAX_RANK];
+    size_t sizes[CVY_MAX_RANK];
+};
+
+enum cvy_pad_mode {
+    CVY_PAD_CONSTANT = 0,
+    CVY_PAD_REFLECT,   /* the edge itself is not repeated */
+    CVY_PAD_REPLICATE, /* ONNX: edge */
+    CVY_PAD_WRAP,      /* circular */
+};
+
+/* Negative amounts crop. */
+struct cvy_op_pad {
+    enum cvy_pad_mode mode;
+    float value;
+    size_t rank; /* must be the rank of x */
+    int64_t begin[CVY_MAX_RANK];
+    int64_t end[CVY_MAX_RANK];
+};
+
+struct cvy_op {
+    enum cvy_op_type type;
+    union {
+        struct cvy_op_conv conv;
+        struct cvy_op_pool pool;
+        struct cvy_op_resize resize;
+        struct cvy_op_pad pad;
+        struct {
+            float alpha;
+        } leaky_relu;
+        struct {
+            float min, max; /* -INFINITY, INFINITY: no bound */
+        } clip;
+        struct {
+            float epsilon;
+        } batch_norm;
+        struct {
+            size_t rank;
+            int64_t dims[CVY_MAX_RANK]; /* 0 = as in x (unless allow_zero), -1 = the rest, once */
+            bool allow_zero;
+        } reshape;
+        struct {
+            size_t rank;                /* 0 = reverse the dimensions */
+            size_t order[CVY_MAX_RANK]; /* y's dimension i is x's order[i] */
+        } transpose;
+        struct {
+            size_t block;
+            bool column_row_depth; /* ONNX: mode CRD; otherwise DCR */
+        } depth_to_space;
+        struct {
+            float alpha, beta;
+            bool transpose_a, transpose_b;
+        } gemm;
+        struct {
+            int64_t axis;
+            bool flatten; /* opset < 13: all dimensions from axis on are one */
+        } softmax;
+        int64_t axis; /* concat, flatten; negative counts from the end */
+    };
+};
+
+/* "Conv", "ConvTranspose", ...: ONNX's name of what op does. Never NULL. */
+CVY_API const char *cvy_op_name(const struct cvy_op *op);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,50 @@
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static struct {
+    void (*callback)(void *user, enum cvy_log_level level, const char *message);
+    void *user;
+    enum cvy_log_level max_level;
+} sink;
+
+void cvy_log_set_callback(void (*callback)(void *user, enum cvy_log_level level, const char *message),
+                          void *user, enum cvy_log_level max_level)
+{
+    sink.callback = callback;
+    sink.user = user;
+    sink.max_level = max_level;
+}
+
+static void log_va(enum cvy_log_level level, const char *format, va_list args)
+{
+    if (sink.callback == NULL || level > sink.max_level)
+        return;
+    char message[2048];
+    vsnprintf(message, sizeof(message), format, args);
+    sink.callback(sink.user, level, message);
+}
+
+void cvy_log(enum cvy_log_level level, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_va(level, format, args);
+    va_end(args);
+}
+
+enum cvy_status cvy_fail(enum cvy_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_va(CVY_LOG_ERROR, format, args);
+    va_end(args);
+    return status;
+}
+
+enum cvy_status cvy_fail_memory(const char *what, size_t bytes)
+{
+    return cvy_fail(CVY_ERROR_HOST_MEMORY, "%s: no host memory for %zu bytes; free some or use a smaller problem",
+                    what, bytes);
+}

@@ -1,0 +1,15 @@
+/* log.h - messages to the user's log callback. Each is one sentence: what, where, what to do. */
+#ifndef CVY_BASE_LOG_H
+#define CVY_BASE_LOG_H
+
+#include <convoy/base.h>
+
+void cvy_log(enum cvy_log_level level, const char *format, ...) CVY_PRINTF(2, 3);
+
+/* Logs an error and returns status, so that a failure is one line: return cvy_fail(CVY_ERROR_..., "..."). */
+enum cvy_status cvy_fail(enum cvy_status status, const char *format, ...) CVY_PRINTF(2, 3);
+
+/* The failure of a host allocation of bytes for `what`. */
+enum cvy_status cvy_fail_memory(const char *what, size_t bytes);
+
+#endif

@@ -1,0 +1,41 @@
+#include "base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static bool reserve(struct cvy_text *text, size_t extra)
+{
+    size_t need = text->length + extra + 1;
+    if (need <= text->capacity)
+        return true;
+    size_t capacity = text->capacity * 2 > need ? text->capacity * 2 : need + 128;
+    char *data = realloc(text->data, capacity);
+    if (data == NULL)
+        return false;
+    text->data = data;
+    text->capacity = capacity;
+    return true;
+}
+
+void cvy_text_add(struct cvy_text *text, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (length < 0 || text->failed || !reserve(text, (size_t)length)) {
+        text->failed = true;
+        return;
+    }
+    va_start(args, format);
+    vsnprintf(text->data + text->length, (size_t)length + 1, format, args);
+    va_end(args);
+    text->length += (size_t)length;
+}
+
+void cvy_text_finish(struct cvy_text *text)
+{
+    free(text->data);
+    *text = (struct cvy_text){0};
+}

@@ -1,0 +1,18 @@
+/* text.h - a string that grows. A failed allocation sticks and shows at the end. */
+#ifndef CVY_BASE_TEXT_H
+#define CVY_BASE_TEXT_H
+
+#include <convoy/base.h>
+
+/* Zeroed is empty. data is NULL while empty, otherwise terminated. */
+struct cvy_text {
+    char *data;
+    size_t length;
+    size_t capacity;
+    bool failed; /* out of memory: data is what fitted */
+};
+
+void cvy_text_add(struct cvy_text *text, const char *format, ...) CVY_PRINTF(2, 3);
+void cvy_text_finish(struct cvy_text *text);
+
+#endif

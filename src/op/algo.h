@@ -1,0 +1,63 @@
+/*
+ * algo.h - the contract that every convolution algorithm fulfils. Algorithms are stateless and know nothing
+ * of each other; algo_list.c alone names them all; find.c ranks and chooses.
+ */
+#ifndef CVY_OP_ALGO_H
+#define CVY_OP_ALGO_H
+
+#include <convoy/conv.h>
+
+/* Tuning parameters of one algorithm; their meaning is its own. */
+struct cvy_algo_config {
+    int value[8];
+};
+
+struct cvy_algo_args {
+    struct cvy_buffer *x, *y;
+    struct cvy_buffer *w;         /* what prepare made, or the weights as they are where it makes nothing */
+    struct cvy_buffer *bias;      /* NULL where the problem has none */
+    struct cvy_buffer *workspace; /* at least workspace() bytes; NULL where that is 0 */
+};
+
+struct cvy_algo {
+    const char *id; /* stable: users' disks remember it */
+
+    /* Can it do the problem on the device? If not, `why` (size bytes) receives the reason in words. */
+    bool (*applicable)(const struct cvy_conv_problem *p, const struct cvy_device *device, char *why,
+                       size_t size);
+    /* Good without tuning, in constant time. max_workspace: bytes the config must keep within, if it can. */
+    void (*default_config)(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                           size_t max_workspace, struct cvy_algo_config *config);
+    /* The index-th point of the search space; false past the end. */
+    bool (*configs)(const struct cvy_conv_problem *p, const struct cvy_device *device, size_t index,
+                    struct cvy_algo_config *config);
+    /* Bytes of scratch memory; SIZE_MAX when they cannot be counted. */
+    size_t (*workspace)(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                        const struct cvy_algo_config *config);
+    /* Bytes of transformed weights; NULL or 0: the weights are used as they are. */
+    size_t (*prepared_bytes)(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                             const struct cvy_algo_config *config);
+    enum cvy_status (*prepare)(struct cvy_device *device, const struct cvy_conv_problem *p,
+                               const struct cvy_algo_config *config, struct cvy_buffer *w,
+                               struct cvy_buffer *prepared);
+    /* Compiles what enqueue will launch. */
+    enum cvy_status (*build)(struct cvy_device *device, const struct cvy_conv_problem *p,
+                             const struct cvy_algo_config *config);
+    enum cvy_status (*enqueue)(struct cvy_device *device, const struct cvy_conv_problem *p,
+                               const struct cvy_algo_config *config, const struct cvy_algo_args *args);
+    /* Expected seconds on the device without tuning, to rank candidates. */
+    double (*estimate)(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                       const struct cvy_algo_config *config);
+};
+
+/* In the order they are considered; NULL past the last. */
+const struct cvy_algo *cvy_algo_at(size_t index);
+const struct cvy_algo *cvy_algo_by_name(const char *id);
+
+/* The algorithm for a problem: the one named, else the applicable one with the least estimate whose
+ * workspace fits and whose kernels build. Logs the reasons of the others. */
+enum cvy_status cvy_find_algo(struct cvy_device *device, const struct cvy_conv_problem *p, const char *name,
+                              size_t max_workspace, const struct cvy_algo **algo,
+                              struct cvy_algo_config *config);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * operator.h - the contract of every operator: infer shapes, make ready for a device, enqueue.
+ *
+ * An operator knows one node's work and nothing of graphs or files. Each has a class; operator_list.c holds
+ * the table from enum cvy_op_type to class.
+ */
+#ifndef CVY_OP_OPERATOR_H
+#define CVY_OP_OPERATOR_H
+
+#include <convoy/device.h>
+#include <convoy/op.h>
+
+/* What is known of an input when a plan is made. An optional input left out has present == false. */
+struct cvy_operand {
+    bool present;
+    struct cvy_shape shape;
+    const struct cvy_tensor *constant; /* its value, where that is fixed; else NULL */
+};
+
+struct cvy_operator_params {
+    const char *algo;     /* of a convolution; NULL = chosen */
+    size_t max_workspace; /* bytes; never 0 here */
+};
+
+struct cvy_operator_class;
+
+/* First member of each operator's own struct. */
+struct cvy_operator {
+    const struct cvy_operator_class *class;
+    struct cvy_device *device;
+    struct cvy_op op;
+    struct cvy_shape out;
+    size_t workspace;      /* bytes of scratch memory that enqueue wants */
+    double flops;          /* 0 where the measure makes no sense */
+    const char *algorithm; /* "" where there is only one */
+};
+
+struct cvy_operator_class {
+    size_t min_inputs, max_inputs; /* max SIZE_MAX: any number */
+    bool is_alias;                 /* the output is input 0 in another shape: nothing is enqueued */
+    bool in_place;                 /* may write its output over input 0 when shapes agree */
+
+    /* Attributes alone, when a node is added. May be NULL. */
+    enum cvy_status (*check)(const struct cvy_op *op);
+    /* The output's shape from the operands. Messages begin with the operator's name; the caller adds the node. */
+    enum cvy_status (*infer)(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
+                             struct cvy_shape *out);
+    /* Bytes of the operator's own struct (0: plain struct cvy_operator). */
+    size_t size;
+    /* Fills its own part of a struct whose cvy_operator members are set; builds kernels, chooses algorithms,
+     * sets workspace, flops, algorithm. May be NULL. */
+    enum cvy_status (*init)(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
+                            const struct cvy_operator_params *params);
+    /* in[i] is NULL for an optional input left out. workspace is at least self->workspace bytes, or NULL. */
+    enum cvy_status (*enqueue)(struct cvy_operator *self, struct cvy_buffer *const *in, size_t n_in,
+                               struct cvy_buffer *out, struct cvy_buffer *workspace);
+    void (*finish)(struct cvy_operator *self); /* may be NULL */
+};
+
+/* NULL for a value that is no operator. */
+const struct cvy_operator_class *cvy_operator_class_of(enum cvy_op_type type);
+
+/* infer, then allocate and init. */
+enum cvy_status cvy_operator_create(struct cvy_operator **self, struct cvy_device *device,
+                                    const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
+                                    const struct cvy_operator_params *params);
+void cvy_operator_destroy(struct cvy_operator **self);
+
+#endif

@@ -1,0 +1,16 @@
+/* buffer.h - memory on a device, for the floors above. */
+#ifndef CVY_RUNTIME_BUFFER_H
+#define CVY_RUNTIME_BUFFER_H
+
+#include <convoy/device.h>
+
+struct cvy_device *cvy_buffer_device(const struct cvy_buffer *buffer);
+
+/* Fails with the limit named when bytes exceed one allocation or the whole memory of the device. */
+enum cvy_status cvy_check_allocation(const struct cvy_device *device, size_t bytes, const char *what);
+
+/* Enqueues a device-side copy. */
+enum cvy_status cvy_buffer_copy(struct cvy_buffer *from, size_t from_offset, struct cvy_buffer *to,
+                                size_t to_offset, size_t bytes);
+
+#endif

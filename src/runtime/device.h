@@ -1,0 +1,42 @@
+/* device.h - what the runtime keeps for an open device. Higher floors read `info` and call functions. */
+#ifndef CVY_RUNTIME_DEVICE_H
+#define CVY_RUNTIME_DEVICE_H
+
+#include <convoy/device.h>
+#include <pthread.h>
+
+struct cvy_programs; /* program.c: compiled programs and kernels by source and macros */
+struct cvy_pool;     /* buffer.c: allocations that small buffers share */
+
+struct cvy_device {
+    cl_platform_id platform;
+    cl_device_id id;
+    cl_context context;
+    cl_command_queue queue; /* in order */
+    struct cvy_device_info info;
+    bool can_profile;       /* the queue has profiling, and the device's clock was seen to move */
+    pthread_mutex_t lock;   /* guards programs, pool and the arguments of shared kernels */
+    struct cvy_programs *programs;
+    struct cvy_pool *pool;
+    double opened_at;       /* cvy_now() */
+    struct cvy_build_stats stats;
+};
+
+/* Seconds on a clock that never goes back. */
+double cvy_now(void);
+
+/* "CL_OUT_OF_RESOURCES" and so on. */
+const char *cvy_cl_error(cl_int error);
+/* The cvy_status for an OpenCL error, logged: "WHERE: CL_...; what to do". */
+enum cvy_status cvy_fail_cl(cl_int error, const char *where);
+
+/* An in-order barrier behind waits; nothing for n_waits 0. */
+enum cvy_status cvy_enqueue_waits(struct cvy_device *device, struct cvy_event *const *waits, size_t n_waits);
+/* An event that ends with everything enqueued so far. */
+enum cvy_status cvy_enqueue_marker(struct cvy_device *device, struct cvy_event **event);
+/* Takes over a reference to cl. */
+enum cvy_status cvy_event_wrap(struct cvy_event **event, struct cvy_device *device, cl_event cl);
+/* Device clock in seconds; false where unknown. Waits for the events. */
+bool cvy_event_span(const struct cvy_event *first, const struct cvy_event *last, double *seconds);
+
+#endif

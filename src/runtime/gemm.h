@@ -1,0 +1,29 @@
+/*
+ * gemm.h - C = alpha * op(A) * op(B) + beta * C in float32, row-major, on the device's queue.
+ *
+ * Done by CLBlast with our temporary buffer; on a device that CLBlast refuses, by a plain kernel of our own
+ * (cl/gemm.cl). Offsets and leading dimensions are in elements.
+ */
+#ifndef CVY_RUNTIME_GEMM_H
+#define CVY_RUNTIME_GEMM_H
+
+#include <convoy/device.h>
+
+struct cvy_gemm {
+    bool transpose_a, transpose_b;
+    size_t m, n, k; /* op(A) is m x k, op(B) is k x n, C is m x n */
+    float alpha, beta;
+    const struct cvy_buffer *a, *b;
+    struct cvy_buffer *c;
+    size_t a_offset, b_offset, c_offset;
+    size_t lda, ldb, ldc;
+};
+
+/* Bytes of temporary memory that cvy_gemm_enqueue() wants for this shape; buffers are not looked at. */
+size_t cvy_gemm_workspace(const struct cvy_device *device, const struct cvy_gemm *gemm);
+/* temporary may be NULL where cvy_gemm_workspace() is 0; it is used from temporary_offset (bytes, a multiple
+ * of 4). */
+enum cvy_status cvy_gemm_enqueue(struct cvy_device *device, const struct cvy_gemm *gemm,
+                                 struct cvy_buffer *temporary, size_t temporary_offset);
+
+#endif

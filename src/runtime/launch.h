@@ -1,0 +1,72 @@
+/*
+ * launch.h - describe one kernel launch: program, macros, arguments, sizes; then build or enqueue it.
+ *
+ *     struct cvy_launch l;
+ *     cvy_launch_init(&l, "conv_ref", "conv_ref");      // cl/conv_ref.cl, its kernel conv_ref
+ *     cvy_launch_define(&l, "RANK", problem->rank);     // -DRANK=2
+ *     cvy_launch_buffer(&l, x);                         // arguments in order
+ *     cvy_launch_int(&l, count);
+ *     cvy_launch_range(&l, 1, (size_t[]){count}, NULL); // global size; local NULL = chosen here
+ *     status = cvy_launch_enqueue(device, &l);
+ *     cvy_launch_finish(&l);
+ *
+ * A value that does not fit an int, a NULL buffer or too many arguments stick in the launch and make build
+ * and enqueue fail with a message, so that callers need check only once.
+ *
+ * Kernels are found by (program, kernel, macros) in memory, then in the device's store, then compiled.
+ * Before the driver sees a launch it is checked: non-zero sizes, work-group size (of device and of kernel),
+ * local memory. Global sizes are rounded up to multiples of local ones: kernels guard their own ends.
+ */
+#ifndef CVY_RUNTIME_LAUNCH_H
+#define CVY_RUNTIME_LAUNCH_H
+
+#include <convoy/device.h>
+
+#include "base/text.h"
+
+#define CVY_LAUNCH_MAX_ARGS 24
+
+struct cvy_launch_arg {
+    size_t bytes;
+    bool is_local;
+    union {
+        cl_mem memory;
+        cl_int integer;
+        cl_float real;
+    } value;
+};
+
+struct cvy_launch {
+    const char *program;
+    const char *kernel;
+    struct cvy_text macros; /* " -DNAME=VALUE..." */
+    struct cvy_launch_arg args[CVY_LAUNCH_MAX_ARGS];
+    size_t n_args;
+    unsigned dims;
+    size_t global[3];
+    size_t local[3]; /* local[0] 0: chosen by cvy_launch_enqueue() */
+    char problem[160]; /* the first thing that went wrong while describing; "" = nothing */
+};
+
+void cvy_launch_init(struct cvy_launch *launch, const char *program, const char *kernel);
+void cvy_launch_finish(struct cvy_launch *launch);
+
+void cvy_launch_define(struct cvy_launch *launch, const char *name, size_t value);
+void cvy_launch_define_signed(struct cvy_launch *launch, const char *name, int64_t value);
+void cvy_launch_define_float(struct cvy_launch *launch, const char *name, float value); /* exact; inf and nan too */
+void cvy_launch_define_text(struct cvy_launch *launch, const char *name, const char *value);
+
+/* buffer NULL is passed as a NULL pointer only through cvy_launch_buffer_or_null(). */
+void cvy_launch_buffer(struct cvy_launch *launch, const struct cvy_buffer *buffer);
+void cvy_launch_buffer_or_null(struct cvy_launch *launch, const struct cvy_buffer *buffer);
+void cvy_launch_int(struct cvy_launch *launch, size_t value);
+void cvy_launch_float(struct cvy_launch *launch, float value);
+void cvy_launch_local(struct cvy_launch *launch, size_t bytes);
+/* dims 1 to 3. local NULL: chosen here. */
+void cvy_launch_range(struct cvy_launch *launch, unsigned dims, const size_t *global, const size_t *local);
+
+/* Compiles (or finds) the kernel without launching. CVY_ERROR_BUILD carries the head of the build log. */
+enum cvy_status cvy_launch_build(struct cvy_device *device, const struct cvy_launch *launch);
+enum cvy_status cvy_launch_enqueue(struct cvy_device *device, const struct cvy_launch *launch);
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * store.h - compiled programs in one SQLite file: key -> binary, with checksum and time of last use.
+ *
+ * Never fails its caller: what cannot be read is a miss, what cannot be written is dropped, each with one
+ * warning. A payload is given out only if its checksum over key and payload agrees.
+ */
+#ifndef CVY_RUNTIME_STORE_H
+#define CVY_RUNTIME_STORE_H
+
+#include "base/hash.h"
+
+struct cvy_store;
+
+/* NULL when there is no way to use path even for reading (a warning has said why). */
+struct cvy_store *cvy_store_open(const char *path, uint64_t max_bytes);
+void cvy_store_close(struct cvy_store **store);
+
+/* true and a malloc'ed payload, or false. Accepts a NULL store. */
+bool cvy_store_get(struct cvy_store *store, struct cvy_hash key, void **payload, size_t *bytes);
+void cvy_store_put(struct cvy_store *store, struct cvy_hash key, const void *payload, size_t bytes);
+
+#endif
