@@ -4,7 +4,7 @@
 
 #include "runtime/device.h"
 
-/* The table that the build makes of cl/*.cl (cl/embed.py). Ends with a NULL name. */
+/* The table that the build makes of the files in cl/ (cl/embed.py). Ends with a NULL name. */
 struct cvy_cl_source {
     const char *name; /* "conv_ref" */
     const char *text; /* includes expanded, with #line directives */

@@ -1,0 +1,98 @@
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static char last_error[2048];
+
+static void remember(void *user, enum cvy_log_level level, const char *message)
+{
+    (void)user;
+    if (level == CVY_LOG_ERROR)
+        snprintf(last_error, sizeof(last_error), "%s", message);
+    if (getenv("CVY_TEST_VERBOSE") != NULL)
+        fprintf(stderr, "[%d] %s\n", (int)level, message);
+}
+
+const char *test_log_last(void)
+{
+    return last_error;
+}
+
+void test_log_clear(void)
+{
+    last_error[0] = '\0';
+}
+
+uint64_t test_seed(void)
+{
+    static uint64_t seed;
+    if (seed == 0) {
+        const char *given = getenv("CVY_TEST_SEED");
+        seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 1000003u;
+        printf("CVY_TEST_SEED=%llu\n", (unsigned long long)seed);
+        fflush(stdout);
+    }
+    return seed;
+}
+
+/* splitmix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014 */
+uint64_t test_random_next(struct test_random *random)
+{
+    uint64_t z = random->state += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+size_t test_random_range(struct test_random *random, size_t low, size_t high)
+{
+    return low + (size_t)(test_random_next(random) % (high - low + 1));
+}
+
+float test_random_float(struct test_random *random)
+{
+    return (float)(test_random_next(random) >> 40) / (float)(1 << 23) - 1.0f;
+}
+
+void test_random_fill(struct test_random *random, float *data, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        data[i] = test_random_float(random);
+}
+
+void test_poison(float *data, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        data[i] = NAN;
+}
+
+struct cvy_device *test_device(void)
+{
+    static struct cvy_device *device;
+    if (device == NULL && cvy_device_open(&device, getenv("CVY_TEST_DEVICE")) != CVY_OK) {
+        fprintf(stderr, "skipped: %s\n", last_error);
+        exit(77);
+    }
+    return device;
+}
+
+bool test_small(void)
+{
+    return getenv("CVY_TEST_SMALL") != NULL;
+}
+
+int main(void)
+{
+    cvy_log_set_callback(remember, NULL, CVY_LOG_DEBUG);
+    SRunner *runner = srunner_create(test_suite());
+    /* a context made before a fork hangs the child on PoCL */
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
