@@ -108,7 +108,8 @@ CVY_API cl_device_id cvy_device_cl_id(const struct cvy_device *device);
 CVY_API cl_command_queue cvy_device_cl_queue(const struct cvy_device *device);
 
 struct cvy_store_params {
-    const char *path;   /* the store's file; parent folders are made. NULL = keep compiled kernels in memory only */
+    const char
+        *path; /* the store's file; parent folders are made. NULL = keep compiled kernels in memory only */
     uint64_t max_bytes; /* the oldest entries go beyond this; 0 = 256 MiB */
 };
 
@@ -117,17 +118,18 @@ struct cvy_store_params {
  * share one. A damaged file is moved aside and begun anew; a file that cannot be written costs speed and a
  * warning, never an error. Without this call nothing is kept on disk.
  */
-CVY_API enum cvy_status cvy_device_set_store(struct cvy_device *device, const struct cvy_store_params *params);
+CVY_API enum cvy_status cvy_device_set_store(struct cvy_device *device,
+                                             const struct cvy_store_params *params);
 
 /* Waits until everything enqueued on the device has run. */
 CVY_API enum cvy_status cvy_device_finish(struct cvy_device *device);
 
 /* What was spent on kernels since the device was opened. */
 struct cvy_build_stats {
-    size_t compiled;         /* programs compiled from source */
-    size_t loaded;           /* programs taken from the store */
-    double seconds;          /* spent in either */
-    double first_launch_at;  /* seconds from opening the device to its first kernel launch; 0 = none yet */
+    size_t compiled;        /* programs compiled from source */
+    size_t loaded;          /* programs taken from the store */
+    double seconds;         /* spent in either */
+    double first_launch_at; /* seconds from opening the device to its first kernel launch; 0 = none yet */
 };
 CVY_API void cvy_device_get_build_stats(const struct cvy_device *device, struct cvy_build_stats *stats);
 
@@ -135,12 +137,14 @@ CVY_API void cvy_device_get_build_stats(const struct cvy_device *device, struct 
 struct cvy_buffer;
 
 /* bytes must not be 0. Small buffers share allocations. Errors: CVY_ERROR_DEVICE_MEMORY names the limit. */
-CVY_API enum cvy_status cvy_buffer_create(struct cvy_buffer **buffer, struct cvy_device *device, size_t bytes);
+CVY_API enum cvy_status cvy_buffer_create(struct cvy_buffer **buffer, struct cvy_device *device,
+                                          size_t bytes);
 /* A part of a buffer; offset must be a multiple of the device's base_align. Keeps its parent alive. */
 CVY_API enum cvy_status cvy_buffer_create_part(struct cvy_buffer **part, struct cvy_buffer *parent,
                                                size_t offset, size_t bytes);
 /* Uses the caller's cl_mem (retained), from its beginning. */
-CVY_API enum cvy_status cvy_buffer_adopt(struct cvy_buffer **buffer, struct cvy_device *device, cl_mem memory);
+CVY_API enum cvy_status cvy_buffer_adopt(struct cvy_buffer **buffer, struct cvy_device *device,
+                                         cl_mem memory);
 CVY_API void cvy_buffer_destroy(struct cvy_buffer **buffer);
 CVY_API size_t cvy_buffer_bytes(const struct cvy_buffer *buffer);
 CVY_API cl_mem cvy_buffer_cl_mem(const struct cvy_buffer *buffer);

@@ -45,6 +45,6 @@ enum cvy_status cvy_fail(enum cvy_status status, const char *format, ...)
 
 enum cvy_status cvy_fail_memory(const char *what, size_t bytes)
 {
-    return cvy_fail(CVY_ERROR_HOST_MEMORY, "%s: no host memory for %zu bytes; free some or use a smaller problem",
-                    what, bytes);
+    return cvy_fail(CVY_ERROR_HOST_MEMORY,
+                    "%s: no host memory for %zu bytes; free some or use a smaller problem", what, bytes);
 }

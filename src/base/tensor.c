@@ -31,7 +31,8 @@ const char *cvy_dtype_name(enum cvy_dtype dtype)
 enum cvy_status cvy_shape_elements(const struct cvy_shape *shape, size_t *elements)
 {
     if (shape->rank > CVY_MAX_RANK)
-        return cvy_fail(CVY_ERROR_INVALID, "shape: rank %zu, at most %d is supported", shape->rank, CVY_MAX_RANK);
+        return cvy_fail(CVY_ERROR_INVALID, "shape: rank %zu, at most %d is supported", shape->rank,
+                        CVY_MAX_RANK);
     size_t product = 1;
     for (size_t i = 0; i < shape->rank; i++) {
         if (!cvy_mul(product, shape->dims[i], &product))
@@ -56,7 +57,8 @@ const char *cvy_shape_format(const struct cvy_shape *shape, char *text, size_t s
     return text;
 }
 
-enum cvy_status cvy_tensor_init(struct cvy_tensor *tensor, enum cvy_dtype dtype, const struct cvy_shape *shape)
+enum cvy_status cvy_tensor_init(struct cvy_tensor *tensor, enum cvy_dtype dtype,
+                                const struct cvy_shape *shape)
 {
     size_t elements, bytes;
     enum cvy_status status = cvy_shape_elements(shape, &elements);
@@ -211,7 +213,8 @@ static void store_real(struct cvy_tensor *t, size_t i, double v)
         ((uint16_t *)t->data)[i] = float_to_half(v);
 }
 
-enum cvy_status cvy_tensor_convert(struct cvy_tensor *out, const struct cvy_tensor *tensor, enum cvy_dtype dtype)
+enum cvy_status cvy_tensor_convert(struct cvy_tensor *out, const struct cvy_tensor *tensor,
+                                   enum cvy_dtype dtype)
 {
     struct cvy_tensor made;
     enum cvy_status status = cvy_tensor_init(&made, dtype, &tensor->shape);

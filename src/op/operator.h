@@ -42,7 +42,8 @@ struct cvy_operator_class {
 
     /* Attributes alone, when a node is added. May be NULL. */
     enum cvy_status (*check)(const struct cvy_op *op);
-    /* The output's shape from the operands. Messages begin with the operator's name; the caller adds the node. */
+    /* The output's shape from the operands. Messages begin with the operator's name; the caller adds the
+     * node. */
     enum cvy_status (*infer)(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                              struct cvy_shape *out);
     /* Bytes of the operator's own struct (0: plain struct cvy_operator). */

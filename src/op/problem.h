@@ -17,6 +17,7 @@ enum cvy_status cvy_conv_problem_from_op(const struct cvy_op_conv *op, const str
                                          struct cvy_conv_problem *problem);
 
 /* begin and end of one axis for auto_pad; window = dilation*(kernel-1)+1. Shared with pooling. */
-void cvy_auto_pad(enum cvy_auto_pad mode, size_t in, size_t window, size_t stride, size_t *begin, size_t *end);
+void cvy_auto_pad(enum cvy_auto_pad mode, size_t in, size_t window, size_t stride, size_t *begin,
+                  size_t *end);
 
 #endif

@@ -44,7 +44,7 @@ struct cvy_launch {
     size_t n_args;
     unsigned dims;
     size_t global[3];
-    size_t local[3]; /* local[0] 0: chosen by cvy_launch_enqueue() */
+    size_t local[3];   /* local[0] 0: chosen by cvy_launch_enqueue() */
     char problem[160]; /* the first thing that went wrong while describing; "" = nothing */
 };
 
@@ -53,7 +53,8 @@ void cvy_launch_finish(struct cvy_launch *launch);
 
 void cvy_launch_define(struct cvy_launch *launch, const char *name, size_t value);
 void cvy_launch_define_signed(struct cvy_launch *launch, const char *name, int64_t value);
-void cvy_launch_define_float(struct cvy_launch *launch, const char *name, float value); /* exact; inf and nan too */
+void cvy_launch_define_float(struct cvy_launch *launch, const char *name,
+                             float value); /* exact; inf and nan too */
 void cvy_launch_define_text(struct cvy_launch *launch, const char *name, const char *value);
 
 /* buffer NULL is passed as a NULL pointer only through cvy_launch_buffer_or_null(). */
