@@ -6,7 +6,8 @@
 #include <pthread.h>
 
 struct cvy_programs; /* program.c: compiled programs and kernels by source and macros */
-struct cvy_pool;     /* buffer.c: allocations that small buffers share */
+struct cvy_pool;     /* pool.c: allocations that small buffers share */
+struct cvy_store;    /* store.c: compiled programs on disk */
 
 struct cvy_device {
     cl_platform_id platform;
@@ -18,9 +19,19 @@ struct cvy_device {
     pthread_mutex_t lock;   /* guards programs, pool and the arguments of shared kernels */
     struct cvy_programs *programs;
     struct cvy_pool *pool;
+    struct cvy_store *store; /* NULL: kernels are kept in memory only */
+    bool clblast_refused;    /* gemm.c: our own kernel does the work from now on */
     double opened_at;       /* cvy_now() */
     struct cvy_build_stats stats;
 };
+
+/* Fills info with what the driver says of a device. */
+void cvy_device_query(cl_device_id id, struct cvy_device_info *info);
+/* The device that selector means; its info too. */
+enum cvy_status cvy_device_select(const char *selector, cl_platform_id *platform, cl_device_id *id,
+                                  struct cvy_device_info *info);
+/* A kernel was enqueued: the first one's time is kept. Call with lock held. */
+void cvy_device_launched(struct cvy_device *device);
 
 /* Seconds on a clock that never goes back. */
 double cvy_now(void);

@@ -19,11 +19,13 @@ struct cvy_gemm {
     size_t lda, ldb, ldc;
 };
 
-/* Bytes of temporary memory that cvy_gemm_enqueue() wants for this shape; buffers are not looked at. */
+/* Bytes of temporary memory that cvy_gemm_enqueue() wants for this shape; buffers and offsets are not
+ * looked at. */
 size_t cvy_gemm_workspace(const struct cvy_device *device, const struct cvy_gemm *gemm);
-/* temporary may be NULL where cvy_gemm_workspace() is 0; it is used from temporary_offset (bytes, a multiple
- * of 4). */
+/* temporary may be NULL where cvy_gemm_workspace() is 0; it is used from temporary_offset (bytes) on. */
 enum cvy_status cvy_gemm_enqueue(struct cvy_device *device, const struct cvy_gemm *gemm,
                                  struct cvy_buffer *temporary, size_t temporary_offset);
+/* The same by our own kernel, whatever the device; needs no temporary memory. */
+enum cvy_status cvy_gemm_enqueue_plain(struct cvy_device *device, const struct cvy_gemm *gemm);
 
 #endif

@@ -11,14 +11,34 @@ struct cvy_cl_source {
 };
 extern const struct cvy_cl_source cvy_cl_sources[];
 
+struct cvy_program;
+
+/* A kernel and its limits, owned by the cache. */
+struct cvy_kernel {
+    struct cvy_kernel *next;
+    struct cvy_program *program;
+    char *name;
+    cl_kernel cl;
+    cl_uint n_args;
+    size_t max_work_group;   /* work-items */
+    size_t required_local[3]; /* [0] 0: none required */
+    cl_ulong local_bytes;    /* of its own, arguments not counted */
+};
+
 enum cvy_status cvy_programs_create(struct cvy_programs **programs);
 void cvy_programs_destroy(struct cvy_programs **programs);
-/* The kernel, owned by the cache. Call with device->lock held. */
+/* Call with device->lock held. */
 enum cvy_status cvy_programs_get(struct cvy_device *device, const char *program, const char *kernel,
-                                 const char *macros, cl_kernel *result);
-/* Notes that a kernel of this device was launched: from now on its program's binary is worth saving
- * (PoCL has no machine code before). Call with device->lock held. */
-void cvy_programs_launched(struct cvy_device *device, cl_kernel kernel);
+                                 const char *macros, struct cvy_kernel **result);
+/*
+ * Whether a launch with these local sizes is new to the program: then its binary is worth saving once the
+ * launch has run (PoCL compiles machine code for each local size at launch, and has none before), and
+ * cvy_programs_launched() wants the launch's event. Call both with device->lock held.
+ */
+bool cvy_programs_is_new(struct cvy_device *device, const struct cvy_kernel *kernel, const size_t local[3]);
+/* Takes over a reference to event. */
+void cvy_programs_launched(struct cvy_device *device, const struct cvy_kernel *kernel, const size_t local[3],
+                           cl_event event);
 /* Saves what was compiled, launched and finished. Costs a look at a flag when there is nothing. */
 void cvy_programs_save(struct cvy_device *device);
 

@@ -1,0 +1,279 @@
+#include "runtime/device.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "runtime/pool.h"
+#include "runtime/program.h"
+#include "runtime/store.h"
+
+double cvy_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static enum cvy_status device_alloc(struct cvy_device **device)
+{
+    struct cvy_device *made = calloc(1, sizeof(*made));
+    if (made == NULL)
+        return cvy_fail_memory("a device", sizeof(*made));
+    pthread_mutex_init(&made->lock, NULL);
+    made->opened_at = cvy_now();
+    *device = made;
+    return CVY_OK;
+}
+
+static cl_command_queue create_queue(cl_context context, cl_device_id id, cl_int *error)
+{
+    cl_command_queue queue = clCreateCommandQueue(context, id, CL_QUEUE_PROFILING_ENABLE, error);
+    /* some devices have no profiling at all */
+    if (*error == CL_INVALID_QUEUE_PROPERTIES)
+        queue = clCreateCommandQueue(context, id, 0, error);
+    return queue;
+}
+
+/* Whether a write and a marker leave times behind. On a queue of its own: the caller's may be held up. */
+static bool probe_clock(struct cvy_device *device)
+{
+    cl_int error;
+    cl_event event = NULL;
+    cl_mem memory = NULL;
+    cl_ulong end = 0;
+    cl_uint value = 1;
+    cl_command_queue queue = clCreateCommandQueue(device->context, device->id, CL_QUEUE_PROFILING_ENABLE, &error);
+    if (error != CL_SUCCESS)
+        return false;
+    memory = clCreateBuffer(device->context, CL_MEM_READ_WRITE, sizeof(value), NULL, &error);
+    if (error != CL_SUCCESS)
+        goto done;
+    if (clEnqueueWriteBuffer(queue, memory, CL_TRUE, 0, sizeof(value), &value, 0, NULL, NULL) != CL_SUCCESS)
+        goto done;
+    if (clEnqueueMarkerWithWaitList(queue, 0, NULL, &event) != CL_SUCCESS)
+        goto done;
+    if (clWaitForEvents(1, &event) != CL_SUCCESS ||
+        clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof(end), &end, NULL) != CL_SUCCESS)
+        end = 0;
+done:
+    if (event != NULL)
+        clReleaseEvent(event);
+    if (memory != NULL)
+        clReleaseMemObject(memory);
+    clReleaseCommandQueue(queue);
+    return end != 0;
+}
+
+/* What comes after context, id, queue and info are there. */
+static enum cvy_status device_init(struct cvy_device *device)
+{
+    cl_command_queue_properties properties = 0;
+    if (clGetCommandQueueInfo(device->queue, CL_QUEUE_PROPERTIES, sizeof(properties), &properties, NULL) !=
+        CL_SUCCESS)
+        properties = 0;
+    if (properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE)
+        return cvy_fail(CVY_ERROR_INVALID, "device: the queue is out of order; pass an in-order queue or NULL");
+    device->can_profile = (properties & CL_QUEUE_PROFILING_ENABLE) && probe_clock(device);
+    enum cvy_status status = cvy_programs_create(&device->programs);
+    if (status == CVY_OK)
+        status = cvy_pool_create(&device->pool, device);
+    if (status == CVY_OK)
+        cvy_log(CVY_LOG_INFO, "device: %s (%s, %s)", device->info.name, cvy_device_type_name(device->info.type),
+                device->info.platform);
+    return status;
+}
+
+enum cvy_status cvy_device_open(struct cvy_device **device, const char *selector)
+{
+    if (device == NULL)
+        return cvy_fail(CVY_ERROR_INVALID, "cvy_device_open: device is NULL; pass where to put it");
+    struct cvy_device *made = NULL;
+    enum cvy_status status = device_alloc(&made);
+    if (status != CVY_OK)
+        return status;
+    status = cvy_device_select(selector, &made->platform, &made->id, &made->info);
+    if (status != CVY_OK)
+        goto fail;
+    cl_int error;
+    cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)made->platform, 0};
+    made->context = clCreateContext(properties, 1, &made->id, NULL, NULL, &error);
+    if (error != CL_SUCCESS) {
+        made->context = NULL;
+        status = cvy_fail_cl(error, "clCreateContext");
+        goto fail;
+    }
+    made->queue = create_queue(made->context, made->id, &error);
+    if (error != CL_SUCCESS) {
+        made->queue = NULL;
+        status = cvy_fail_cl(error, "clCreateCommandQueue");
+        goto fail;
+    }
+    status = device_init(made);
+    if (status != CVY_OK)
+        goto fail;
+    *device = made;
+    return CVY_OK;
+fail:
+    cvy_device_destroy(&made);
+    return status;
+}
+
+static enum cvy_status check_adoption(cl_context context, cl_device_id id, cl_command_queue queue)
+{
+    cl_device_id devices[64];
+    size_t bytes = 0;
+    if (context == NULL || id == NULL)
+        return cvy_fail(CVY_ERROR_INVALID, "cvy_device_adopt: context or device is NULL; pass both");
+    cl_int error = clGetContextInfo(context, CL_CONTEXT_DEVICES, sizeof(devices), devices, &bytes);
+    if (error != CL_SUCCESS)
+        return cvy_fail_cl(error, "cvy_device_adopt: clGetContextInfo");
+    bool found = false;
+    for (size_t i = 0; i < bytes / sizeof(devices[0]); i++)
+        found = found || devices[i] == id;
+    if (!found)
+        return cvy_fail(CVY_ERROR_INVALID, "cvy_device_adopt: the device is not one of the context's");
+    if (queue == NULL)
+        return CVY_OK;
+    cl_context queue_context;
+    cl_device_id queue_device;
+    error = clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof(queue_context), &queue_context, NULL);
+    if (error == CL_SUCCESS)
+        error = clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof(queue_device), &queue_device, NULL);
+    if (error != CL_SUCCESS)
+        return cvy_fail_cl(error, "cvy_device_adopt: clGetCommandQueueInfo");
+    if (queue_context != context || queue_device != id)
+        return cvy_fail(CVY_ERROR_INVALID, "cvy_device_adopt: the queue is of another context or device");
+    return CVY_OK;
+}
+
+static enum cvy_status retain(struct cvy_device *device, cl_context context, cl_device_id id,
+                              cl_command_queue queue)
+{
+    cl_int error = clRetainContext(context);
+    if (error != CL_SUCCESS)
+        return cvy_fail_cl(error, "cvy_device_adopt: clRetainContext");
+    device->context = context;
+    error = clRetainDevice(id);
+    if (error != CL_SUCCESS)
+        return cvy_fail_cl(error, "cvy_device_adopt: clRetainDevice");
+    device->id = id;
+    if (queue == NULL)
+        queue = create_queue(context, id, &error);
+    else
+        error = clRetainCommandQueue(queue);
+    if (error != CL_SUCCESS)
+        return cvy_fail_cl(error, "cvy_device_adopt: the queue");
+    device->queue = queue;
+    return CVY_OK;
+}
+
+enum cvy_status cvy_device_adopt(struct cvy_device **device, cl_context context, cl_device_id id,
+                                 cl_command_queue queue)
+{
+    if (device == NULL)
+        return cvy_fail(CVY_ERROR_INVALID, "cvy_device_adopt: device is NULL; pass where to put it");
+    enum cvy_status status = check_adoption(context, id, queue);
+    if (status != CVY_OK)
+        return status;
+    struct cvy_device *made = NULL;
+    status = device_alloc(&made);
+    if (status != CVY_OK)
+        return status;
+    status = retain(made, context, id, queue);
+    if (status != CVY_OK)
+        goto fail;
+    cvy_device_query(id, &made->info);
+    if (clGetDeviceInfo(id, CL_DEVICE_PLATFORM, sizeof(made->platform), &made->platform, NULL) != CL_SUCCESS)
+        made->platform = NULL;
+    status = device_init(made);
+    if (status != CVY_OK)
+        goto fail;
+    *device = made;
+    return CVY_OK;
+fail:
+    cvy_device_destroy(&made);
+    return status;
+}
+
+void cvy_device_destroy(struct cvy_device **device)
+{
+    if (device == NULL || *device == NULL)
+        return;
+    struct cvy_device *d = *device;
+    if (d->queue != NULL)
+        clFinish(d->queue);
+    if (d->programs != NULL)
+        cvy_programs_save(d);
+    cvy_programs_destroy(&d->programs);
+    cvy_pool_destroy(&d->pool);
+    cvy_store_close(&d->store);
+    if (d->queue != NULL)
+        clReleaseCommandQueue(d->queue);
+    if (d->context != NULL)
+        clReleaseContext(d->context);
+    if (d->id != NULL)
+        clReleaseDevice(d->id);
+    pthread_mutex_destroy(&d->lock);
+    free(d);
+    *device = NULL;
+}
+
+enum cvy_status cvy_device_set_store(struct cvy_device *device, const struct cvy_store_params *params)
+{
+    if (device == NULL)
+        return cvy_fail(CVY_ERROR_INVALID, "cvy_device_set_store: device is NULL; open one first");
+    cvy_programs_save(device);
+    struct cvy_store *store = NULL;
+    if (params != NULL && params->path != NULL)
+        store = cvy_store_open(params->path, params->max_bytes);
+    pthread_mutex_lock(&device->lock);
+    struct cvy_store *old = device->store;
+    device->store = store;
+    pthread_mutex_unlock(&device->lock);
+    cvy_store_close(&old);
+    return CVY_OK;
+}
+
+enum cvy_status cvy_device_finish(struct cvy_device *device)
+{
+    if (device == NULL)
+        return cvy_fail(CVY_ERROR_INVALID, "cvy_device_finish: device is NULL; open one first");
+    cl_int error = clFinish(device->queue);
+    if (error != CL_SUCCESS)
+        return cvy_fail_cl(error, "clFinish");
+    cvy_programs_save(device);
+    return CVY_OK;
+}
+
+void cvy_device_launched(struct cvy_device *device)
+{
+    if (device->stats.first_launch_at <= 0)
+        device->stats.first_launch_at = cvy_now() - device->opened_at;
+}
+
+void cvy_device_get_build_stats(const struct cvy_device *device, struct cvy_build_stats *stats)
+{
+    *stats = device->stats;
+}
+
+const struct cvy_device_info *cvy_device_get_info(const struct cvy_device *device)
+{
+    return &device->info;
+}
+
+cl_context cvy_device_cl_context(const struct cvy_device *device)
+{
+    return device->context;
+}
+
+cl_device_id cvy_device_cl_id(const struct cvy_device *device)
+{
+    return device->id;
+}
+
+cl_command_queue cvy_device_cl_queue(const struct cvy_device *device)
+{
+    return device->queue;
+}

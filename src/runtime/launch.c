@@ -1,0 +1,287 @@
+#include "runtime/launch.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arith.h"
+#include "base/log.h"
+#include "runtime/program.h"
+
+static void problem(struct cvy_launch *launch, const char *format, ...) CVY_PRINTF(2, 3);
+
+static void problem(struct cvy_launch *launch, const char *format, ...)
+{
+    if (launch->problem[0] != '\0')
+        return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(launch->problem, sizeof(launch->problem), format, args);
+    va_end(args);
+}
+
+void cvy_launch_init(struct cvy_launch *launch, const char *program, const char *kernel)
+{
+    *launch = (struct cvy_launch){.program = program, .kernel = kernel};
+}
+
+void cvy_launch_finish(struct cvy_launch *launch)
+{
+    cvy_text_finish(&launch->macros);
+}
+
+void cvy_launch_define(struct cvy_launch *launch, const char *name, size_t value)
+{
+    int checked;
+    if (cvy_to_int(value, &checked))
+        cvy_text_add(&launch->macros, " -D%s=%d", name, checked);
+    else
+        problem(launch, "%s is %zu, more than a kernel's int holds; use a smaller problem", name, value);
+}
+
+void cvy_launch_define_signed(struct cvy_launch *launch, const char *name, int64_t value)
+{
+    if (value < -INT_MAX || value > INT_MAX)
+        problem(launch, "%s is %" PRId64 ", beyond a kernel's int; use a smaller problem", name, value);
+    else
+        cvy_text_add(&launch->macros, " -D%s=(%d)", name, (int)value);
+}
+
+void cvy_launch_define_float(struct cvy_launch *launch, const char *name, float value)
+{
+    if (isnan(value))
+        cvy_text_add(&launch->macros, " -D%s=NAN", name);
+    else if (isinf(value))
+        cvy_text_add(&launch->macros, " -D%s=(%sINFINITY)", name, value < 0 ? "-" : "");
+    else
+        cvy_text_add(&launch->macros, " -D%s=(%af)", name, (double)value);
+}
+
+void cvy_launch_define_text(struct cvy_launch *launch, const char *name, const char *value)
+{
+    cvy_text_add(&launch->macros, " -D%s=%s", name, value);
+}
+
+static void add_arg(struct cvy_launch *launch, struct cvy_launch_arg arg)
+{
+    if (launch->n_args == CVY_LAUNCH_MAX_ARGS)
+        problem(launch, "more than %d arguments", CVY_LAUNCH_MAX_ARGS);
+    else
+        launch->args[launch->n_args++] = arg;
+}
+
+void cvy_launch_buffer(struct cvy_launch *launch, const struct cvy_buffer *buffer)
+{
+    if (buffer == NULL)
+        problem(launch, "argument %zu: the buffer is NULL", launch->n_args);
+    cvy_launch_buffer_or_null(launch, buffer);
+}
+
+void cvy_launch_buffer_or_null(struct cvy_launch *launch, const struct cvy_buffer *buffer)
+{
+    cl_mem memory = buffer != NULL ? cvy_buffer_cl_mem(buffer) : NULL;
+    add_arg(launch, (struct cvy_launch_arg){.bytes = sizeof(cl_mem), .value.memory = memory});
+}
+
+void cvy_launch_int(struct cvy_launch *launch, size_t value)
+{
+    int checked = 0;
+    if (!cvy_to_int(value, &checked))
+        problem(launch, "argument %zu: %zu is more than a kernel's int holds; use a smaller problem",
+                launch->n_args, value);
+    add_arg(launch, (struct cvy_launch_arg){.bytes = sizeof(cl_int), .value.integer = checked});
+}
+
+void cvy_launch_float(struct cvy_launch *launch, float value)
+{
+    add_arg(launch, (struct cvy_launch_arg){.bytes = sizeof(cl_float), .value.real = value});
+}
+
+void cvy_launch_local(struct cvy_launch *launch, size_t bytes)
+{
+    if (bytes == 0)
+        problem(launch, "argument %zu: local memory of 0 bytes", launch->n_args);
+    add_arg(launch, (struct cvy_launch_arg){.bytes = bytes, .is_local = true});
+}
+
+void cvy_launch_range(struct cvy_launch *launch, unsigned dims, const size_t *global, const size_t *local)
+{
+    if (dims < 1 || dims > 3) {
+        problem(launch, "%u dimensions; 1 to 3 are possible", dims);
+        return;
+    }
+    launch->dims = dims;
+    for (unsigned i = 0; i < 3; i++) {
+        launch->global[i] = i < dims ? global[i] : 1;
+        launch->local[i] = local == NULL ? 0 : i < dims ? local[i] : 1;
+        if (launch->global[i] == 0)
+            problem(launch, "the global size of dimension %u is 0", i);
+        if (local != NULL && launch->local[i] == 0)
+            problem(launch, "the local size of dimension %u is 0", i);
+    }
+}
+
+static enum cvy_status fail_launch(const struct cvy_launch *launch, enum cvy_status status, const char *format, ...)
+    CVY_PRINTF(3, 4);
+
+static enum cvy_status fail_launch(const struct cvy_launch *launch, enum cvy_status status, const char *format, ...)
+{
+    char what[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof(what), format, args);
+    va_end(args);
+    return cvy_fail(status, "kernel %s of %s.cl: %s", launch->kernel, launch->program, what);
+}
+
+/* Sizes that fill a few vectors without asking much of the device; every launch of a kernel gets the same,
+ * because PoCL compiles anew for each. */
+static void choose_local(const struct cvy_device_info *info, const struct cvy_kernel *kernel, unsigned dims,
+                         size_t local[3])
+{
+    static const size_t wanted[3][3] = {{64, 1, 1}, {16, 4, 1}, {16, 4, 1}};
+    if (kernel->required_local[0] != 0) {
+        memcpy(local, kernel->required_local, 3 * sizeof(*local));
+        return;
+    }
+    size_t limit = CVY_MIN(info->max_work_group, CVY_MAX(kernel->max_work_group, 1));
+    for (unsigned i = 0; i < 3; i++) {
+        size_t most = CVY_MIN(info->max_work_item_sizes[i], limit);
+        local[i] = wanted[dims - 1][i];
+        while (local[i] > most)
+            local[i] /= 2;
+        limit /= local[i];
+    }
+}
+
+static enum cvy_status check_work_group(const struct cvy_launch *launch, const struct cvy_device_info *info,
+                                        const struct cvy_kernel *kernel, const size_t local[3])
+{
+    size_t items = 1;
+    for (unsigned i = 0; i < 3; i++) {
+        if (local[i] > info->max_work_item_sizes[i])
+            return fail_launch(launch, CVY_ERROR_UNSUPPORTED,
+                               "work-groups of %zux%zux%zu; %s allows %zu work-items in dimension %u", local[0],
+                               local[1], local[2], info->name, info->max_work_item_sizes[i], i);
+        if (kernel->required_local[0] != 0 && local[i] != kernel->required_local[i])
+            return fail_launch(launch, CVY_ERROR_INVALID,
+                               "work-groups of %zux%zux%zu; the kernel was compiled for %zux%zux%zu", local[0],
+                               local[1], local[2], kernel->required_local[0], kernel->required_local[1],
+                               kernel->required_local[2]);
+        items *= local[i];
+    }
+    size_t limit = CVY_MIN(info->max_work_group, kernel->max_work_group);
+    if (items > limit)
+        return fail_launch(launch, CVY_ERROR_UNSUPPORTED, "work-groups of %zu work-items; %s allows %zu", items,
+                           info->name, limit);
+    return CVY_OK;
+}
+
+static enum cvy_status check_local_memory(const struct cvy_launch *launch, const struct cvy_device_info *info,
+                                          const struct cvy_kernel *kernel)
+{
+    size_t bytes = (size_t)kernel->local_bytes;
+    for (size_t i = 0; i < launch->n_args; i++) {
+        if (launch->args[i].is_local && !cvy_add(bytes, launch->args[i].bytes, &bytes))
+            bytes = SIZE_MAX;
+    }
+    if (bytes > info->local_bytes)
+        return fail_launch(launch, CVY_ERROR_UNSUPPORTED,
+                           "%zu bytes of local memory; %s has %llu for a work-group", bytes, info->name,
+                           (unsigned long long)info->local_bytes);
+    return CVY_OK;
+}
+
+static enum cvy_status check_description(const struct cvy_launch *launch)
+{
+    if (launch->problem[0] != '\0')
+        return fail_launch(launch, CVY_ERROR_INVALID, "%s", launch->problem);
+    if (launch->macros.failed)
+        return cvy_fail_memory("a kernel's macros", launch->macros.capacity);
+    return CVY_OK;
+}
+
+static const char *macros_of(const struct cvy_launch *launch)
+{
+    return launch->macros.data != NULL ? launch->macros.data : "";
+}
+
+static enum cvy_status set_args(const struct cvy_launch *launch, const struct cvy_kernel *kernel)
+{
+    if (launch->n_args != kernel->n_args)
+        return fail_launch(launch, CVY_ERROR_INVALID, "%zu arguments given; it has %u", launch->n_args,
+                           (unsigned)kernel->n_args);
+    for (size_t i = 0; i < launch->n_args; i++) {
+        const struct cvy_launch_arg *arg = &launch->args[i];
+        cl_int error = clSetKernelArg(kernel->cl, (cl_uint)i, arg->bytes, arg->is_local ? NULL : &arg->value);
+        if (error != CL_SUCCESS)
+            return fail_launch(launch, CVY_ERROR_DEVICE, "clSetKernelArg(%zu): %s", i, cvy_cl_error(error));
+    }
+    return CVY_OK;
+}
+
+static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launch *launch,
+                               struct cvy_kernel *kernel)
+{
+    size_t local[3], global[3];
+    if (launch->dims == 0)
+        return fail_launch(launch, CVY_ERROR_INVALID, "it has no range; call cvy_launch_range()");
+    if (launch->local[0] != 0)
+        memcpy(local, launch->local, sizeof(local));
+    else
+        choose_local(&device->info, kernel, launch->dims, local);
+    enum cvy_status status = check_work_group(launch, &device->info, kernel, local);
+    if (status == CVY_OK)
+        status = check_local_memory(launch, &device->info, kernel);
+    if (status == CVY_OK)
+        status = set_args(launch, kernel);
+    if (status != CVY_OK)
+        return status;
+    for (unsigned i = 0; i < 3; i++) {
+        if (launch->global[i] > SIZE_MAX - local[i])
+            return fail_launch(launch, CVY_ERROR_INVALID, "a global size of %zu overflows", launch->global[i]);
+        global[i] = cvy_round_up(launch->global[i], local[i]);
+    }
+    bool is_new = cvy_programs_is_new(device, kernel, local);
+    cl_event event = NULL;
+    cl_int error = clEnqueueNDRangeKernel(device->queue, kernel->cl, launch->dims, NULL, global, local, 0, NULL,
+                                          is_new ? &event : NULL);
+    if (error != CL_SUCCESS) {
+        char where[160];
+        snprintf(where, sizeof(where), "kernel %s of %s.cl: clEnqueueNDRangeKernel", launch->kernel,
+                 launch->program);
+        return cvy_fail_cl(error, where);
+    }
+    if (is_new)
+        cvy_programs_launched(device, kernel, local, event);
+    cvy_device_launched(device);
+    return CVY_OK;
+}
+
+enum cvy_status cvy_launch_build(struct cvy_device *device, const struct cvy_launch *launch)
+{
+    struct cvy_kernel *kernel = NULL;
+    enum cvy_status status = check_description(launch);
+    if (status != CVY_OK)
+        return status;
+    pthread_mutex_lock(&device->lock);
+    status = cvy_programs_get(device, launch->program, launch->kernel, macros_of(launch), &kernel);
+    pthread_mutex_unlock(&device->lock);
+    return status;
+}
+
+enum cvy_status cvy_launch_enqueue(struct cvy_device *device, const struct cvy_launch *launch)
+{
+    struct cvy_kernel *kernel = NULL;
+    enum cvy_status status = check_description(launch);
+    if (status != CVY_OK)
+        return status;
+    pthread_mutex_lock(&device->lock);
+    status = cvy_programs_get(device, launch->program, launch->kernel, macros_of(launch), &kernel);
+    if (status == CVY_OK)
+        status = enqueue(device, launch, kernel);
+    pthread_mutex_unlock(&device->lock);
+    return status;
+}

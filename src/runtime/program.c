@@ -1,0 +1,313 @@
+#include "runtime/program.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arith.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "runtime/binary.h"
+#include "runtime/store.h"
+
+#define BUCKETS 256
+#define MAX_SEEN 32
+
+struct cvy_program {
+    struct cvy_program *next;
+    struct cvy_hash name_key;  /* of name and macros: finds it in memory */
+    struct cvy_hash store_key; /* of all that the binary depends on */
+    cl_program cl;
+    struct cvy_kernel *kernels;
+    uint64_t seen[MAX_SEEN]; /* launches whose machine code is in the saved binary, or will be */
+    size_t n_seen;
+    cl_event pending; /* of the last launch that was new; NULL: nothing to save */
+};
+
+struct cvy_programs {
+    struct cvy_program *buckets[BUCKETS];
+    size_t n_pending;
+};
+
+enum cvy_status cvy_programs_create(struct cvy_programs **programs)
+{
+    struct cvy_programs *made = calloc(1, sizeof(*made));
+    if (made == NULL)
+        return cvy_fail_memory("the program cache", sizeof(*made));
+    *programs = made;
+    return CVY_OK;
+}
+
+static void kernel_destroy(struct cvy_kernel *kernel)
+{
+    if (kernel->cl != NULL)
+        clReleaseKernel(kernel->cl);
+    free(kernel->name);
+    free(kernel);
+}
+
+static void program_destroy(struct cvy_program *program)
+{
+    while (program->kernels != NULL) {
+        struct cvy_kernel *kernel = program->kernels;
+        program->kernels = kernel->next;
+        kernel_destroy(kernel);
+    }
+    if (program->pending != NULL)
+        clReleaseEvent(program->pending);
+    if (program->cl != NULL)
+        clReleaseProgram(program->cl);
+    free(program);
+}
+
+void cvy_programs_destroy(struct cvy_programs **programs)
+{
+    if (programs == NULL || *programs == NULL)
+        return;
+    for (size_t i = 0; i < BUCKETS; i++) {
+        while ((*programs)->buckets[i] != NULL) {
+            struct cvy_program *program = (*programs)->buckets[i];
+            (*programs)->buckets[i] = program->next;
+            program_destroy(program);
+        }
+    }
+    free(*programs);
+    *programs = NULL;
+}
+
+static const char *find_source(const char *name)
+{
+    for (const struct cvy_cl_source *source = cvy_cl_sources; source->name != NULL; source++) {
+        if (strcmp(source->name, name) == 0)
+            return source->text;
+    }
+    return NULL;
+}
+
+static struct cvy_hash store_key(const struct cvy_device *device, const char *source, const char *options)
+{
+    const struct cvy_device_info *info = &device->info;
+    const char *pieces[] = {
+        CVY_VERSION, source, options, info->name, info->vendor, info->driver_version, info->opencl_version,
+        info->opencl_c_version, info->platform, info->platform_version,
+    };
+    struct cvy_hash key = {0, 0};
+    for (size_t i = 0; i < CVY_COUNT(pieces); i++)
+        key = cvy_hash_string(key, pieces[i]);
+    return key;
+}
+
+/* "-cl-std" only where the device's compiler knows 1.2. */
+static void add_options(const struct cvy_device *device, const char *macros, struct cvy_text *options)
+{
+    int major = 1, minor = 0;
+    sscanf(device->info.opencl_c_version, "OpenCL C %d.%d", &major, &minor);
+    cvy_text_add(options, "%s-cl-mad-enable -cl-no-signed-zeros%s",
+                 major > 1 || minor >= 2 ? "-cl-std=CL1.2 " : "", macros);
+}
+
+/* What the store has: the launches its machine code covers, then the driver's binary. */
+static bool load(struct cvy_device *device, struct cvy_program *program, const char *options)
+{
+    void *payload = NULL;
+    size_t bytes = 0;
+    uint64_t n = 0;
+    if (!cvy_store_get(device->store, program->store_key, &payload, &bytes))
+        return false;
+    bool good = bytes >= sizeof(n);
+    if (good) {
+        memcpy(&n, payload, sizeof(n));
+        good = n <= MAX_SEEN && bytes - sizeof(n) > n * sizeof(uint64_t);
+    }
+    if (good) {
+        size_t head = sizeof(n) + (size_t)n * sizeof(uint64_t);
+        memcpy(program->seen, (char *)payload + sizeof(n), (size_t)n * sizeof(uint64_t));
+        program->cl = cvy_binary_load(device, (unsigned char *)payload + head, bytes - head, options);
+        good = program->cl != NULL;
+        program->n_seen = good ? (size_t)n : 0;
+    }
+    free(payload);
+    return good;
+}
+
+static enum cvy_status program_build(struct cvy_device *device, struct cvy_program *program, const char *name,
+                                     const char *macros)
+{
+    const char *source = find_source(name);
+    if (source == NULL)
+        return cvy_fail(CVY_ERROR_NOT_FOUND, "program %s: not among the kernels of this library", name);
+    struct cvy_text options = {0};
+    add_options(device, macros, &options);
+    if (options.failed) {
+        cvy_text_finish(&options);
+        return cvy_fail_memory("build options", strlen(macros));
+    }
+    double start = cvy_now();
+    enum cvy_status status = CVY_OK;
+    program->store_key = store_key(device, source, options.data);
+    if (load(device, program, options.data)) {
+        device->stats.loaded++;
+        cvy_log(CVY_LOG_DEBUG, "program %s%s: from the store", name, macros);
+    } else {
+        status = cvy_binary_compile(device, name, source, options.data, &program->cl);
+        device->stats.compiled += status == CVY_OK;
+        cvy_log(CVY_LOG_DEBUG, "program %s%s: compiled in %.1f ms", name, macros, 1e3 * (cvy_now() - start));
+    }
+    device->stats.seconds += cvy_now() - start;
+    cvy_text_finish(&options);
+    return status;
+}
+
+static enum cvy_status get_program(struct cvy_device *device, const char *name, const char *macros,
+                                   struct cvy_program **result)
+{
+    struct cvy_hash key = cvy_hash_string(cvy_hash_string((struct cvy_hash){0, 0}, name), macros);
+    struct cvy_program **bucket = &device->programs->buckets[key.low % BUCKETS];
+    for (struct cvy_program *program = *bucket; program != NULL; program = program->next) {
+        if (cvy_hash_equal(program->name_key, key)) {
+            *result = program;
+            return CVY_OK;
+        }
+    }
+    struct cvy_program *made = calloc(1, sizeof(*made));
+    if (made == NULL)
+        return cvy_fail_memory("a program", sizeof(*made));
+    made->name_key = key;
+    enum cvy_status status = program_build(device, made, name, macros);
+    if (status != CVY_OK) {
+        program_destroy(made);
+        return status;
+    }
+    made->next = *bucket;
+    *bucket = made;
+    *result = made;
+    return CVY_OK;
+}
+
+static cl_int query_kernel(struct cvy_kernel *kernel, cl_device_id id)
+{
+    cl_kernel cl = kernel->cl;
+    cl_int error = clGetKernelInfo(cl, CL_KERNEL_NUM_ARGS, sizeof(kernel->n_args), &kernel->n_args, NULL);
+    if (error == CL_SUCCESS)
+        error = clGetKernelWorkGroupInfo(cl, id, CL_KERNEL_WORK_GROUP_SIZE, sizeof(kernel->max_work_group),
+                                         &kernel->max_work_group, NULL);
+    if (error == CL_SUCCESS)
+        error = clGetKernelWorkGroupInfo(cl, id, CL_KERNEL_COMPILE_WORK_GROUP_SIZE,
+                                         sizeof(kernel->required_local), kernel->required_local, NULL);
+    if (error == CL_SUCCESS)
+        error = clGetKernelWorkGroupInfo(cl, id, CL_KERNEL_LOCAL_MEM_SIZE, sizeof(kernel->local_bytes),
+                                         &kernel->local_bytes, NULL);
+    return error;
+}
+
+enum cvy_status cvy_programs_get(struct cvy_device *device, const char *program, const char *kernel,
+                                 const char *macros, struct cvy_kernel **result)
+{
+    struct cvy_program *owner = NULL;
+    enum cvy_status status = get_program(device, program, macros, &owner);
+    if (status != CVY_OK)
+        return status;
+    for (struct cvy_kernel *known = owner->kernels; known != NULL; known = known->next) {
+        if (strcmp(known->name, kernel) == 0) {
+            *result = known;
+            return CVY_OK;
+        }
+    }
+    struct cvy_kernel *made = calloc(1, sizeof(*made));
+    if (made == NULL)
+        return cvy_fail_memory("a kernel", sizeof(*made));
+    made->program = owner;
+    made->name = malloc(strlen(kernel) + 1);
+    if (made->name == NULL) {
+        kernel_destroy(made);
+        return cvy_fail_memory("a kernel", strlen(kernel) + 1);
+    }
+    memcpy(made->name, kernel, strlen(kernel) + 1);
+    cl_int error;
+    made->cl = clCreateKernel(owner->cl, kernel, &error);
+    if (error != CL_SUCCESS)
+        made->cl = NULL;
+    else
+        error = query_kernel(made, device->id);
+    if (error != CL_SUCCESS) {
+        kernel_destroy(made);
+        return cvy_fail(CVY_ERROR_BUILD, "%s.cl: clCreateKernel(%s): %s on %s; another algorithm may work",
+                        program, kernel, cvy_cl_error(error), device->info.name);
+    }
+    made->next = owner->kernels;
+    owner->kernels = made;
+    *result = made;
+    return CVY_OK;
+}
+
+static uint64_t launch_hash(const struct cvy_kernel *kernel, const size_t local[3])
+{
+    uint64_t sizes[3] = {local[0], local[1], local[2]};
+    struct cvy_hash hash = cvy_hash_string((struct cvy_hash){0, 0}, kernel->name);
+    return cvy_hash_bytes(hash, sizes, sizeof(sizes)).low;
+}
+
+bool cvy_programs_is_new(struct cvy_device *device, const struct cvy_kernel *kernel, const size_t local[3])
+{
+    const struct cvy_program *program = kernel->program;
+    if (device->store == NULL || program->n_seen == MAX_SEEN)
+        return false;
+    uint64_t hash = launch_hash(kernel, local);
+    for (size_t i = 0; i < program->n_seen; i++) {
+        if (program->seen[i] == hash)
+            return false;
+    }
+    return true;
+}
+
+void cvy_programs_launched(struct cvy_device *device, const struct cvy_kernel *kernel, const size_t local[3],
+                           cl_event event)
+{
+    struct cvy_program *program = kernel->program;
+    if (program->n_seen < MAX_SEEN)
+        program->seen[program->n_seen++] = launch_hash(kernel, local);
+    if (program->pending != NULL)
+        clReleaseEvent(program->pending);
+    else
+        device->programs->n_pending++;
+    program->pending = event;
+}
+
+static void save(struct cvy_device *device, struct cvy_program *program)
+{
+    size_t head = sizeof(uint64_t) * (1 + program->n_seen);
+    uint64_t n = program->n_seen;
+    size_t bytes = 0;
+    unsigned char *payload = cvy_binary_get(device, program->cl, head, &bytes);
+    if (payload == NULL)
+        return;
+    memcpy(payload, &n, sizeof(n));
+    memcpy(payload + sizeof(n), program->seen, head - sizeof(n));
+    cvy_store_put(device->store, program->store_key, payload, bytes);
+    free(payload);
+}
+
+static bool has_run(cl_event event)
+{
+    cl_int state = CL_QUEUED;
+    return clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(state), &state, NULL) != CL_SUCCESS ||
+           state <= CL_COMPLETE;
+}
+
+void cvy_programs_save(struct cvy_device *device)
+{
+    pthread_mutex_lock(&device->lock);
+    struct cvy_programs *programs = device->programs;
+    for (size_t i = 0; i < BUCKETS && programs->n_pending > 0; i++) {
+        for (struct cvy_program *program = programs->buckets[i]; program != NULL; program = program->next) {
+            if (program->pending == NULL || !has_run(program->pending))
+                continue;
+            clReleaseEvent(program->pending);
+            program->pending = NULL;
+            programs->n_pending--;
+            save(device, program);
+        }
+    }
+    pthread_mutex_unlock(&device->lock);
+}

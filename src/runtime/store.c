@@ -1,0 +1,344 @@
+#include "runtime/store.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define SCHEMA_VERSION 1
+#define DEFAULT_MAX_BYTES ((uint64_t)256 << 20)
+#define BUSY_MS 3000
+
+struct cvy_store {
+    char *path;
+    uint64_t max_bytes;
+    sqlite3 *db;
+    bool warned;
+    bool read_only; /* nothing is written any more */
+};
+
+/* One warning for each store; the rest is for those who debug. */
+static void warn(struct cvy_store *store, const char *what, const char *consequence)
+{
+    cvy_log(store->warned ? CVY_LOG_DEBUG : CVY_LOG_WARNING, "store %s: %s: %s; %s", store->path, what,
+            store->db != NULL ? sqlite3_errmsg(store->db) : strerror(errno), consequence);
+    store->warned = true;
+}
+
+static bool is_damage(int code)
+{
+    code &= 0xff;
+    return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+}
+
+/* Parent folders of path, as far as they are missing. What fails here shows when the file is opened. */
+static void make_folders(const char *path)
+{
+    char *copy = malloc(strlen(path) + 1);
+    if (copy == NULL)
+        return;
+    memcpy(copy, path, strlen(path) + 1);
+    for (char *slash = strchr(copy + 1, '/'); copy[0] != '\0' && slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
+            cvy_log(CVY_LOG_DEBUG, "store: mkdir %s: %s", copy, strerror(errno));
+        *slash = '/';
+    }
+    free(copy);
+}
+
+static int read_pragma(sqlite3 *db, const char *sql, int64_t *value)
+{
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
+        *value = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return code == SQLITE_ROW ? SQLITE_OK : code;
+}
+
+static const char schema[] =
+    "BEGIN IMMEDIATE;"
+    "CREATE TABLE IF NOT EXISTS program(key BLOB PRIMARY KEY, checksum BLOB NOT NULL, bytes INTEGER NOT NULL,"
+    " used INTEGER NOT NULL, payload BLOB NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS program_used ON program(used);"
+    "PRAGMA user_version=1;"
+    "COMMIT;";
+
+/* SQLITE_NOTADB also for a database that is not ours. */
+static int check_schema(struct cvy_store *store)
+{
+    int64_t version = 0, tables = 0, ours = 0;
+    int code = read_pragma(store->db, "PRAGMA user_version", &version);
+    if (code == SQLITE_OK)
+        code = read_pragma(store->db, "SELECT count(*) FROM sqlite_master", &tables);
+    if (code != SQLITE_OK)
+        return code;
+    if (version == 0 && tables == 0) {
+        sqlite3_exec(store->db, "PRAGMA auto_vacuum=FULL", NULL, NULL, NULL);
+        code = sqlite3_exec(store->db, schema, NULL, NULL, NULL);
+        if (code != SQLITE_OK)
+            sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+        return code;
+    }
+    code = read_pragma(store->db, "SELECT count(*) FROM pragma_table_info('program') WHERE name IN "
+                       "('key','checksum','bytes','used','payload')", &ours);
+    if (code == SQLITE_OK && (version != SCHEMA_VERSION || ours != 5))
+        return SQLITE_NOTADB;
+    return code;
+}
+
+static int open_database(struct cvy_store *store)
+{
+    int code = sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+    if (code != SQLITE_OK)
+        return code;
+    sqlite3_busy_timeout(store->db, BUSY_MS);
+    sqlite3_exec(store->db, "PRAGMA synchronous=NORMAL", NULL, NULL, NULL);
+    return check_schema(store);
+}
+
+static void close_database(struct cvy_store *store)
+{
+    sqlite3_close(store->db);
+    store->db = NULL;
+}
+
+/* The damaged file becomes PATH.broken; a journal of it would be applied to its successor. */
+static bool move_aside(struct cvy_store *store)
+{
+    size_t size = strlen(store->path) + 16;
+    char *other = malloc(size);
+    if (other == NULL)
+        return false;
+    snprintf(other, size, "%s-journal", store->path);
+    unlink(other);
+    snprintf(other, size, "%s.broken", store->path);
+    bool moved = rename(store->path, other) == 0;
+    cvy_log(CVY_LOG_WARNING, moved ? "store %s: damaged or not a store of this version; moved to %s and begun anew"
+                                   : "store %s: damaged, and it cannot be moved to %s; kernels are compiled each time",
+            store->path, other);
+    free(other);
+    return moved;
+}
+
+/* Leaves db NULL where there is no way. */
+static void begin(struct cvy_store *store)
+{
+    int code = open_database(store);
+    if (is_damage(code)) {
+        /* another process may have begun it anew meanwhile */
+        close_database(store);
+        code = open_database(store);
+    }
+    if (is_damage(code)) {
+        close_database(store);
+        if (!move_aside(store))
+            return;
+        code = open_database(store);
+    }
+    if (code == SQLITE_OK)
+        return;
+    warn(store, "cannot be used", "kernels are compiled each time");
+    close_database(store);
+}
+
+struct cvy_store *cvy_store_open(const char *path, uint64_t max_bytes)
+{
+    struct cvy_store *store = calloc(1, sizeof(*store));
+    char *copy = malloc(strlen(path) + 1);
+    if (store == NULL || copy == NULL) {
+        free(store);
+        free(copy);
+        return NULL;
+    }
+    memcpy(copy, path, strlen(path) + 1);
+    store->path = copy;
+    store->max_bytes = max_bytes != 0 ? max_bytes : DEFAULT_MAX_BYTES;
+    make_folders(path);
+    begin(store);
+    if (store->db == NULL)
+        cvy_store_close(&store);
+    return store;
+}
+
+void cvy_store_close(struct cvy_store **store)
+{
+    if (store == NULL || *store == NULL)
+        return;
+    close_database(*store);
+    free((*store)->path);
+    free(*store);
+    *store = NULL;
+}
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static struct cvy_hash checksum(struct cvy_hash key, const void *payload, size_t bytes)
+{
+    return cvy_hash_bytes(cvy_hash_bytes((struct cvy_hash){0, 0}, &key, sizeof(key)), payload, bytes);
+}
+
+static void give_up_writing(struct cvy_store *store)
+{
+    warn(store, "cannot be written", "what is compiled now is not kept");
+    store->read_only = true;
+}
+
+/* After a failed statement: damage is moved aside, busy passes by, anything else ends the writing. */
+static void failed(struct cvy_store *store, int code)
+{
+    if (is_damage(code)) {
+        close_database(store);
+        begin(store);
+    } else if ((code & 0xff) != SQLITE_BUSY && (code & 0xff) != SQLITE_LOCKED) {
+        give_up_writing(store);
+    }
+}
+
+/* Runs a statement whose first parameter is the key and second, where there, the integer. */
+static int run(struct cvy_store *store, const char *sql, const struct cvy_hash *key, const int64_t *value)
+{
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_blob(statement, 1, key, sizeof(*key), SQLITE_STATIC);
+    if (code == SQLITE_OK && value != NULL)
+        code = sqlite3_bind_int64(statement, 2, *value);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    sqlite3_finalize(statement);
+    return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* SQLITE_DONE: not there. */
+static int fetch(struct cvy_store *store, struct cvy_hash key, void **payload, size_t *bytes, struct cvy_hash *sum)
+{
+    static const char sql[] = "SELECT payload, checksum FROM program WHERE key=?1";
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_blob(statement, 1, &key, sizeof(key), SQLITE_STATIC);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        const void *data = sqlite3_column_blob(statement, 0);
+        *bytes = (size_t)sqlite3_column_bytes(statement, 0);
+        *payload = malloc(*bytes + 1);
+        if (*payload == NULL)
+            code = SQLITE_NOMEM;
+        else if (*bytes > 0)
+            memcpy(*payload, data, *bytes);
+        *sum = (struct cvy_hash){0, 0};
+        if (sqlite3_column_bytes(statement, 1) == (int)sizeof(*sum))
+            memcpy(sum, sqlite3_column_blob(statement, 1), sizeof(*sum));
+    }
+    sqlite3_finalize(statement);
+    return code;
+}
+
+bool cvy_store_get(struct cvy_store *store, struct cvy_hash key, void **payload, size_t *bytes)
+{
+    void *data = NULL;
+    size_t size = 0;
+    struct cvy_hash sum;
+    if (store == NULL || store->db == NULL)
+        return false;
+    int code = fetch(store, key, &data, &size, &sum);
+    if (code != SQLITE_ROW) {
+        free(data);
+        if (is_damage(code))
+            failed(store, code);
+        return false;
+    }
+    if (!cvy_hash_equal(sum, checksum(key, data, size))) {
+        cvy_log(CVY_LOG_WARNING, "store %s: an entry fails its checksum; it is dropped and compiled anew",
+                store->path);
+        free(data);
+        if (!store->read_only)
+            run(store, "DELETE FROM program WHERE key=?1", &key, NULL);
+        return false;
+    }
+    int64_t now = now_us();
+    if (!store->read_only) {
+        code = run(store, "UPDATE program SET used=?2 WHERE key=?1", &key, &now);
+        /* a store that is only read is no reason to warn before something is to be kept */
+        store->read_only = (code & 0xff) == SQLITE_READONLY;
+    }
+    *payload = data;
+    *bytes = size;
+    return true;
+}
+
+static int insert(struct cvy_store *store, struct cvy_hash key, const void *payload, size_t bytes)
+{
+    static const char sql[] = "INSERT OR REPLACE INTO program(key, used, checksum, bytes, payload) "
+                              "VALUES(?1, ?2, ?3, ?4, ?5)";
+    struct cvy_hash sum = checksum(key, payload, bytes);
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_blob(statement, 1, &key, sizeof(key), SQLITE_STATIC);
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_int64(statement, 2, now_us());
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_blob(statement, 3, &sum, sizeof(sum), SQLITE_STATIC);
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_int64(statement, 4, (int64_t)bytes);
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_blob64(statement, 5, payload, bytes, SQLITE_STATIC);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    sqlite3_finalize(statement);
+    return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* The entries used longest ago go until the rest fits. */
+static int evict(struct cvy_store *store)
+{
+    int64_t total = 0;
+    int code = read_pragma(store->db, "SELECT coalesce(sum(bytes), 0) FROM program", &total);
+    while (code == SQLITE_OK && total > 0 && (uint64_t)total > store->max_bytes) {
+        code = sqlite3_exec(store->db, "DELETE FROM program WHERE key="
+                            "(SELECT key FROM program ORDER BY used LIMIT 1)", NULL, NULL, NULL);
+        if (code == SQLITE_OK)
+            code = read_pragma(store->db, "SELECT coalesce(sum(bytes), 0) FROM program", &total);
+    }
+    return code;
+}
+
+void cvy_store_put(struct cvy_store *store, struct cvy_hash key, const void *payload, size_t bytes)
+{
+    if (store == NULL || store->db == NULL || bytes > store->max_bytes)
+        return;
+    if (store->read_only) {
+        warn(store, "cannot be written", "what is compiled now is not kept");
+        return;
+    }
+    int code = sqlite3_exec(store->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        code = insert(store, key, payload, bytes);
+    if (code == SQLITE_OK)
+        code = evict(store);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        return;
+    int result = code;
+    failed(store, result);
+    if (store->db != NULL && !sqlite3_get_autocommit(store->db))
+        sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+}
