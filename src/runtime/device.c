@@ -1,3 +1,5 @@
+/* the call of OpenCL 1.2: newer ones are missing from many drivers */
+#define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include "runtime/device.h"
 
 #include <stdio.h>

@@ -91,7 +91,9 @@ static enum cvy_status list_platform(cl_platform_id id, size_t index, struct cvy
     info->n_devices = count;
     for (cl_uint i = 0; i < count; i++) {
         cvy_device_query(ids[i], &info->devices[i]);
-        snprintf(info->devices[i].selector, sizeof(info->devices[i].selector), "%zu:%u", index, (unsigned)i);
+        char *selector = info->devices[i].selector;
+        if (snprintf(selector, sizeof(info->devices[i].selector), "%zu:%u", index, (unsigned)i) < 0)
+            selector[0] = '\0';
     }
     free(ids);
     return CVY_OK;

@@ -5,6 +5,7 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "runtime/buffer.h"
+#include "runtime/device.h"
 #include "runtime/launch.h"
 
 /* Last element plus one of a stored matrix of rows x columns; false when that overflows. */
@@ -74,7 +75,8 @@ size_t cvy_gemm_workspace(const struct cvy_device *device, const struct cvy_gemm
 
 static enum cvy_status enqueue_plain(struct cvy_device *device, const struct cvy_gemm *g)
 {
-    const size_t side = 8, per_item = 4, depth = 16, tile = side * per_item;
+    const size_t most = device->info.max_work_group;
+    const size_t side = most >= 64 ? 8 : most >= 16 ? 4 : 1, per_item = 4, depth = 16, tile = side * per_item;
     size_t a_end = 0, b_end = 0, c_end = 0;
     if (g->k > 0) {
         extent(g->a_offset, g->transpose_a ? g->k : g->m, g->transpose_a ? g->m : g->k, g->lda, &a_end);
