@@ -38,34 +38,38 @@ static cl_command_queue create_queue(cl_context context, cl_device_id id, cl_int
     return queue;
 }
 
-/* Whether a write and a marker leave times behind. On a queue of its own: the caller's may be held up. */
-static bool probe_clock(struct cvy_device *device)
+static cl_ulong marker_time(cl_command_queue queue)
 {
-    cl_int error;
-    cl_event event = NULL;
-    cl_mem memory = NULL;
+    cl_event event;
     cl_ulong end = 0;
-    cl_uint value = 1;
-    cl_command_queue queue = clCreateCommandQueue(device->context, device->id, CL_QUEUE_PROFILING_ENABLE, &error);
-    if (error != CL_SUCCESS)
-        return false;
-    memory = clCreateBuffer(device->context, CL_MEM_READ_WRITE, sizeof(value), NULL, &error);
-    if (error != CL_SUCCESS)
-        goto done;
-    if (clEnqueueWriteBuffer(queue, memory, CL_TRUE, 0, sizeof(value), &value, 0, NULL, NULL) != CL_SUCCESS)
-        goto done;
     if (clEnqueueMarkerWithWaitList(queue, 0, NULL, &event) != CL_SUCCESS)
-        goto done;
+        return 0;
     if (clWaitForEvents(1, &event) != CL_SUCCESS ||
         clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof(end), &end, NULL) != CL_SUCCESS)
         end = 0;
-done:
-    if (event != NULL)
-        clReleaseEvent(event);
-    if (memory != NULL)
+    clReleaseEvent(event);
+    return end;
+}
+
+/* Whether time passes on the device's clock: some drivers give every command the same times. On a queue of
+ * its own, because the caller's may be held up. */
+static bool probe_clock(struct cvy_device *device)
+{
+    cl_int error;
+    cl_uint value = 1;
+    bool moves = false;
+    cl_command_queue queue = clCreateCommandQueue(device->context, device->id, CL_QUEUE_PROFILING_ENABLE, &error);
+    if (error != CL_SUCCESS)
+        return false;
+    cl_mem memory = clCreateBuffer(device->context, CL_MEM_READ_WRITE, sizeof(value), NULL, &error);
+    if (error == CL_SUCCESS) {
+        cl_ulong before = marker_time(queue);
+        error = clEnqueueWriteBuffer(queue, memory, CL_TRUE, 0, sizeof(value), &value, 0, NULL, NULL);
+        moves = error == CL_SUCCESS && before != 0 && marker_time(queue) > before;
         clReleaseMemObject(memory);
+    }
     clReleaseCommandQueue(queue);
-    return end != 0;
+    return moves;
 }
 
 /* What comes after context, id, queue and info are there. */

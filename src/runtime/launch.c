@@ -172,7 +172,11 @@ static enum cvy_status check_work_group(const struct cvy_launch *launch, const s
                                kernel->required_local[2]);
         items *= local[i];
     }
-    size_t limit = CVY_MIN(info->max_work_group, kernel->max_work_group);
+    /* a size that the driver compiled the kernel for is one it can run, whatever its limit says: Mesa's
+     * rusticl gives the sub-group's size as every kernel's limit */
+    size_t limit = info->max_work_group;
+    if (kernel->required_local[0] == 0)
+        limit = CVY_MIN(limit, kernel->max_work_group);
     if (items > limit)
         return fail_launch(launch, CVY_ERROR_UNSUPPORTED, "work-groups of %zu work-items; %s allows %zu", items,
                            info->name, limit);
