@@ -17,12 +17,25 @@ void cvy_log_set_callback(void (*callback)(void *user, enum cvy_log_level level,
     sink.max_level = max_level;
 }
 
+static _Thread_local const char *current_context;
+
+const char *cvy_log_set_context(const char *context)
+{
+    const char *before = current_context;
+    current_context = context;
+    return before;
+}
+
 static void log_va(enum cvy_log_level level, const char *format, va_list args)
 {
     if (sink.callback == NULL || level > sink.max_level)
         return;
     char message[2048];
-    vsnprintf(message, sizeof(message), format, args);
+    size_t used = 0;
+    if (current_context != NULL)
+        used = (size_t)snprintf(message, sizeof(message) / 2, "%s: ", current_context);
+    used = used < sizeof(message) / 2 ? used : sizeof(message) / 2 - 1;
+    vsnprintf(message + used, sizeof(message) - used, format, args);
     sink.callback(sink.user, level, message);
 }
 

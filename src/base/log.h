@@ -9,6 +9,9 @@ void cvy_log(enum cvy_log_level level, const char *format, ...) CVY_PRINTF(2, 3)
 /* Logs an error and returns status, so that a failure is one line: return cvy_fail(CVY_ERROR_..., "..."). */
 enum cvy_status cvy_fail(enum cvy_status status, const char *format, ...) CVY_PRINTF(2, 3);
 
+/* While set, messages of this thread begin with "CONTEXT: ". Returns what was set before, to be put back. */
+const char *cvy_log_set_context(const char *context);
+
 /* The failure of a host allocation of bytes for `what`. */
 enum cvy_status cvy_fail_memory(const char *what, size_t bytes);
 

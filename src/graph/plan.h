@@ -1,0 +1,55 @@
+/* plan.h - a compiled graph: what plan.c makes and exec.c runs. */
+#ifndef CVY_GRAPH_PLAN_H
+#define CVY_GRAPH_PLAN_H
+
+#include "graph/graph.h"
+#include "op/operator.h"
+
+enum cvy_place {
+    CVY_PLACE_NONE,     /* nothing reads it */
+    CVY_PLACE_INPUT,    /* the buffer bound to an input */
+    CVY_PLACE_OUTPUT,   /* the buffer bound to an output: the value is written straight there */
+    CVY_PLACE_CONSTANT, /* uploaded once */
+    CVY_PLACE_ARENA,    /* a part of the plan's own memory */
+};
+
+/* Where the bytes of one or several values are: aliases and in-place results share a slot. */
+struct cvy_slot {
+    enum cvy_place place;
+    size_t binding;            /* index of the input or output */
+    struct cvy_buffer *buffer; /* constant, arena */
+    size_t bytes;
+};
+
+/* One operator to enqueue. Slots are indices; SIZE_MAX stands for an input left out. */
+struct cvy_step {
+    struct cvy_operator *operator;
+    char *name;
+    size_t n_inputs;
+    size_t *inputs;
+    size_t output;
+    double seconds; /* of the last profiled run; negative: unknown */
+};
+
+struct cvy_port {
+    char *name;
+    struct cvy_shape shape;
+    size_t bytes;
+    size_t slot; /* output: where its value is; a copy is made unless that is the bound buffer itself */
+};
+
+struct cvy_plan {
+    struct cvy_device *device;
+    bool profile;
+    struct cvy_slot *slots;
+    struct cvy_step *steps;
+    struct cvy_port *inputs, *outputs;
+    size_t n_slots, n_steps, n_inputs, n_outputs;
+    struct cvy_buffer **blocks; /* the arena */
+    size_t n_blocks;
+    struct cvy_buffer *workspace;
+    struct cvy_plan_memory memory;
+    struct cvy_event **marks; /* profile: one before the first step and one after each */
+};
+
+#endif
