@@ -233,7 +233,7 @@ enum cvy_status cvy_buffer_read(const struct cvy_buffer *buffer, size_t offset, 
                                        NULL, NULL);
     if (error != CL_SUCCESS)
         return cvy_fail_cl(error, "clEnqueueReadBuffer");
-    cvy_programs_save(buffer->device);
+    cvy_programs_save(buffer->device, true);
     return CVY_OK;
 }
 

@@ -211,7 +211,7 @@ void cvy_device_destroy(struct cvy_device **device)
     if (d->queue != NULL)
         clFinish(d->queue);
     if (d->programs != NULL)
-        cvy_programs_save(d);
+        cvy_programs_save(d, true);
     cvy_programs_destroy(&d->programs);
     cvy_pool_destroy(&d->pool);
     cvy_store_close(&d->store);
@@ -230,7 +230,7 @@ enum cvy_status cvy_device_set_store(struct cvy_device *device, const struct cvy
 {
     if (device == NULL)
         return cvy_fail(CVY_ERROR_INVALID, "cvy_device_set_store: device is NULL; open one first");
-    cvy_programs_save(device);
+    cvy_programs_save(device, false);
     struct cvy_store *store = NULL;
     if (params != NULL && params->path != NULL)
         store = cvy_store_open(params->path, params->max_bytes);
@@ -249,7 +249,7 @@ enum cvy_status cvy_device_finish(struct cvy_device *device)
     cl_int error = clFinish(device->queue);
     if (error != CL_SUCCESS)
         return cvy_fail_cl(error, "clFinish");
-    cvy_programs_save(device);
+    cvy_programs_save(device, true);
     return CVY_OK;
 }
 

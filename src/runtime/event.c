@@ -52,7 +52,7 @@ enum cvy_status cvy_event_wait(struct cvy_event *event)
     cl_int error = clWaitForEvents(1, &event->cl);
     if (error != CL_SUCCESS)
         return cvy_fail_cl(error, "clWaitForEvents");
-    cvy_programs_save(event->device);
+    cvy_programs_save(event->device, false);
     return CVY_OK;
 }
 

@@ -288,20 +288,23 @@ static void save(struct cvy_device *device, struct cvy_program *program)
     free(payload);
 }
 
-static bool has_run(cl_event event)
+/* Some drivers (rusticl) tell the end of an event only to those who wait for it. */
+static bool has_run(cl_event event, bool finished)
 {
     cl_int state = CL_QUEUED;
+    if (finished)
+        return clWaitForEvents(1, &event) == CL_SUCCESS;
     return clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(state), &state, NULL) != CL_SUCCESS ||
            state <= CL_COMPLETE;
 }
 
-void cvy_programs_save(struct cvy_device *device)
+void cvy_programs_save(struct cvy_device *device, bool finished)
 {
     pthread_mutex_lock(&device->lock);
     struct cvy_programs *programs = device->programs;
     for (size_t i = 0; i < BUCKETS && programs->n_pending > 0; i++) {
         for (struct cvy_program *program = programs->buckets[i]; program != NULL; program = program->next) {
-            if (program->pending == NULL || !has_run(program->pending))
+            if (program->pending == NULL || !has_run(program->pending, finished))
                 continue;
             clReleaseEvent(program->pending);
             program->pending = NULL;

@@ -39,7 +39,8 @@ bool cvy_programs_is_new(struct cvy_device *device, const struct cvy_kernel *ker
 /* Takes over a reference to event. */
 void cvy_programs_launched(struct cvy_device *device, const struct cvy_kernel *kernel, const size_t local[3],
                            cl_event event);
-/* Saves what was compiled, launched and finished. Costs a look at a flag when there is nothing. */
-void cvy_programs_save(struct cvy_device *device);
+/* Saves what was compiled, launched and has run. finished: the caller has just waited for the whole queue, so
+ * that waiting for launches costs nothing. Costs a look at a counter when there is nothing to save. */
+void cvy_programs_save(struct cvy_device *device, bool finished);
 
 #endif
