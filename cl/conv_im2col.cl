@@ -1,0 +1,99 @@
+// conv_im2col.cl - between tensors and the matrix of columns that a GEMM multiplies.
+// Columns: one row for each channel and tap, one column for each pixel of the strip.
+// FLIP, HAS_BIAS: 0 or 1. Sizes are arguments: one program serves every shape.
+#include "prelude.cl"
+
+#if FLIP
+#define TAP(tap, kernel_size) ((kernel_size) - 1 - (tap))
+#else
+#define TAP(tap, kernel_size) (tap)
+#endif
+
+// Forward: copies what the taps of output pixels first, first + 1, ... see; beside x that is 0.
+__kernel void im2col(__global const float *restrict x, __global float *restrict columns, int count,
+                     int x_offset, int first, int pixels, int in_d, int in_h, int in_w,
+                     int out_d, int out_h, int out_w, int kernel_d, int kernel_h, int kernel_w,
+                     int stride_d, int stride_h, int stride_w, int dilation_d, int dilation_h, int dilation_w,
+                     int pad_d, int pad_h, int pad_w)
+{
+    int id = LINEAR_ID;
+    if (id >= count)
+        return;
+    int pixel = first + id % pixels;
+    int row = id / pixels;
+    int s = TAP(row % kernel_w, kernel_w);
+    int r = TAP(row / kernel_w % kernel_h, kernel_h);
+    int z = TAP(row / (kernel_w * kernel_h) % kernel_d, kernel_d);
+    int c = row / (kernel_w * kernel_h * kernel_d);
+    int w = pixel % out_w * stride_w - pad_w + s * dilation_w;
+    int h = pixel / out_w % out_h * stride_h - pad_h + r * dilation_h;
+    int d = pixel / (out_w * out_h) * stride_d - pad_d + z * dilation_d;
+    float value = 0;
+    if (w >= 0 && w < in_w && h >= 0 && h < in_h && d >= 0 && d < in_d)
+        value = x[x_offset + ((c * in_d + d) * in_h + h) * in_w + w];
+    columns[id] = value;
+}
+
+// Which input position reaches output position `at` through `tap`; -1: none.
+int reached_from(int at, int tap, int in, int stride, int dilation, int pad)
+{
+    int scaled = at + pad - tap * dilation;
+    int position = scaled / stride;
+    return scaled >= 0 && position * stride == scaled && position < in ? position : -1;
+}
+
+// Transposed: each output element gathers the columns that reach it. Columns hold input pixels first,
+// first + 1, ... and the channels of y from y_offset on. The first strip begins with the bias, the others add.
+__kernel void col2im(__global const float *restrict columns,
+#if HAS_BIAS
+                     __global const float *restrict bias, int bias_offset,
+#endif
+                     __global float *restrict y, int count, int y_offset, int first, int pixels, int add,
+                     int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
+                     int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
+                     int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)
+{
+    int id = LINEAR_ID;
+    if (id >= count)
+        return;
+    int q = id % out_w;
+    int p = id / out_w % out_h;
+    int o = id / (out_w * out_h) % out_d;
+    int channel = id / (out_w * out_h * out_d);
+    float sum = 0;
+    if (add)
+        sum = y[y_offset + id];
+#if HAS_BIAS
+    else
+        sum = bias[bias_offset + channel];
+#endif
+    for (int z = 0; z < kernel_d; z++) {
+        int d = reached_from(o, z, in_d, stride_d, dilation_d, pad_d);
+        if (d < 0)
+            continue;
+        for (int r = 0; r < kernel_h; r++) {
+            int h = reached_from(p, r, in_h, stride_h, dilation_h, pad_h);
+            if (h < 0)
+                continue;
+            for (int s = 0; s < kernel_w; s++) {
+                int w = reached_from(q, s, in_w, stride_w, dilation_w, pad_w);
+                int pixel = (d * in_h + h) * in_w + w - first;
+                if (w < 0 || pixel < 0 || pixel >= pixels)
+                    continue;
+                int row = ((channel * kernel_d + TAP(z, kernel_d)) * kernel_h + TAP(r, kernel_h)) * kernel_w +
+                          TAP(s, kernel_w);
+                sum += columns[row * pixels + pixel];
+            }
+        }
+    }
+    y[y_offset + id] = sum;
+}
+
+// y begins as its bias; the GEMM adds to it.
+__kernel void fill_bias(__global const float *restrict bias, __global float *restrict y, int count,
+                        int pixels, int channels)
+{
+    int id = LINEAR_ID;
+    if (id < count)
+        y[id] = bias[id / pixels % channels];
+}

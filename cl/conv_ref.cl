@@ -1,0 +1,72 @@
+// conv_ref.cl - the definition, one work-item for each element of y. Any problem.
+// TRANSPOSED, FLIP, HAS_BIAS: 0 or 1. Everything else is an argument: one program serves every shape.
+#include "prelude.cl"
+#include "epilogue.cl"
+
+// Where on x the tap at `tap` of the window of position `at` lies; -1: beside it.
+int source(int at, int tap, int in, int stride, int dilation, int pad)
+{
+#if TRANSPOSED
+    int scaled = at + pad - tap * dilation;
+    int position = scaled / stride;
+    return scaled >= 0 && position * stride == scaled && position < in ? position : -1;
+#else
+    int position = at * stride - pad + tap * dilation;
+    return position >= 0 && position < in ? position : -1;
+#endif
+}
+
+#if FLIP
+#define TAP(tap, kernel_size) ((kernel_size) - 1 - (tap))
+#else
+#define TAP(tap, kernel_size) (tap)
+#endif
+
+__kernel void conv_ref(__global const float *restrict x, __global const float *restrict w,
+#if HAS_BIAS
+                       __global const float *restrict bias,
+#endif
+                       __global float *restrict y, int count, int groups, int c_group, int k_group,
+                       int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
+                       int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
+                       int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)
+{
+    int id = LINEAR_ID;
+    if (id >= count)
+        return;
+    int q = id % out_w;
+    int p = id / out_w % out_h;
+    int o = id / (out_w * out_h) % out_d;
+    int plane = id / (out_w * out_h * out_d);
+    int k = plane % (groups * k_group);
+    int n = plane / (groups * k_group);
+    int g = k / k_group;
+
+    float sum = 0;
+    for (int c = 0; c < c_group; c++) {
+        int x_channel = (n * groups + g) * c_group + c;
+#if TRANSPOSED
+        int w_channel = (g * c_group + c) * k_group + k % k_group;
+#else
+        int w_channel = k * c_group + c;
+#endif
+        for (int z = 0; z < kernel_d; z++) {
+            int d = source(o, z, in_d, stride_d, dilation_d, pad_d);
+            if (d < 0)
+                continue;
+            for (int r = 0; r < kernel_h; r++) {
+                int h = source(p, r, in_h, stride_h, dilation_h, pad_h);
+                if (h < 0)
+                    continue;
+                int x_row = ((x_channel * in_d + d) * in_h + h) * in_w;
+                int w_row = ((w_channel * kernel_d + TAP(z, kernel_d)) * kernel_h + TAP(r, kernel_h)) * kernel_w;
+                for (int s = 0; s < kernel_w; s++) {
+                    int wx = source(q, s, in_w, stride_w, dilation_w, pad_w);
+                    if (wx >= 0)
+                        sum += x[x_row + wx] * w[w_row + TAP(s, kernel_w)];
+                }
+            }
+        }
+    }
+    y[id] = EPILOGUE(sum, bias, k);
+}

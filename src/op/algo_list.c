@@ -1,0 +1,26 @@
+#include <string.h>
+
+#include "base/arith.h"
+#include "op/algo.h"
+
+extern const struct cvy_algo cvy_algo_im2col;
+extern const struct cvy_algo cvy_algo_ref;
+
+/* Considered in this order; at equal estimates the earlier wins. */
+static const struct cvy_algo *const algos[] = {
+    &cvy_algo_im2col,
+    &cvy_algo_ref,
+};
+
+const struct cvy_algo *cvy_algo_at(size_t index)
+{
+    return index < CVY_COUNT(algos) ? algos[index] : NULL;
+}
+
+const struct cvy_algo *cvy_algo_by_name(const char *id)
+{
+    for (size_t i = 0; i < CVY_COUNT(algos); i++)
+        if (strcmp(algos[i]->id, id) == 0)
+            return algos[i];
+    return NULL;
+}

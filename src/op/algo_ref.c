@@ -1,0 +1,122 @@
+/* ref: the definition, gathered by one work-item for each element of y. Any problem on any device. */
+#include "base/arith.h"
+#include "op/algo.h"
+#include "op/problem.h"
+#include "op/rate.h"
+#include "runtime/device.h"
+#include "runtime/launch.h"
+
+extern const struct cvy_algo cvy_algo_ref;
+
+static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device *device, char *why, size_t size)
+{
+    (void)device;
+    return cvy_conv_fits_int(p, why, size);
+}
+
+static void default_config(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                           size_t max_workspace, struct cvy_algo_config *config)
+{
+    (void)p;
+    (void)device;
+    (void)max_workspace;
+    *config = (struct cvy_algo_config){{0}};
+}
+
+static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *device, size_t index,
+                    struct cvy_algo_config *config)
+{
+    default_config(p, device, 0, config);
+    return index == 0;
+}
+
+static size_t workspace(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                        const struct cvy_algo_config *config)
+{
+    (void)p;
+    (void)device;
+    (void)config;
+    return 0;
+}
+
+static void describe(struct cvy_launch *launch, const struct cvy_conv_problem *p)
+{
+    cvy_launch_init(launch, "conv_ref", "conv_ref");
+    cvy_launch_define(launch, "TRANSPOSED", p->transposed);
+    cvy_launch_define(launch, "FLIP", p->flip);
+    cvy_launch_define(launch, "HAS_BIAS", p->bias);
+}
+
+static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_problem *p,
+                             const struct cvy_algo_config *config)
+{
+    (void)config;
+    struct cvy_launch launch;
+    describe(&launch, p);
+    enum cvy_status status = cvy_launch_build(device, &launch);
+    cvy_launch_finish(&launch);
+    return status;
+}
+
+static void add_axes(struct cvy_launch *launch, const size_t *axes)
+{
+    for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++)
+        cvy_launch_int(launch, axes[i]);
+}
+
+static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *problem,
+                               const struct cvy_algo_config *config, const struct cvy_algo_args *args)
+{
+    (void)config;
+    struct cvy_conv_problem p = cvy_conv_to_3d(problem);
+    size_t out[CVY_CONV_MAX_RANK];
+    cvy_conv_output_sizes(&p, out);
+    size_t count = p.n * p.k * out[0] * out[1] * out[2];
+    struct cvy_launch launch;
+    describe(&launch, &p);
+    cvy_launch_buffer(&launch, args->x);
+    cvy_launch_buffer(&launch, args->w);
+    if (p.bias)
+        cvy_launch_buffer(&launch, args->bias);
+    cvy_launch_buffer(&launch, args->y);
+    cvy_launch_int(&launch, count);
+    cvy_launch_int(&launch, p.groups);
+    cvy_launch_int(&launch, p.c / p.groups);
+    cvy_launch_int(&launch, p.k / p.groups);
+    add_axes(&launch, p.in);
+    add_axes(&launch, out);
+    add_axes(&launch, p.kernel);
+    add_axes(&launch, p.stride);
+    add_axes(&launch, p.dilation);
+    add_axes(&launch, p.pad_begin);
+    cvy_launch_range(&launch, 1, &count, NULL);
+    enum cvy_status status = cvy_launch_enqueue(device, &launch);
+    cvy_launch_finish(&launch);
+    return status;
+}
+
+static double estimate(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                       const struct cvy_algo_config *config)
+{
+    (void)config;
+    struct cvy_conv_cost cost;
+    if (cvy_conv_get_cost(p, &cost) != CVY_OK)
+        return 1e30;
+    double taken = cost.multiplications;
+    /* the gather tries every tap for every element of y, also those that fall between strides */
+    for (size_t i = 0; p->transposed && i < p->rank; i++)
+        taken *= (double)CVY_MIN(p->stride[i], p->kernel[i]);
+    return 20e-6 + 2 * taken / (0.01 * cvy_rate_flops(&device->info)) +
+           cost.bytes / cvy_rate_bytes(&device->info);
+}
+
+const struct cvy_algo cvy_algo_ref = {
+    .id = "ref",
+    .applicable = applicable,
+    .default_config = default_config,
+    .configs = configs,
+    .workspace = workspace,
+    .build = build,
+    .enqueue = enqueue,
+    .estimate = estimate,
+};

@@ -1,0 +1,344 @@
+/* The convolution for users (conv.h) and for graphs (the operator). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arith.h"
+#include "base/log.h"
+#include "op/algo.h"
+#include "op/operator.h"
+#include "op/problem.h"
+#include "runtime/buffer.h"
+#include "runtime/device.h"
+
+#define DEFAULT_WORKSPACE ((size_t)256 << 20)
+
+/* A problem with its algorithm, ready for a device. */
+struct ready {
+    struct cvy_conv_problem problem;
+    const struct cvy_algo *algo;
+    struct cvy_algo_config config;
+    size_t prepared_bytes; /* 0: the weights are used as they are */
+    size_t workspace;
+};
+
+static enum cvy_status make_ready(struct ready *ready, struct cvy_device *device,
+                                  const struct cvy_conv_problem *problem, const char *algo, size_t max_workspace)
+{
+    enum cvy_status status = cvy_conv_validate(problem);
+    if (status != CVY_OK)
+        return status;
+    if (device->info.max_alloc_bytes > 0 && max_workspace > device->info.max_alloc_bytes)
+        max_workspace = (size_t)device->info.max_alloc_bytes;
+    ready->problem = *problem;
+    status = cvy_find_algo(device, problem, algo, max_workspace, &ready->algo, &ready->config);
+    if (status != CVY_OK)
+        return status;
+    ready->workspace = ready->algo->workspace(problem, device, &ready->config);
+    ready->prepared_bytes = 0;
+    if (ready->algo->prepared_bytes != NULL)
+        ready->prepared_bytes = ready->algo->prepared_bytes(problem, device, &ready->config);
+    return CVY_OK;
+}
+
+static enum cvy_status upload(struct cvy_buffer **buffer, struct cvy_device *device, const float *data,
+                              size_t bytes)
+{
+    struct cvy_buffer *made = NULL;
+    enum cvy_status status = cvy_buffer_create(&made, device, bytes);
+    if (status == CVY_OK)
+        status = cvy_buffer_write(made, 0, bytes, data);
+    if (status == CVY_OK)
+        *buffer = made;
+    else
+        cvy_buffer_destroy(&made);
+    return status;
+}
+
+/* Weights from the host, prepared where the algorithm wants that. */
+static enum cvy_status upload_prepared(const struct ready *ready, struct cvy_buffer **buffer,
+                                       struct cvy_device *device, const float *w, size_t bytes)
+{
+    struct cvy_buffer *raw = NULL, *prepared = NULL;
+    enum cvy_status status = upload(&raw, device, w, bytes);
+    if (status != CVY_OK)
+        return status;
+    if (ready->prepared_bytes == 0) {
+        *buffer = raw;
+        return CVY_OK;
+    }
+    status = cvy_buffer_create(&prepared, device, ready->prepared_bytes);
+    if (status == CVY_OK)
+        status = ready->algo->prepare(device, &ready->problem, &ready->config, raw, prepared);
+    if (status == CVY_OK)
+        status = cvy_device_finish(device); /* raw must live until then */
+    if (status == CVY_OK)
+        *buffer = prepared;
+    else
+        cvy_buffer_destroy(&prepared);
+    cvy_buffer_destroy(&raw);
+    return status;
+}
+
+const char *cvy_conv_algo_name(size_t index)
+{
+    const struct cvy_algo *algo = cvy_algo_at(index);
+    return algo != NULL ? algo->id : NULL;
+}
+
+bool cvy_conv_algo_applies(const struct cvy_device *device, const struct cvy_conv_problem *problem,
+                           const char *algo, char *why, size_t why_size)
+{
+    const struct cvy_algo *found = cvy_algo_by_name(algo);
+    if (why_size > 0)
+        why[0] = '\0';
+    if (found == NULL) {
+        snprintf(why, why_size, "no algorithm is called '%s'", algo);
+        return false;
+    }
+    if (cvy_conv_validate(problem) != CVY_OK) {
+        snprintf(why, why_size, "the problem is not valid");
+        return false;
+    }
+    return found->applicable(problem, device, why, why_size);
+}
+
+struct cvy_conv {
+    struct cvy_device *device;
+    struct ready ready;
+    size_t x_bytes, y_bytes;
+    struct cvy_buffer *w, *bias, *workspace;
+};
+
+/* The problem is valid, which includes that its bytes fit. */
+static size_t shape_bytes(const struct cvy_shape *shape)
+{
+    size_t bytes = sizeof(float);
+    for (size_t i = 0; i < shape->rank; i++)
+        bytes *= shape->dims[i];
+    return bytes;
+}
+
+static enum cvy_status check_weights(const struct cvy_conv_problem *problem, const float *w, const float *bias)
+{
+    if (w == NULL)
+        return cvy_fail(CVY_ERROR_INVALID, "conv: w is NULL; give the weights");
+    if (problem->bias != (bias != NULL))
+        return cvy_fail(CVY_ERROR_INVALID, "conv: the problem %s a bias but the pointer is %s; make them agree",
+                        problem->bias ? "has" : "has not", bias != NULL ? "given" : "NULL");
+    return CVY_OK;
+}
+
+enum cvy_status cvy_conv_create(struct cvy_conv **conv, struct cvy_device *device,
+                                const struct cvy_conv_problem *problem, const float *w, const float *bias,
+                                const struct cvy_conv_params *params)
+{
+    struct cvy_shape x_shape, w_shape, y_shape;
+    enum cvy_status status = cvy_conv_x_shape(problem, &x_shape);
+    if (status == CVY_OK)
+        status = check_weights(problem, w, bias);
+    if (status != CVY_OK)
+        return status;
+    cvy_conv_w_shape(problem, &w_shape);
+    cvy_conv_y_shape(problem, &y_shape);
+    struct cvy_conv *made = calloc(1, sizeof(*made));
+    if (made == NULL)
+        return cvy_fail_memory("a convolution", sizeof(*made));
+    made->device = device;
+    made->x_bytes = shape_bytes(&x_shape);
+    made->y_bytes = shape_bytes(&y_shape);
+    size_t max_workspace = params != NULL && params->max_workspace > 0 ? params->max_workspace
+                                                                       : DEFAULT_WORKSPACE;
+    status = make_ready(&made->ready, device, problem, params != NULL ? params->algo : NULL, max_workspace);
+    if (status != CVY_OK)
+        goto fail;
+    status = upload_prepared(&made->ready, &made->w, device, w, shape_bytes(&w_shape));
+    if (status == CVY_OK && problem->bias)
+        status = upload(&made->bias, device, bias, problem->k * sizeof(float));
+    if (status == CVY_OK && made->ready.workspace > 0)
+        status = cvy_buffer_create(&made->workspace, device, made->ready.workspace);
+    if (status != CVY_OK)
+        goto fail;
+    *conv = made;
+    return CVY_OK;
+fail:
+    cvy_conv_destroy(&made);
+    return status;
+}
+
+void cvy_conv_destroy(struct cvy_conv **conv)
+{
+    if (conv == NULL || *conv == NULL)
+        return;
+    cvy_buffer_destroy(&(*conv)->w);
+    cvy_buffer_destroy(&(*conv)->bias);
+    cvy_buffer_destroy(&(*conv)->workspace);
+    free(*conv);
+    *conv = NULL;
+}
+
+const char *cvy_conv_get_algo(const struct cvy_conv *conv)
+{
+    return conv->ready.algo->id;
+}
+
+size_t cvy_conv_get_workspace(const struct cvy_conv *conv)
+{
+    return conv->ready.workspace;
+}
+
+static enum cvy_status check_bytes(const struct cvy_buffer *buffer, size_t needed, const char *name)
+{
+    size_t bytes = cvy_buffer_bytes(buffer);
+    if (bytes < needed)
+        return cvy_fail(CVY_ERROR_INVALID, "conv: the buffer of %s has %zu bytes but needs %zu", name, bytes,
+                        needed);
+    return CVY_OK;
+}
+
+enum cvy_status cvy_conv_enqueue(struct cvy_conv *conv, struct cvy_buffer *x, struct cvy_buffer *y,
+                                 struct cvy_event *const *waits, size_t n_waits, struct cvy_event **event)
+{
+    enum cvy_status status = check_bytes(x, conv->x_bytes, "x");
+    if (status == CVY_OK)
+        status = check_bytes(y, conv->y_bytes, "y");
+    if (status == CVY_OK)
+        status = cvy_enqueue_waits(conv->device, waits, n_waits);
+    if (status != CVY_OK)
+        return status;
+    struct cvy_algo_args args = {
+        .x = x, .y = y, .w = conv->w, .bias = conv->bias, .workspace = conv->workspace};
+    status = conv->ready.algo->enqueue(conv->device, &conv->ready.problem, &conv->ready.config, &args);
+    if (status == CVY_OK && event != NULL)
+        status = cvy_enqueue_marker(conv->device, event);
+    return status;
+}
+
+enum cvy_status cvy_conv_run(struct cvy_device *device, const struct cvy_conv_problem *problem, const float *x,
+                             const float *w, const float *bias, float *y, const struct cvy_conv_params *params,
+                             const char **algo_used)
+{
+    struct cvy_conv *conv = NULL;
+    struct cvy_buffer *x_buffer = NULL, *y_buffer = NULL;
+    enum cvy_status status = cvy_conv_create(&conv, device, problem, w, bias, params);
+    if (status != CVY_OK)
+        return status;
+    status = upload(&x_buffer, device, x, conv->x_bytes);
+    if (status == CVY_OK)
+        status = cvy_buffer_create(&y_buffer, device, conv->y_bytes);
+    if (status == CVY_OK)
+        status = cvy_conv_enqueue(conv, x_buffer, y_buffer, NULL, 0, NULL);
+    if (status == CVY_OK)
+        status = cvy_buffer_read(y_buffer, 0, conv->y_bytes, y);
+    if (status == CVY_OK && algo_used != NULL)
+        *algo_used = cvy_conv_get_algo(conv);
+    cvy_buffer_destroy(&x_buffer);
+    cvy_buffer_destroy(&y_buffer);
+    cvy_conv_destroy(&conv);
+    return status;
+}
+
+struct conv_operator {
+    struct cvy_operator base;
+    struct ready ready;
+    struct cvy_buffer *prepared; /* NULL: the algorithm takes the weights as they are */
+    bool is_final;               /* the weights are a constant, and prepared holds them */
+};
+
+static bool has_bias(const struct cvy_operand *in, size_t n_in)
+{
+    return n_in > 2 && in[2].present;
+}
+
+static enum cvy_status infer_problem(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
+                                     struct cvy_conv_problem *problem)
+{
+    if (n_in < 2 || !in[0].present || !in[1].present)
+        return cvy_fail(CVY_ERROR_INVALID, "conv: x and w are needed; only a bias may be left out");
+    bool bias = has_bias(in, n_in);
+    enum cvy_status status = cvy_conv_problem_from_op(&op->conv, &in[0].shape, &in[1].shape, bias, problem);
+    if (status != CVY_OK || !bias)
+        return status;
+    char text[160];
+    if (in[2].shape.rank != 1 || in[2].shape.dims[0] != problem->k)
+        return cvy_fail(CVY_ERROR_INVALID, "conv: the bias is %s but y has %zu channels; one value each is needed",
+                        cvy_shape_format(&in[2].shape, text, sizeof(text)), problem->k);
+    return CVY_OK;
+}
+
+static enum cvy_status operator_check(const struct cvy_op *op)
+{
+    if (op->conv.groups == 0)
+        return cvy_fail(CVY_ERROR_INVALID, "conv: groups is 0; 1 means no groups");
+    return CVY_OK;
+}
+
+static enum cvy_status operator_infer(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
+                                      struct cvy_shape *out)
+{
+    struct cvy_conv_problem problem;
+    enum cvy_status status = infer_problem(op, in, n_in, &problem);
+    return status == CVY_OK ? cvy_conv_y_shape(&problem, out) : status;
+}
+
+static enum cvy_status operator_init(struct cvy_operator *base, const struct cvy_operand *in, size_t n_in,
+                                     const struct cvy_operator_params *params)
+{
+    struct conv_operator *self = (struct conv_operator *)base;
+    struct cvy_conv_problem problem;
+    enum cvy_status status = infer_problem(&base->op, in, n_in, &problem);
+    if (status == CVY_OK)
+        status = make_ready(&self->ready, base->device, &problem, params->algo, params->max_workspace);
+    if (status != CVY_OK)
+        return status;
+    struct cvy_conv_cost cost;
+    cvy_conv_get_cost(&problem, &cost);
+    base->flops = 2 * cost.multiplications;
+    base->workspace = self->ready.workspace;
+    base->algorithm = self->ready.algo->id;
+    if (self->ready.prepared_bytes == 0)
+        return CVY_OK;
+    const struct cvy_tensor *w = in[1].constant;
+    if (w == NULL)
+        return cvy_buffer_create(&self->prepared, base->device, self->ready.prepared_bytes);
+    if (w->dtype != CVY_FLOAT32)
+        return cvy_fail(CVY_ERROR_UNSUPPORTED, "conv: w is %s; convert it to float32", cvy_dtype_name(w->dtype));
+    self->is_final = true;
+    return upload_prepared(&self->ready, &self->prepared, base->device, w->data, w->bytes);
+}
+
+static enum cvy_status operator_enqueue(struct cvy_operator *base, struct cvy_buffer *const *in, size_t n_in,
+                                        struct cvy_buffer *out, struct cvy_buffer *workspace)
+{
+    struct conv_operator *self = (struct conv_operator *)base;
+    const struct ready *ready = &self->ready;
+    struct cvy_algo_args args = {.x = in[0], .y = out, .w = in[1], .workspace = workspace};
+    if (n_in > 2 && ready->problem.bias)
+        args.bias = in[2];
+    if (self->prepared != NULL) {
+        enum cvy_status status = CVY_OK;
+        if (!self->is_final)
+            status = ready->algo->prepare(base->device, &ready->problem, &ready->config, in[1], self->prepared);
+        if (status != CVY_OK)
+            return status;
+        args.w = self->prepared;
+    }
+    return ready->algo->enqueue(base->device, &ready->problem, &ready->config, &args);
+}
+
+static void operator_finish(struct cvy_operator *base)
+{
+    cvy_buffer_destroy(&((struct conv_operator *)base)->prepared);
+}
+
+extern const struct cvy_operator_class cvy_op_conv_class;
+const struct cvy_operator_class cvy_op_conv_class = {
+    .min_inputs = 2,
+    .max_inputs = 3,
+    .check = operator_check,
+    .infer = operator_infer,
+    .size = sizeof(struct conv_operator),
+    .init = operator_init,
+    .enqueue = operator_enqueue,
+    .finish = operator_finish,
+};

@@ -1,0 +1,108 @@
+/* Ranks the algorithms through their contract; names none. */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "op/algo.h"
+
+#define MAX_CANDIDATES 32
+
+struct candidate {
+    const struct cvy_algo *algo;
+    struct cvy_algo_config config;
+    double seconds;
+};
+
+static void refuse(bool asked, const struct cvy_algo *algo, const char *why)
+{
+    if (asked)
+        cvy_fail(CVY_ERROR_UNSUPPORTED, "conv: algorithm %s cannot do this: %s; leave the choice to convoy or "
+                 "name another", algo->id, why);
+    else
+        cvy_log(CVY_LOG_DEBUG, "conv: not %s: %s", algo->id, why);
+}
+
+/* Fills candidate, or says why not. */
+static bool consider(const struct cvy_algo *algo, const struct cvy_device *device,
+                     const struct cvy_conv_problem *p, size_t max_workspace, bool asked,
+                     struct candidate *candidate)
+{
+    char why[256] = "";
+    bool fits = algo->applicable(p, device, why, sizeof(why));
+    if (fits) {
+        candidate->algo = algo;
+        algo->default_config(p, device, max_workspace, &candidate->config);
+        size_t bytes = algo->workspace(p, device, &candidate->config);
+        fits = bytes <= max_workspace;
+        if (!fits)
+            snprintf(why, sizeof(why), "it needs %zu bytes of workspace and may use %zu", bytes, max_workspace);
+    }
+    if (!fits)
+        refuse(asked, algo, why);
+    else
+        candidate->seconds = algo->estimate(p, device, &candidate->config);
+    return fits;
+}
+
+static enum cvy_status find_named(struct cvy_device *device, const struct cvy_conv_problem *p, const char *name,
+                                  size_t max_workspace, struct candidate *chosen)
+{
+    const struct cvy_algo *algo = cvy_algo_by_name(name);
+    if (algo == NULL)
+        return cvy_fail(CVY_ERROR_UNSUPPORTED, "conv: no algorithm is called '%s'; list the names with "
+                        "cvy_conv_algo_name()", name);
+    if (!consider(algo, device, p, max_workspace, true, chosen))
+        return CVY_ERROR_UNSUPPORTED;
+    return algo->build(device, p, &chosen->config);
+}
+
+static size_t rank_algorithms(struct cvy_device *device, const struct cvy_conv_problem *p, size_t max_workspace,
+                   struct candidate *candidates)
+{
+    size_t count = 0;
+    const struct cvy_algo *algo;
+    for (size_t i = 0; count < MAX_CANDIDATES && (algo = cvy_algo_at(i)) != NULL; i++) {
+        struct candidate next;
+        if (!consider(algo, device, p, max_workspace, false, &next))
+            continue;
+        size_t at = count++;
+        for (; at > 0 && candidates[at - 1].seconds > next.seconds; at--)
+            candidates[at] = candidates[at - 1];
+        candidates[at] = next;
+    }
+    return count;
+}
+
+enum cvy_status cvy_find_algo(struct cvy_device *device, const struct cvy_conv_problem *p, const char *name,
+                              size_t max_workspace, const struct cvy_algo **algo,
+                              struct cvy_algo_config *config)
+{
+    struct candidate candidates[MAX_CANDIDATES];
+    size_t count = 1, chosen = 0;
+    enum cvy_status status;
+    if (name != NULL) {
+        status = find_named(device, p, name, max_workspace, &candidates[0]);
+    } else {
+        count = rank_algorithms(device, p, max_workspace, candidates);
+        status = CVY_ERROR_UNSUPPORTED;
+        for (chosen = 0; chosen < count; chosen++) {
+            status = candidates[chosen].algo->build(device, p, &candidates[chosen].config);
+            if (status == CVY_OK)
+                break;
+            cvy_log(CVY_LOG_WARNING, "conv: %s does not build on this device; the next algorithm is taken",
+                    candidates[chosen].algo->id);
+        }
+        if (count == 0)
+            cvy_fail(status, "conv: no algorithm can do this problem on this device; reduce its size or allow "
+                     "more workspace than %zu bytes", max_workspace);
+    }
+    if (status != CVY_OK)
+        return status;
+    for (size_t i = chosen + 1; i < count; i++)
+        cvy_log(CVY_LOG_DEBUG, "conv: not %s: %.3g ms expected", candidates[i].algo->id,
+                candidates[i].seconds * 1e3);
+    cvy_log(CVY_LOG_INFO, "conv: algorithm %s, %.3g ms expected", candidates[chosen].algo->id,
+            candidates[chosen].seconds * 1e3);
+    *algo = candidates[chosen].algo;
+    *config = candidates[chosen].config;
+    return CVY_OK;
+}
