@@ -51,8 +51,8 @@ static CLBlastTranspose transpose(bool yes)
     return yes ? CLBlastTransposeYes : CLBlastTransposeNo;
 }
 
-/* Elements of temporary memory: an upper bound for every offset, because offsets decide whether CLBlast
- * copies a matrix. */
+/* Temporary memory that CLBlast wants. Only a matrix at offset 0 may go without a copy, so another offset
+ * gives a bound for all. */
 static CLBlastStatusCode temporary_bytes(const struct cvy_device *device, const struct cvy_gemm *g, size_t offset,
                                          size_t *bytes)
 {
@@ -117,8 +117,10 @@ static enum cvy_status enqueue_plain(struct cvy_device *device, const struct cvy
 
 enum cvy_status cvy_gemm_enqueue_plain(struct cvy_device *device, const struct cvy_gemm *gemm)
 {
+    if (gemm->m == 0 || gemm->n == 0)
+        return CVY_OK;
     enum cvy_status status = check(gemm);
-    if (status != CVY_OK || gemm->m == 0 || gemm->n == 0)
+    if (status != CVY_OK)
         return status;
     return enqueue_plain(device, gemm);
 }
@@ -146,8 +148,10 @@ static CLBlastStatusCode enqueue_clblast(struct cvy_device *device, const struct
 enum cvy_status cvy_gemm_enqueue(struct cvy_device *device, const struct cvy_gemm *gemm,
                                  struct cvy_buffer *temporary, size_t temporary_offset)
 {
+    if (gemm->m == 0 || gemm->n == 0)
+        return CVY_OK;
     enum cvy_status status = check(gemm);
-    if (status != CVY_OK || gemm->m == 0 || gemm->n == 0)
+    if (status != CVY_OK)
         return status;
     if (gemm->k == 0 || device->clblast_refused)
         return enqueue_plain(device, gemm);
