@@ -1,0 +1,24 @@
+/* classes.h - every operator's class, for the table in operator_list.c. */
+#ifndef CVY_OP_CLASSES_H
+#define CVY_OP_CLASSES_H
+
+#include "op/operator.h"
+
+extern const struct cvy_operator_class cvy_op_batch_norm_class;
+extern const struct cvy_operator_class cvy_op_binary_class;
+extern const struct cvy_operator_class cvy_op_concat_class;
+extern const struct cvy_operator_class cvy_op_conv_class;
+extern const struct cvy_operator_class cvy_op_depth_to_space_class;
+extern const struct cvy_operator_class cvy_op_flatten_class;
+extern const struct cvy_operator_class cvy_op_gemm_class;
+extern const struct cvy_operator_class cvy_op_global_pool_class;
+extern const struct cvy_operator_class cvy_op_identity_class;
+extern const struct cvy_operator_class cvy_op_pad_class;
+extern const struct cvy_operator_class cvy_op_pool_class;
+extern const struct cvy_operator_class cvy_op_reshape_class;
+extern const struct cvy_operator_class cvy_op_resize_class;
+extern const struct cvy_operator_class cvy_op_softmax_class;
+extern const struct cvy_operator_class cvy_op_transpose_class;
+extern const struct cvy_operator_class cvy_op_unary_class;
+
+#endif

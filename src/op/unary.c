@@ -1,0 +1,65 @@
+#include "op/classes.h"
+#include "op/table.h"
+#include "runtime/launch.h"
+
+static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
+                             struct cvy_shape *out)
+{
+    (void)op;
+    (void)n_in;
+    *out = in[0].shape;
+    return CVY_OK;
+}
+
+static void describe(const struct cvy_operator *self, struct cvy_launch *launch)
+{
+    static const char *const functions[CVY_OP_TYPES] = {
+        [CVY_OP_RELU] = "RELU", [CVY_OP_LEAKY_RELU] = "LEAKY_RELU",
+        [CVY_OP_CLIP] = "CLIP", [CVY_OP_SIGMOID] = "SIGMOID",
+        [CVY_OP_TANH] = "TANH",
+    };
+    cvy_launch_init(launch, "unary", "unary");
+    cvy_launch_define_text(launch, "FUNCTION", functions[self->op.type]);
+}
+
+static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
+                            const struct cvy_operator_params *params)
+{
+    (void)in;
+    (void)n_in;
+    (void)params;
+    struct cvy_launch launch;
+    describe(self, &launch);
+    enum cvy_status status = cvy_launch_build(self->device, &launch);
+    cvy_launch_finish(&launch);
+    return status;
+}
+
+static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *const *in, size_t n_in,
+                               struct cvy_buffer *out, struct cvy_buffer *workspace)
+{
+    (void)n_in;
+    (void)workspace;
+    size_t count = cvy_span_elements(&self->out, 0, self->out.rank);
+    bool clip = self->op.type == CVY_OP_CLIP;
+    struct cvy_launch launch;
+    describe(self, &launch);
+    cvy_launch_buffer(&launch, in[0]);
+    cvy_launch_buffer(&launch, out);
+    cvy_launch_int(&launch, count);
+    cvy_launch_float(&launch, clip ? self->op.clip.min : self->op.leaky_relu.alpha);
+    cvy_launch_float(&launch, clip ? self->op.clip.max : 0);
+    cvy_launch_range(&launch, 1, &count, NULL);
+    enum cvy_status status = cvy_launch_enqueue(self->device, &launch);
+    cvy_launch_finish(&launch);
+    return status;
+}
+
+const struct cvy_operator_class cvy_op_unary_class = {
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .in_place = true,
+    .infer = infer,
+    .init = init,
+    .enqueue = enqueue,
+};
