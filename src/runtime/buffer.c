@@ -15,6 +15,7 @@ struct cvy_buffer {
     struct cvy_device *device;
     struct cvy_buffer *root;  /* of a part: what it keeps alive */
     struct cvy_block block;   /* slab NULL: not of the pool */
+    size_t own_bytes;         /* of an allocation of its own */
     cl_mem memory;
     cl_mem origin;            /* the allocation, no sub-buffer; not retained */
     size_t origin_offset;     /* where in it */
@@ -73,6 +74,34 @@ static bool init_small(struct cvy_buffer *buffer, size_t bytes)
     return taken && error == CL_SUCCESS;
 }
 
+/* Some drivers promise more memory than there is, so convoy keeps count. */
+static enum cvy_status init_large(struct cvy_buffer *buffer, size_t bytes)
+{
+    struct cvy_device *device = buffer->device;
+    cl_int error = CL_SUCCESS;
+    pthread_mutex_lock(&device->lock);
+    uint64_t allocated = device->allocated;
+    bool fits = bytes <= device->info.global_bytes && allocated <= device->info.global_bytes - bytes;
+    if (fits)
+        buffer->memory = clCreateBuffer(device->context, cvy_memory_flags(device), bytes, NULL, &error);
+    if (fits && error == CL_SUCCESS) {
+        device->allocated += bytes;
+        buffer->own_bytes = bytes;
+    }
+    pthread_mutex_unlock(&device->lock);
+    if (!fits)
+        return cvy_fail(CVY_ERROR_DEVICE_MEMORY,
+                        "buffer: %zu bytes beside the %llu in use are more than the %llu that %s has "
+                        "(CL_DEVICE_GLOBAL_MEM_SIZE); use a smaller problem or free buffers", bytes,
+                        (unsigned long long)allocated, (unsigned long long)device->info.global_bytes,
+                        device->info.name);
+    if (error != CL_SUCCESS)
+        return cvy_fail_cl(error, "clCreateBuffer");
+    buffer->origin = buffer->memory;
+    buffer->origin_offset = 0;
+    return CVY_OK;
+}
+
 enum cvy_status cvy_buffer_create(struct cvy_buffer **buffer, struct cvy_device *device, size_t bytes)
 {
     if (buffer == NULL || device == NULL || bytes == 0)
@@ -86,15 +115,11 @@ enum cvy_status cvy_buffer_create(struct cvy_buffer **buffer, struct cvy_device 
     made->device = device;
     made->bytes = bytes;
     made->references = 1;
-    if (bytes > CVY_POOL_SMALL || !init_small(made, bytes)) {
-        cl_int error;
-        made->memory = clCreateBuffer(device->context, cvy_memory_flags(device), bytes, NULL, &error);
-        if (error != CL_SUCCESS) {
-            free(made);
-            return cvy_fail_cl(error, "clCreateBuffer");
-        }
-        made->origin = made->memory;
-        made->origin_offset = 0;
+    if (bytes > CVY_POOL_SMALL || !init_small(made, bytes))
+        status = init_large(made, bytes);
+    if (status != CVY_OK) {
+        free(made);
+        return status;
     }
     *buffer = made;
     return CVY_OK;
@@ -192,6 +217,7 @@ void cvy_buffer_destroy(struct cvy_buffer **buffer)
     while (b != NULL && --b->references == 0) {
         struct cvy_buffer *root = b->root;
         clReleaseMemObject(b->memory);
+        device->allocated -= b->own_bytes;
         if (b->block.slab != NULL)
             cvy_pool_give_back(device, &b->block);
         free(b);

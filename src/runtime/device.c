@@ -154,6 +154,14 @@ static enum cvy_status check_adoption(cl_context context, cl_device_id id, cl_co
     return CVY_OK;
 }
 
+/* Only these are counted, and drivers that know no sub-devices may lack the functions that count. */
+static bool is_sub_device(cl_device_id id)
+{
+    cl_device_id parent = NULL;
+    return clGetDeviceInfo(id, CL_DEVICE_PARENT_DEVICE, sizeof(parent), &parent, NULL) == CL_SUCCESS &&
+           parent != NULL;
+}
+
 static enum cvy_status retain(struct cvy_device *device, cl_context context, cl_device_id id,
                               cl_command_queue queue)
 {
@@ -161,7 +169,8 @@ static enum cvy_status retain(struct cvy_device *device, cl_context context, cl_
     if (error != CL_SUCCESS)
         return cvy_fail_cl(error, "cvy_device_adopt: clRetainContext");
     device->context = context;
-    error = clRetainDevice(id);
+    if (is_sub_device(id))
+        error = clRetainDevice(id);
     if (error != CL_SUCCESS)
         return cvy_fail_cl(error, "cvy_device_adopt: clRetainDevice");
     device->id = id;
@@ -187,10 +196,15 @@ enum cvy_status cvy_device_adopt(struct cvy_device **device, cl_context context,
     status = device_alloc(&made);
     if (status != CVY_OK)
         return status;
+    cvy_device_query(id, &made->info);
+    if (!cvy_device_is_new_enough(&made->info)) {
+        status = cvy_fail(CVY_ERROR_UNSUPPORTED, "cvy_device_adopt: %s has %s; convoy needs OpenCL 1.2",
+                          made->info.name, made->info.opencl_version);
+        goto fail;
+    }
     status = retain(made, context, id, queue);
     if (status != CVY_OK)
         goto fail;
-    cvy_device_query(id, &made->info);
     if (clGetDeviceInfo(id, CL_DEVICE_PLATFORM, sizeof(made->platform), &made->platform, NULL) != CL_SUCCESS)
         made->platform = NULL;
     status = device_init(made);
@@ -219,7 +233,7 @@ void cvy_device_destroy(struct cvy_device **device)
         clReleaseCommandQueue(d->queue);
     if (d->context != NULL)
         clReleaseContext(d->context);
-    if (d->id != NULL)
+    if (d->id != NULL && is_sub_device(d->id))
         clReleaseDevice(d->id);
     pthread_mutex_destroy(&d->lock);
     free(d);
@@ -261,7 +275,10 @@ void cvy_device_launched(struct cvy_device *device)
 
 void cvy_device_get_build_stats(const struct cvy_device *device, struct cvy_build_stats *stats)
 {
+    pthread_mutex_t *lock = &((struct cvy_device *)device)->lock;
+    pthread_mutex_lock(lock);
     *stats = device->stats;
+    pthread_mutex_unlock(lock);
 }
 
 const struct cvy_device_info *cvy_device_get_info(const struct cvy_device *device)

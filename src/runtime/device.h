@@ -21,12 +21,15 @@ struct cvy_device {
     struct cvy_pool *pool;
     struct cvy_store *store; /* NULL: kernels are kept in memory only */
     bool clblast_refused;    /* gemm.c: our own kernel does the work from now on */
+    uint64_t allocated;      /* bytes of buffers that have an allocation of their own */
     double opened_at;       /* cvy_now() */
     struct cvy_build_stats stats;
 };
 
 /* Fills info with what the driver says of a device. */
 void cvy_device_query(cl_device_id id, struct cvy_device_info *info);
+/* OpenCL 1.2 or later: older drivers lack functions that convoy calls. */
+bool cvy_device_is_new_enough(const struct cvy_device_info *info);
 /* The device that selector means; its info too. */
 enum cvy_status cvy_device_select(const char *selector, cl_platform_id *platform, cl_device_id *id,
                                   struct cvy_device_info *info);

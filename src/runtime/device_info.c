@@ -84,6 +84,13 @@ static void query_platform(cl_device_id id, struct cvy_device_info *info)
         info->platform_version[0] = '\0';
 }
 
+bool cvy_device_is_new_enough(const struct cvy_device_info *info)
+{
+    int major = 0, minor = 0;
+    return sscanf(info->opencl_version, "OpenCL %d.%d", &major, &minor) == 2 &&
+           (major > 1 || (major == 1 && minor >= 2));
+}
+
 void cvy_device_query(cl_device_id id, struct cvy_device_info *info)
 {
     *info = (struct cvy_device_info){0};
@@ -108,7 +115,8 @@ void cvy_device_query(cl_device_id id, struct cvy_device_info *info)
     info->cache_bytes = query_ulong(id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
     info->fp16 = has_extension(id, "cl_khr_fp16");
     info->fp64 = query_ulong(id, CL_DEVICE_DOUBLE_FP_CONFIG) != 0;
-    info->available = query_bool(id, CL_DEVICE_AVAILABLE) && query_bool(id, CL_DEVICE_COMPILER_AVAILABLE);
+    info->available = query_bool(id, CL_DEVICE_AVAILABLE) && query_bool(id, CL_DEVICE_COMPILER_AVAILABLE) &&
+                      cvy_device_is_new_enough(info);
 }
 
 const char *cvy_device_type_name(enum cvy_device_type type)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arith.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "runtime/device.h"
@@ -196,8 +197,8 @@ static bool stronger(const struct cvy_device_info *a, const struct cvy_device_in
 {
     if (type_rank(a->type) != type_rank(b->type))
         return type_rank(a->type) > type_rank(b->type);
-    double strength_a = (double)a->compute_units * (double)a->clock_mhz * (double)a->vector_width;
-    double strength_b = (double)b->compute_units * (double)b->clock_mhz * (double)b->vector_width;
+    double strength_a = (double)a->compute_units * (double)CVY_MAX(a->clock_mhz, 1) * (double)a->vector_width;
+    double strength_b = (double)b->compute_units * (double)CVY_MAX(b->clock_mhz, 1) * (double)b->vector_width;
     return strength_a > strength_b;
 }
 
@@ -209,7 +210,10 @@ static enum cvy_status no_match(const struct cvy_platform_list *list, const char
         for (size_t j = 0; j < platform->n_devices; j++) {
             const struct cvy_device_info *info = &platform->devices[j];
             cvy_text_add(&there, "%s%s %s (%s, %s%s)", there.length > 0 ? ", " : "", info->selector, info->name,
-                         cvy_device_type_name(info->type), platform->name, info->available ? "" : ", unavailable");
+                         cvy_device_type_name(info->type), platform->name,
+                         info->available                  ? ""
+                         : cvy_device_is_new_enough(info) ? ", unavailable"
+                                                          : ", older than OpenCL 1.2");
         }
     }
     enum cvy_status status;

@@ -172,7 +172,9 @@ enum cvy_status cvy_gemm_enqueue(struct cvy_device *device, const struct cvy_gem
         pthread_mutex_unlock(&device->lock);
         return CVY_OK;
     }
+    pthread_mutex_lock(&device->lock);
     device->clblast_refused = true;
+    pthread_mutex_unlock(&device->lock);
     cvy_log(CVY_LOG_WARNING, "gemm: CLBlast refuses %s (status %d); our own, slower kernel takes over",
             device->info.name, (int)code);
     return enqueue_plain(device, gemm);

@@ -237,6 +237,25 @@ START_TEST(allocation_larger_than_the_device_allows_names_the_limit)
 }
 END_TEST
 
+START_TEST(allocations_that_together_exceed_the_device_are_refused)
+{
+    struct cvy_device *device = test_device();
+    struct cvy_buffer *buffer = NULL, *other = NULL;
+    uint64_t had = device->info.global_bytes;
+    device->info.global_bytes = device->allocated + (5u << 20);
+    ck_assert_int_eq(cvy_buffer_create(&buffer, device, 3u << 20), CVY_OK);
+    test_log_clear();
+    enum cvy_status second = cvy_buffer_create(&other, device, 3u << 20);
+    cvy_buffer_destroy(&buffer);
+    enum cvy_status third = cvy_buffer_create(&buffer, device, 3u << 20);
+    device->info.global_bytes = had;
+    ck_assert_int_eq(second, CVY_ERROR_DEVICE_MEMORY);
+    ck_assert_ptr_nonnull(strstr(test_log_last(), "CL_DEVICE_GLOBAL_MEM_SIZE"));
+    ck_assert_int_eq(third, CVY_OK);
+    cvy_buffer_destroy(&buffer);
+}
+END_TEST
+
 /* The plain gemm as the kernel to launch: 14 arguments, work-groups of side x side. */
 static void describe(struct cvy_launch *l, size_t side, const char *transpose_a)
 {
@@ -415,6 +434,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, maps_show_and_change_a_buffer);
     tcase_add_test(tests, copies_move_bytes_between_buffers);
     tcase_add_test(tests, allocation_larger_than_the_device_allows_names_the_limit);
+    tcase_add_test(tests, allocations_that_together_exceed_the_device_are_refused);
     tcase_add_test(tests, build_error_names_file_and_line);
     tcase_add_test(tests, launch_of_a_program_that_does_not_exist_says_so);
     tcase_add_test(tests, launch_computes_what_it_is_told);
