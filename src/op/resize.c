@@ -99,6 +99,7 @@ static void find_taps(const struct cvy_op_resize *r, double position, size_t in,
                       float *weights)
 {
     double first, raw[MAX_TAPS] = {1}, sum = 0;
+    bool exclude = r->exclude_outside && r->mode != CVY_RESIZE_NEAREST;
     if (r->mode == CVY_RESIZE_NEAREST) {
         first = round_nearest(r->nearest, position);
     } else {
@@ -110,13 +111,13 @@ static void find_taps(const struct cvy_op_resize *r, double position, size_t in,
     }
     for (size_t t = 0; t < n_taps; t++) {
         double at = first + (double)t;
-        if (r->exclude_outside && (at < 0 || at > (double)(in - 1)))
+        if (exclude && (at < 0 || at > (double)(in - 1)))
             raw[t] = 0;
         index[t] = (int)fmin(fmax(at, 0), (double)(in - 1));
         sum += raw[t];
     }
     for (size_t t = 0; t < n_taps; t++)
-        weights[t] = (float)(r->exclude_outside && sum != 0 ? raw[t] / sum : raw[t]);
+        weights[t] = (float)(exclude && sum != 0 ? raw[t] / sum : raw[t]);
 }
 
 /* A dimension that keeps its size and its positions needs one tap of weight 1. */
