@@ -38,16 +38,17 @@ static void split_log(char *text, struct cvy_text *head)
     }
 }
 
-static enum cvy_status fail_build(struct cvy_device *device, const char *name, cl_program program, cl_int error)
+static enum cvy_status fail_build(struct cvy_device *device, const char *name, cl_program program,
+                                  cl_int error)
 {
     struct cvy_text head = {0};
     char *text = build_log(program, device->id);
     if (text != NULL)
         split_log(text, &head);
     free(text);
-    enum cvy_status status = cvy_fail(CVY_ERROR_BUILD, "%s.cl: does not compile on %s (%s): %s", name,
-                                      device->info.name, cvy_cl_error(error),
-                                      head.length > 0 ? head.data : "the driver gives no build log");
+    enum cvy_status status =
+        cvy_fail(CVY_ERROR_BUILD, "%s.cl: does not compile on %s (%s): %s", name, device->info.name,
+                 cvy_cl_error(error), head.length > 0 ? head.data : "the driver gives no build log");
     cvy_text_finish(&head);
     return status;
 }
@@ -73,8 +74,8 @@ cl_program cvy_binary_load(struct cvy_device *device, const unsigned char *binar
                            const char *options)
 {
     cl_int error, binary_status = CL_SUCCESS;
-    cl_program program = clCreateProgramWithBinary(device->context, 1, &device->id, &bytes, &binary,
-                                                   &binary_status, &error);
+    cl_program program =
+        clCreateProgramWithBinary(device->context, 1, &device->id, &bytes, &binary, &binary_status, &error);
     if (error == CL_SUCCESS && binary_status == CL_SUCCESS)
         error = clBuildProgram(program, 1, &device->id, options, NULL, NULL);
     else if (error == CL_SUCCESS)

@@ -13,14 +13,14 @@
  */
 struct cvy_buffer {
     struct cvy_device *device;
-    struct cvy_buffer *root;  /* of a part: what it keeps alive */
-    struct cvy_block block;   /* slab NULL: not of the pool */
-    size_t own_bytes;         /* of an allocation of its own */
+    struct cvy_buffer *root; /* of a part: what it keeps alive */
+    struct cvy_block block;  /* slab NULL: not of the pool */
+    size_t own_bytes;        /* of an allocation of its own */
     cl_mem memory;
-    cl_mem origin;            /* the allocation, no sub-buffer; not retained */
-    size_t origin_offset;     /* where in it */
+    cl_mem origin;        /* the allocation, no sub-buffer; not retained */
+    size_t origin_offset; /* where in it */
     size_t bytes;
-    size_t references;        /* guarded by device->lock */
+    size_t references; /* guarded by device->lock */
 };
 
 struct cvy_device *cvy_buffer_device(const struct cvy_buffer *buffer)
@@ -92,8 +92,8 @@ static enum cvy_status init_large(struct cvy_buffer *buffer, size_t bytes)
     if (!fits)
         return cvy_fail(CVY_ERROR_DEVICE_MEMORY,
                         "buffer: %zu bytes beside the %llu in use are more than the %llu that %s has "
-                        "(CL_DEVICE_GLOBAL_MEM_SIZE); use a smaller problem or free buffers", bytes,
-                        (unsigned long long)allocated, (unsigned long long)device->info.global_bytes,
+                        "(CL_DEVICE_GLOBAL_MEM_SIZE); use a smaller problem or free buffers",
+                        bytes, (unsigned long long)allocated, (unsigned long long)device->info.global_bytes,
                         device->info.name);
     if (error != CL_SUCCESS)
         return cvy_fail_cl(error, "clCreateBuffer");
@@ -132,7 +132,8 @@ static bool range_fits(const struct cvy_buffer *buffer, size_t offset, size_t by
     return cvy_add(offset, bytes, &end) && end <= buffer->bytes;
 }
 
-static enum cvy_status check_range(const struct cvy_buffer *buffer, size_t offset, size_t bytes, const char *what)
+static enum cvy_status check_range(const struct cvy_buffer *buffer, size_t offset, size_t bytes,
+                                   const char *what)
 {
     if (buffer == NULL)
         return cvy_fail(CVY_ERROR_INVALID, "%s: buffer is NULL; create one first", what);
@@ -152,7 +153,8 @@ enum cvy_status cvy_buffer_create_part(struct cvy_buffer **part, struct cvy_buff
     if (bytes == 0 || offset % device->info.base_align != 0)
         return cvy_fail(CVY_ERROR_INVALID,
                         "cvy_buffer_create_part: %zu bytes at offset %zu; a part must not be empty and must "
-                        "begin at a multiple of %zu", bytes, offset, device->info.base_align);
+                        "begin at a multiple of %zu",
+                        bytes, offset, device->info.base_align);
     struct cvy_buffer *made = calloc(1, sizeof(*made));
     if (made == NULL)
         return cvy_fail_memory("a buffer", sizeof(*made));
@@ -183,7 +185,8 @@ enum cvy_status cvy_buffer_adopt(struct cvy_buffer **buffer, struct cvy_device *
     cl_mem associated = NULL;
     cl_int error = clGetMemObjectInfo(memory, CL_MEM_SIZE, sizeof(bytes), &bytes, NULL);
     if (error == CL_SUCCESS)
-        error = clGetMemObjectInfo(memory, CL_MEM_ASSOCIATED_MEMOBJECT, sizeof(associated), &associated, NULL);
+        error =
+            clGetMemObjectInfo(memory, CL_MEM_ASSOCIATED_MEMOBJECT, sizeof(associated), &associated, NULL);
     if (error == CL_SUCCESS && associated != NULL)
         error = clGetMemObjectInfo(memory, CL_MEM_OFFSET, sizeof(offset), &offset, NULL);
     if (error != CL_SUCCESS)
@@ -243,8 +246,8 @@ enum cvy_status cvy_buffer_write(struct cvy_buffer *buffer, size_t offset, size_
         return status;
     if (source == NULL)
         return cvy_fail(CVY_ERROR_INVALID, "cvy_buffer_write: source is NULL; pass %zu bytes", bytes);
-    cl_int error = clEnqueueWriteBuffer(buffer->device->queue, buffer->memory, CL_TRUE, offset, bytes, source, 0,
-                                        NULL, NULL);
+    cl_int error = clEnqueueWriteBuffer(buffer->device->queue, buffer->memory, CL_TRUE, offset, bytes, source,
+                                        0, NULL, NULL);
     return error == CL_SUCCESS ? CVY_OK : cvy_fail_cl(error, "clEnqueueWriteBuffer");
 }
 
@@ -255,8 +258,8 @@ enum cvy_status cvy_buffer_read(const struct cvy_buffer *buffer, size_t offset, 
         return status;
     if (target == NULL)
         return cvy_fail(CVY_ERROR_INVALID, "cvy_buffer_read: target is NULL; pass room for %zu bytes", bytes);
-    cl_int error = clEnqueueReadBuffer(buffer->device->queue, buffer->memory, CL_TRUE, offset, bytes, target, 0,
-                                       NULL, NULL);
+    cl_int error = clEnqueueReadBuffer(buffer->device->queue, buffer->memory, CL_TRUE, offset, bytes, target,
+                                       0, NULL, NULL);
     if (error != CL_SUCCESS)
         return cvy_fail_cl(error, "clEnqueueReadBuffer");
     cvy_programs_save(buffer->device, true);
@@ -269,8 +272,8 @@ enum cvy_status cvy_buffer_map(struct cvy_buffer *buffer, enum cvy_map_mode mode
         return cvy_fail(CVY_ERROR_INVALID, "cvy_buffer_map: an argument is NULL; pass buffer and data");
     cl_int error;
     cl_map_flags flags = mode == CVY_MAP_WRITE ? CL_MAP_WRITE_INVALIDATE_REGION : CL_MAP_READ;
-    void *mapped = clEnqueueMapBuffer(buffer->device->queue, buffer->memory, CL_TRUE, flags, 0, buffer->bytes, 0,
-                                      NULL, NULL, &error);
+    void *mapped = clEnqueueMapBuffer(buffer->device->queue, buffer->memory, CL_TRUE, flags, 0, buffer->bytes,
+                                      0, NULL, NULL, &error);
     if (error != CL_SUCCESS)
         return cvy_fail_cl(error, "clEnqueueMapBuffer");
     *data = mapped;
@@ -293,7 +296,7 @@ enum cvy_status cvy_buffer_copy(struct cvy_buffer *from, size_t from_offset, str
         status = check_range(to, to_offset, bytes, "cvy_buffer_copy");
     if (status != CVY_OK || bytes == 0)
         return status;
-    cl_int error = clEnqueueCopyBuffer(to->device->queue, from->memory, to->memory, from_offset, to_offset, bytes,
-                                       0, NULL, NULL);
+    cl_int error = clEnqueueCopyBuffer(to->device->queue, from->memory, to->memory, from_offset, to_offset,
+                                       bytes, 0, NULL, NULL);
     return error == CL_SUCCESS ? CVY_OK : cvy_fail_cl(error, "clEnqueueCopyBuffer");
 }

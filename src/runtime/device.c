@@ -58,7 +58,8 @@ static bool probe_clock(struct cvy_device *device)
     cl_int error;
     cl_uint value = 1;
     bool moves = false;
-    cl_command_queue queue = clCreateCommandQueue(device->context, device->id, CL_QUEUE_PROFILING_ENABLE, &error);
+    cl_command_queue queue =
+        clCreateCommandQueue(device->context, device->id, CL_QUEUE_PROFILING_ENABLE, &error);
     if (error != CL_SUCCESS)
         return false;
     cl_mem memory = clCreateBuffer(device->context, CL_MEM_READ_WRITE, sizeof(value), NULL, &error);
@@ -80,14 +81,15 @@ static enum cvy_status device_init(struct cvy_device *device)
         CL_SUCCESS)
         properties = 0;
     if (properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE)
-        return cvy_fail(CVY_ERROR_INVALID, "device: the queue is out of order; pass an in-order queue or NULL");
+        return cvy_fail(CVY_ERROR_INVALID,
+                        "device: the queue is out of order; pass an in-order queue or NULL");
     device->can_profile = (properties & CL_QUEUE_PROFILING_ENABLE) && probe_clock(device);
     enum cvy_status status = cvy_programs_create(&device->programs);
     if (status == CVY_OK)
         status = cvy_pool_create(&device->pool, device);
     if (status == CVY_OK)
-        cvy_log(CVY_LOG_INFO, "device: %s (%s, %s)", device->info.name, cvy_device_type_name(device->info.type),
-                device->info.platform);
+        cvy_log(CVY_LOG_INFO, "device: %s (%s, %s)", device->info.name,
+                cvy_device_type_name(device->info.type), device->info.platform);
     return status;
 }
 

@@ -15,14 +15,14 @@ struct cvy_device {
     cl_context context;
     cl_command_queue queue; /* in order */
     struct cvy_device_info info;
-    bool can_profile;       /* the queue has profiling, and the device's clock was seen to move */
-    pthread_mutex_t lock;   /* guards programs, pool and the arguments of shared kernels */
+    bool can_profile;     /* the queue has profiling, and the device's clock was seen to move */
+    pthread_mutex_t lock; /* guards programs, pool and the arguments of shared kernels */
     struct cvy_programs *programs;
     struct cvy_pool *pool;
     struct cvy_store *store; /* NULL: kernels are kept in memory only */
     bool clblast_refused;    /* gemm.c: our own kernel does the work from now on */
     uint64_t allocated;      /* bytes of buffers that have an allocation of their own */
-    double opened_at;       /* cvy_now() */
+    double opened_at;        /* cvy_now() */
     struct cvy_build_stats stats;
 };
 

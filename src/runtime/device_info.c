@@ -44,7 +44,8 @@ static bool query_bool(cl_device_id id, cl_device_info what)
 static void query_work_group(cl_device_id id, struct cvy_device_info *info)
 {
     size_t sizes[16] = {0}, most = 0;
-    if (clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(most), &most, NULL) != CL_SUCCESS || most == 0)
+    if (clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(most), &most, NULL) != CL_SUCCESS ||
+        most == 0)
         most = 1;
     if (clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof(sizes), sizes, NULL) != CL_SUCCESS)
         memset(sizes, 0, sizeof(sizes));
@@ -77,10 +78,11 @@ static void query_platform(cl_device_id id, struct cvy_device_info *info)
     cl_platform_id platform;
     if (clGetDeviceInfo(id, CL_DEVICE_PLATFORM, sizeof(platform), &platform, NULL) != CL_SUCCESS)
         return;
-    if (clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof(info->platform), info->platform, NULL) != CL_SUCCESS)
+    if (clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof(info->platform), info->platform, NULL) !=
+        CL_SUCCESS)
         info->platform[0] = '\0';
-    if (clGetPlatformInfo(platform, CL_PLATFORM_VERSION, sizeof(info->platform_version), info->platform_version,
-                          NULL) != CL_SUCCESS)
+    if (clGetPlatformInfo(platform, CL_PLATFORM_VERSION, sizeof(info->platform_version),
+                          info->platform_version, NULL) != CL_SUCCESS)
         info->platform_version[0] = '\0';
 }
 

@@ -209,8 +209,8 @@ static enum cvy_status no_match(const struct cvy_platform_list *list, const char
         const struct cvy_platform_info *platform = &list->platforms[i];
         for (size_t j = 0; j < platform->n_devices; j++) {
             const struct cvy_device_info *info = &platform->devices[j];
-            cvy_text_add(&there, "%s%s %s (%s, %s%s)", there.length > 0 ? ", " : "", info->selector, info->name,
-                         cvy_device_type_name(info->type), platform->name,
+            cvy_text_add(&there, "%s%s %s (%s, %s%s)", there.length > 0 ? ", " : "", info->selector,
+                         info->name, cvy_device_type_name(info->type), platform->name,
                          info->available                  ? ""
                          : cvy_device_is_new_enough(info) ? ", unavailable"
                                                           : ", older than OpenCL 1.2");
@@ -220,7 +220,8 @@ static enum cvy_status no_match(const struct cvy_platform_list *list, const char
     if (there.length == 0) {
         status = cvy_fail(CVY_ERROR_NOT_FOUND,
                           "OpenCL: %zu platform(s) but no device; install a driver for your GPU, or "
-                          "pocl-opencl-icd, which runs on any CPU", list->n_platforms);
+                          "pocl-opencl-icd, which runs on any CPU",
+                          list->n_platforms);
     } else {
         status = cvy_fail(CVY_ERROR_NOT_FOUND, "device \"%s\": nothing matches; choose one of: %s",
                           selector != NULL ? selector : "", there.data);

@@ -2,7 +2,7 @@
 #include "runtime/device.h"
 
 #define CASE(name) \
-    case name: \
+    case name:     \
         return #name
 
 static const char *error_device(cl_int error)
@@ -81,9 +81,10 @@ enum cvy_status cvy_fail_cl(cl_int error, const char *where)
     switch (error) {
     case CL_MEM_OBJECT_ALLOCATION_FAILURE:
     case CL_INVALID_BUFFER_SIZE:
-        return cvy_fail(CVY_ERROR_DEVICE_MEMORY,
-                        "%s: %s: the device has not enough memory left; use a smaller problem or free buffers",
-                        where, name);
+        return cvy_fail(
+            CVY_ERROR_DEVICE_MEMORY,
+            "%s: %s: the device has not enough memory left; use a smaller problem or free buffers", where,
+            name);
     case CL_OUT_OF_HOST_MEMORY:
         return cvy_fail(CVY_ERROR_HOST_MEMORY, "%s: %s: the driver ran out of host memory; free some", where,
                         name);
@@ -91,11 +92,13 @@ enum cvy_status cvy_fail_cl(cl_int error, const char *where)
     case CL_DEVICE_NOT_AVAILABLE:
         return cvy_fail(CVY_ERROR_NOT_FOUND, "%s: %s; choose another device", where, name);
     case CL_OUT_OF_RESOURCES:
-        return cvy_fail(CVY_ERROR_DEVICE,
-                        "%s: %s: the device ran out of resources or a kernel failed; use a smaller problem or "
-                        "another device", where, name);
+        return cvy_fail(
+            CVY_ERROR_DEVICE,
+            "%s: %s: the device ran out of resources or a kernel failed; use a smaller problem or "
+            "another device",
+            where, name);
     default:
-        return cvy_fail(CVY_ERROR_DEVICE, "%s: %s (%d); see the driver's own log, or try another device", where,
-                        name, (int)error);
+        return cvy_fail(CVY_ERROR_DEVICE, "%s: %s (%d); see the driver's own log, or try another device",
+                        where, name, (int)error);
     }
 }

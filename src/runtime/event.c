@@ -24,7 +24,8 @@ enum cvy_status cvy_event_wrap(struct cvy_event **event, struct cvy_device *devi
 enum cvy_status cvy_event_adopt(struct cvy_event **event, struct cvy_device *device, cl_event cl)
 {
     if (event == NULL || device == NULL || cl == NULL)
-        return cvy_fail(CVY_ERROR_INVALID, "cvy_event_adopt: an argument is NULL; pass event, device and cl_event");
+        return cvy_fail(CVY_ERROR_INVALID,
+                        "cvy_event_adopt: an argument is NULL; pass event, device and cl_event");
     cl_int error = clRetainEvent(cl);
     if (error != CL_SUCCESS)
         return cvy_fail_cl(error, "clRetainEvent");

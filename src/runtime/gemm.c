@@ -14,8 +14,8 @@ static bool extent(size_t offset, size_t rows, size_t columns, size_t ld, size_t
     return cvy_mul(rows - 1, ld, end) && cvy_add(*end, columns, end) && cvy_add(*end, offset, end);
 }
 
-static enum cvy_status check_matrix(const char *name, const struct cvy_buffer *buffer, size_t offset, size_t rows,
-                                    size_t columns, size_t ld)
+static enum cvy_status check_matrix(const char *name, const struct cvy_buffer *buffer, size_t offset,
+                                    size_t rows, size_t columns, size_t ld)
 {
     size_t end, bytes;
     if (rows == 0 || columns == 0)
@@ -53,14 +53,14 @@ static CLBlastTranspose transpose(bool yes)
 
 /* Temporary memory that CLBlast wants. Only a matrix at offset 0 may go without a copy, so another offset
  * gives a bound for all. */
-static CLBlastStatusCode temporary_bytes(const struct cvy_device *device, const struct cvy_gemm *g, size_t offset,
-                                         size_t *bytes)
+static CLBlastStatusCode temporary_bytes(const struct cvy_device *device, const struct cvy_gemm *g,
+                                         size_t offset, size_t *bytes)
 {
     cl_command_queue queue = device->queue;
     *bytes = 0;
-    return CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, transpose(g->transpose_a), transpose(g->transpose_b),
-                                      g->m, g->n, g->k, offset, g->lda, offset, g->ldb, offset, g->ldc, &queue,
-                                      bytes);
+    return CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, transpose(g->transpose_a),
+                                      transpose(g->transpose_b), g->m, g->n, g->k, offset, g->lda, offset,
+                                      g->ldb, offset, g->ldc, &queue, bytes);
 }
 
 size_t cvy_gemm_workspace(const struct cvy_device *device, const struct cvy_gemm *gemm)
@@ -84,8 +84,8 @@ static enum cvy_status enqueue_plain(struct cvy_device *device, const struct cvy
     }
     extent(g->c_offset, g->m, g->n, g->ldc, &c_end);
     if (CVY_MAX(CVY_MAX(a_end, b_end), c_end) > INT_MAX)
-        return cvy_fail(CVY_ERROR_UNSUPPORTED, "gemm: a matrix of more than %d elements; use a smaller problem",
-                        INT_MAX);
+        return cvy_fail(CVY_ERROR_UNSUPPORTED,
+                        "gemm: a matrix of more than %d elements; use a smaller problem", INT_MAX);
     struct cvy_launch l;
     cvy_launch_init(&l, "gemm", "gemm");
     cvy_launch_define(&l, "SIDE", side);
@@ -130,19 +130,23 @@ static enum cvy_status temporary_part(struct cvy_device *device, size_t need, st
                                       size_t offset, struct cvy_buffer **part)
 {
     size_t begin = cvy_round_up(offset, device->info.base_align);
-    if (temporary == NULL || begin > cvy_buffer_bytes(temporary) || cvy_buffer_bytes(temporary) - begin < need)
-        return cvy_fail(CVY_ERROR_INVALID, "gemm: %zu bytes of temporary memory are needed; ask "
-                        "cvy_gemm_workspace()", need + device->info.base_align);
+    if (temporary == NULL || begin > cvy_buffer_bytes(temporary) ||
+        cvy_buffer_bytes(temporary) - begin < need)
+        return cvy_fail(CVY_ERROR_INVALID,
+                        "gemm: %zu bytes of temporary memory are needed; ask "
+                        "cvy_gemm_workspace()",
+                        need + device->info.base_align);
     return cvy_buffer_create_part(part, temporary, begin, cvy_buffer_bytes(temporary) - begin);
 }
 
-static CLBlastStatusCode enqueue_clblast(struct cvy_device *device, const struct cvy_gemm *g, cl_mem temporary)
+static CLBlastStatusCode enqueue_clblast(struct cvy_device *device, const struct cvy_gemm *g,
+                                         cl_mem temporary)
 {
     cl_command_queue queue = device->queue;
     return CLBlastSgemmWithTempBuffer(
-        CLBlastLayoutRowMajor, transpose(g->transpose_a), transpose(g->transpose_b), g->m, g->n, g->k, g->alpha,
-        cvy_buffer_cl_mem(g->a), g->a_offset, g->lda, cvy_buffer_cl_mem(g->b), g->b_offset, g->ldb, g->beta,
-        cvy_buffer_cl_mem(g->c), g->c_offset, g->ldc, &queue, NULL, temporary);
+        CLBlastLayoutRowMajor, transpose(g->transpose_a), transpose(g->transpose_b), g->m, g->n, g->k,
+        g->alpha, cvy_buffer_cl_mem(g->a), g->a_offset, g->lda, cvy_buffer_cl_mem(g->b), g->b_offset, g->ldb,
+        g->beta, cvy_buffer_cl_mem(g->c), g->c_offset, g->ldc, &queue, NULL, temporary);
 }
 
 enum cvy_status cvy_gemm_enqueue(struct cvy_device *device, const struct cvy_gemm *gemm,

@@ -123,10 +123,11 @@ void cvy_launch_range(struct cvy_launch *launch, unsigned dims, const size_t *gl
     }
 }
 
-static enum cvy_status fail_launch(const struct cvy_launch *launch, enum cvy_status status, const char *format, ...)
-    CVY_PRINTF(3, 4);
+static enum cvy_status fail_launch(const struct cvy_launch *launch, enum cvy_status status,
+                                   const char *format, ...) CVY_PRINTF(3, 4);
 
-static enum cvy_status fail_launch(const struct cvy_launch *launch, enum cvy_status status, const char *format, ...)
+static enum cvy_status fail_launch(const struct cvy_launch *launch, enum cvy_status status,
+                                   const char *format, ...)
 {
     char what[512];
     va_list args;
@@ -163,13 +164,13 @@ static enum cvy_status check_work_group(const struct cvy_launch *launch, const s
     for (unsigned i = 0; i < 3; i++) {
         if (local[i] > info->max_work_item_sizes[i])
             return fail_launch(launch, CVY_ERROR_UNSUPPORTED,
-                               "work-groups of %zux%zux%zu; %s allows %zu work-items in dimension %u", local[0],
-                               local[1], local[2], info->name, info->max_work_item_sizes[i], i);
+                               "work-groups of %zux%zux%zu; %s allows %zu work-items in dimension %u",
+                               local[0], local[1], local[2], info->name, info->max_work_item_sizes[i], i);
         if (kernel->required_local[0] != 0 && local[i] != kernel->required_local[i])
             return fail_launch(launch, CVY_ERROR_INVALID,
-                               "work-groups of %zux%zux%zu; the kernel was compiled for %zux%zux%zu", local[0],
-                               local[1], local[2], kernel->required_local[0], kernel->required_local[1],
-                               kernel->required_local[2]);
+                               "work-groups of %zux%zux%zu; the kernel was compiled for %zux%zux%zu",
+                               local[0], local[1], local[2], kernel->required_local[0],
+                               kernel->required_local[1], kernel->required_local[2]);
         items *= local[i];
     }
     /* a size that the driver compiled the kernel for is one it can run, whatever its limit says: Mesa's
@@ -178,8 +179,8 @@ static enum cvy_status check_work_group(const struct cvy_launch *launch, const s
     if (kernel->required_local[0] == 0)
         limit = CVY_MIN(limit, kernel->max_work_group);
     if (items > limit)
-        return fail_launch(launch, CVY_ERROR_UNSUPPORTED, "work-groups of %zu work-items; %s allows %zu", items,
-                           info->name, limit);
+        return fail_launch(launch, CVY_ERROR_UNSUPPORTED, "work-groups of %zu work-items; %s allows %zu",
+                           items, info->name, limit);
     return CVY_OK;
 }
 
@@ -245,13 +246,14 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launc
         return status;
     for (unsigned i = 0; i < 3; i++) {
         if (launch->global[i] > SIZE_MAX - local[i])
-            return fail_launch(launch, CVY_ERROR_INVALID, "a global size of %zu overflows", launch->global[i]);
+            return fail_launch(launch, CVY_ERROR_INVALID, "a global size of %zu overflows",
+                               launch->global[i]);
         global[i] = cvy_round_up(launch->global[i], local[i]);
     }
     bool is_new = cvy_programs_is_new(device, kernel, local);
     cl_event event = NULL;
-    cl_int error = clEnqueueNDRangeKernel(device->queue, kernel->cl, launch->dims, NULL, global, local, 0, NULL,
-                                          is_new ? &event : NULL);
+    cl_int error = clEnqueueNDRangeKernel(device->queue, kernel->cl, launch->dims, NULL, global, local, 0,
+                                          NULL, is_new ? &event : NULL);
     if (error != CL_SUCCESS) {
         char where[160];
         snprintf(where, sizeof(where), "kernel %s of %s.cl: clEnqueueNDRangeKernel", launch->kernel,

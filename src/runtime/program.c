@@ -89,8 +89,16 @@ static struct cvy_hash store_key(const struct cvy_device *device, const char *so
 {
     const struct cvy_device_info *info = &device->info;
     const char *pieces[] = {
-        CVY_VERSION, source, options, info->name, info->vendor, info->driver_version, info->opencl_version,
-        info->opencl_c_version, info->platform, info->platform_version,
+        CVY_VERSION,
+        source,
+        options,
+        info->name,
+        info->vendor,
+        info->driver_version,
+        info->opencl_version,
+        info->opencl_c_version,
+        info->platform,
+        info->platform_version,
     };
     struct cvy_hash key = {0, 0};
     for (size_t i = 0; i < CVY_COUNT(pieces); i++)
@@ -294,7 +302,8 @@ static bool has_run(cl_event event, bool finished)
     cl_int state = CL_QUEUED;
     if (finished)
         return clWaitForEvents(1, &event) == CL_SUCCESS;
-    return clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(state), &state, NULL) != CL_SUCCESS ||
+    return clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(state), &state, NULL) !=
+               CL_SUCCESS ||
            state <= CL_COMPLETE;
 }
 

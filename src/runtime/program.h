@@ -20,9 +20,9 @@ struct cvy_kernel {
     char *name;
     cl_kernel cl;
     cl_uint n_args;
-    size_t max_work_group;   /* work-items */
+    size_t max_work_group;    /* work-items */
     size_t required_local[3]; /* [0] 0: none required */
-    cl_ulong local_bytes;    /* of its own, arguments not counted */
+    cl_ulong local_bytes;     /* of its own, arguments not counted */
 };
 
 enum cvy_status cvy_programs_create(struct cvy_programs **programs);

@@ -44,7 +44,8 @@ static void make_folders(const char *path)
     if (copy == NULL)
         return;
     memcpy(copy, path, strlen(path) + 1);
-    for (char *slash = strchr(copy + 1, '/'); copy[0] != '\0' && slash != NULL; slash = strchr(slash + 1, '/')) {
+    for (char *slash = strchr(copy + 1, '/'); copy[0] != '\0' && slash != NULL;
+         slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         if (mkdir(copy, 0777) != 0 && errno != EEXIST)
             cvy_log(CVY_LOG_DEBUG, "store: mkdir %s: %s", copy, strerror(errno));
@@ -89,8 +90,10 @@ static int check_schema(struct cvy_store *store)
             sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
         return code;
     }
-    code = read_pragma(store->db, "SELECT count(*) FROM pragma_table_info('program') WHERE name IN "
-                       "('key','checksum','bytes','used','payload')", &ours);
+    code = read_pragma(store->db,
+                       "SELECT count(*) FROM pragma_table_info('program') WHERE name IN "
+                       "('key','checksum','bytes','used','payload')",
+                       &ours);
     if (code == SQLITE_OK && (version != SCHEMA_VERSION || ours != 5))
         return SQLITE_NOTADB;
     return code;
@@ -123,8 +126,9 @@ static bool move_aside(struct cvy_store *store)
     unlink(other);
     snprintf(other, size, "%s.broken", store->path);
     bool moved = rename(store->path, other) == 0;
-    cvy_log(CVY_LOG_WARNING, moved ? "store %s: damaged or not a store of this version; moved to %s and begun anew"
-                                   : "store %s: damaged, and it cannot be moved to %s; kernels are compiled each time",
+    cvy_log(CVY_LOG_WARNING,
+            moved ? "store %s: damaged or not a store of this version; moved to %s and begun anew"
+                  : "store %s: damaged, and it cannot be moved to %s; kernels are compiled each time",
             store->path, other);
     free(other);
     return moved;
@@ -225,7 +229,8 @@ static int run(struct cvy_store *store, const char *sql, const struct cvy_hash *
 }
 
 /* SQLITE_DONE: not there. */
-static int fetch(struct cvy_store *store, struct cvy_hash key, void **payload, size_t *bytes, struct cvy_hash *sum)
+static int fetch(struct cvy_store *store, struct cvy_hash key, void **payload, size_t *bytes,
+                 struct cvy_hash *sum)
 {
     static const char sql[] = "SELECT payload, checksum FROM program WHERE key=?1";
     sqlite3_stmt *statement = NULL;
@@ -312,8 +317,10 @@ static int evict(struct cvy_store *store)
     int64_t total = 0;
     int code = read_pragma(store->db, "SELECT coalesce(sum(bytes), 0) FROM program", &total);
     while (code == SQLITE_OK && total > 0 && (uint64_t)total > store->max_bytes) {
-        code = sqlite3_exec(store->db, "DELETE FROM program WHERE key="
-                            "(SELECT key FROM program ORDER BY used LIMIT 1)", NULL, NULL, NULL);
+        code = sqlite3_exec(store->db,
+                            "DELETE FROM program WHERE key="
+                            "(SELECT key FROM program ORDER BY used LIMIT 1)",
+                            NULL, NULL, NULL);
         if (code == SQLITE_OK)
             code = read_pragma(store->db, "SELECT coalesce(sum(bytes), 0) FROM program", &total);
     }

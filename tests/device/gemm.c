@@ -89,11 +89,12 @@ static void finish(struct gemm_case *t)
         if (isnan(t->expect[i]) && isnan(t->c[i]))
             continue;
         double error = fabs((double)t->c[i] - (double)t->expect[i]);
-        ck_assert_msg(error <= 1e-5 * (double)(g->k + 8),
-                      "m %zu n %zu k %zu ta %d tb %d offsets %zu %zu %zu ld %zu %zu %zu beta %g: element %zu is %g, "
-                      "expected %g", g->m, g->n, g->k, g->transpose_a, g->transpose_b, g->a_offset, g->b_offset,
-                      g->c_offset, g->lda, g->ldb, g->ldc, (double)g->beta, i, (double)t->c[i],
-                      (double)t->expect[i]);
+        ck_assert_msg(
+            error <= 1e-5 * (double)(g->k + 8),
+            "m %zu n %zu k %zu ta %d tb %d offsets %zu %zu %zu ld %zu %zu %zu beta %g: element %zu is %g, "
+            "expected %g",
+            g->m, g->n, g->k, g->transpose_a, g->transpose_b, g->a_offset, g->b_offset, g->c_offset, g->lda,
+            g->ldb, g->ldc, (double)g->beta, i, (double)t->c[i], (double)t->expect[i]);
     }
     cvy_buffer_destroy(&t->a_buffer);
     cvy_buffer_destroy(&t->b_buffer);
@@ -145,7 +146,8 @@ START_TEST(gemm_too_large_for_the_direct_kernel_uses_temporary_memory_at_an_offs
     struct test_random r = {test_seed() + 3};
     if (test_small())
         return;
-    struct gemm_case big = {.g = {.m = 150, .n = 3000, .k = 130, .alpha = 1, .lda = 130, .ldb = 3000, .ldc = 3000}};
+    struct gemm_case big = {
+        .g = {.m = 150, .n = 3000, .k = 130, .alpha = 1, .lda = 130, .ldb = 3000, .ldc = 3000}};
     big.a = fill(&r, big.a_count = 150 * 130);
     big.b = fill(&r, big.b_count = 130 * 3000);
     big.c = fill(&r, big.c_count = 150 * 3000);
@@ -189,8 +191,16 @@ START_TEST(gemm_rejects_a_matrix_that_leaves_its_buffer)
 {
     struct cvy_buffer *buffer = NULL;
     ck_assert_int_eq(cvy_buffer_create(&buffer, test_device(), 64 * sizeof(float)), CVY_OK);
-    struct cvy_gemm g = {.m = 8, .n = 8, .k = 8, .a = buffer, .b = buffer, .c = buffer, .lda = 8, .ldb = 8,
-                         .ldc = 8, .b_offset = 1};
+    struct cvy_gemm g = {.m = 8,
+                         .n = 8,
+                         .k = 8,
+                         .a = buffer,
+                         .b = buffer,
+                         .c = buffer,
+                         .lda = 8,
+                         .ldb = 8,
+                         .ldc = 8,
+                         .b_offset = 1};
     test_log_clear();
     ck_assert_int_eq(cvy_gemm_enqueue(test_device(), &g, NULL, 0), CVY_ERROR_INVALID);
     ck_assert_ptr_nonnull(strstr(test_log_last(), "gemm: B ends at byte 260"));

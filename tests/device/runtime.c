@@ -82,7 +82,8 @@ START_TEST(adopted_context_and_queue_outlive_the_caller)
     cl_context context = clCreateContext(NULL, 1, &id, NULL, NULL, &error);
     ck_assert_int_eq(error, CL_SUCCESS);
     struct cvy_device *device = NULL;
-    ck_assert_int_eq(cvy_device_adopt(&device, context, id, cvy_device_cl_queue(test_device())), CVY_ERROR_INVALID);
+    ck_assert_int_eq(cvy_device_adopt(&device, context, id, cvy_device_cl_queue(test_device())),
+                     CVY_ERROR_INVALID);
     ck_assert_ptr_null(device);
     ck_assert_msg(cvy_device_adopt(&device, context, id, NULL) == CVY_OK, "%s", test_log_last());
     cl_mem memory = clCreateBuffer(context, CL_MEM_READ_WRITE, 4096, NULL, &error);

@@ -22,8 +22,12 @@ static void setup(void)
 
 static void teardown(void)
 {
-    static const char *const names[] = {"deep/er/kernels.db", "deep/er/kernels.db-journal",
-                                        "deep/er/kernels.db.broken", "deep/er", "deep", ""};
+    static const char *const names[] = {"deep/er/kernels.db",
+                                        "deep/er/kernels.db-journal",
+                                        "deep/er/kernels.db.broken",
+                                        "deep/er",
+                                        "deep",
+                                        ""};
     char name[160];
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         snprintf(name, sizeof(name), "%s/%s", folder, names[i]);
@@ -300,8 +304,18 @@ static struct cvy_build_stats use_device(void)
     ck_assert_int_eq(cvy_device_set_store(device, &(struct cvy_store_params){.path = path}), CVY_OK);
     ck_assert_int_eq(cvy_buffer_create(&buffer, device, sizeof(data)), CVY_OK);
     ck_assert_int_eq(cvy_buffer_write(buffer, 0, sizeof(data), data), CVY_OK);
-    struct cvy_gemm g = {.m = 2, .n = 2, .k = 2, .alpha = 1, .a = buffer, .b = buffer, .c = buffer, .b_offset = 4,
-                         .c_offset = 8, .lda = 2, .ldb = 2, .ldc = 2};
+    struct cvy_gemm g = {.m = 2,
+                         .n = 2,
+                         .k = 2,
+                         .alpha = 1,
+                         .a = buffer,
+                         .b = buffer,
+                         .c = buffer,
+                         .b_offset = 4,
+                         .c_offset = 8,
+                         .lda = 2,
+                         .ldb = 2,
+                         .ldc = 2};
     ck_assert_msg(cvy_gemm_enqueue_plain(device, &g) == CVY_OK, "%s", test_log_last());
     ck_assert_int_eq(cvy_buffer_read(buffer, 0, sizeof(data), data), CVY_OK);
     ck_assert(data[8] == 19 && data[9] == 22 && data[10] == 43 && data[11] == 50);
@@ -326,7 +340,8 @@ START_TEST(device_with_a_damaged_entry_compiles)
 {
     static const char *const damages[] = {
         "UPDATE program SET payload=substr(payload, 1, length(payload) / 2)",
-        "UPDATE program SET payload=CAST(substr(payload, 1, length(payload) - 1) || x'00' AS BLOB), checksum=x'00'",
+        "UPDATE program SET payload=CAST(substr(payload, 1, length(payload) - 1) || x'00' AS BLOB), "
+        "checksum=x'00'",
         "UPDATE program SET payload=x''",
         "UPDATE program SET payload=zeroblob(length(payload))",
     };
