@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/device.h"
 #include "runtime/gemm.h"
 #include "support.h"
 
@@ -179,6 +180,23 @@ START_TEST(gemm_without_an_inner_dimension_scales_c)
 }
 END_TEST
 
+START_TEST(gemm_that_clblast_refused_goes_to_our_own_kernel)
+{
+    struct test_random r = {test_seed() + 5};
+    struct gemm_case t = {0};
+    struct cvy_device *device = test_device();
+    begin(&t, &r, 40);
+    bool refused = device->clblast_refused;
+    device->clblast_refused = true;
+    size_t workspace = cvy_gemm_workspace(device, &t.g);
+    enum cvy_status status = cvy_gemm_enqueue(device, &t.g, NULL, 0);
+    device->clblast_refused = refused;
+    ck_assert_uint_eq(workspace, 0);
+    ck_assert_msg(status == CVY_OK, "%s", test_log_last());
+    finish(&t);
+}
+END_TEST
+
 START_TEST(gemm_of_no_rows_does_nothing)
 {
     struct cvy_gemm g = {.m = 0, .n = 4, .k = 4};
@@ -220,6 +238,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, gemm_agrees_with_double_loops);
     tcase_add_test(tests, gemm_too_large_for_the_direct_kernel_uses_temporary_memory_at_an_offset);
     tcase_add_test(tests, gemm_without_an_inner_dimension_scales_c);
+    tcase_add_test(tests, gemm_that_clblast_refused_goes_to_our_own_kernel);
     tcase_add_test(tests, gemm_of_no_rows_does_nothing);
     tcase_add_test(tests, gemm_rejects_a_matrix_that_leaves_its_buffer);
     suite_add_tcase(suite, tests);
