@@ -43,7 +43,7 @@ int reached_from(int at, int tap, int in, int stride, int dilation, int pad)
 }
 
 // Transposed: each output element gathers the columns that reach it. Columns hold input pixels first,
-// first + 1, ... and the channels of y from y_offset on. The first strip begins with the bias, the others add.
+// first + 1, ... and the channels of y from y_offset on. The first strip begins with the bias, others add.
 __kernel void col2im(__global const float *restrict columns,
 #if HAS_BIAS
                      __global const float *restrict bias, int bias_offset,

@@ -59,7 +59,8 @@ __kernel void conv_ref(__global const float *restrict x, __global const float *r
                 if (h < 0)
                     continue;
                 int x_row = ((x_channel * in_d + d) * in_h + h) * in_w;
-                int w_row = ((w_channel * kernel_d + TAP(z, kernel_d)) * kernel_h + TAP(r, kernel_h)) * kernel_w;
+                int w_plane = w_channel * kernel_d + TAP(z, kernel_d);
+                int w_row = (w_plane * kernel_h + TAP(r, kernel_h)) * kernel_w;
                 for (int s = 0; s < kernel_w; s++) {
                     int wx = source(q, s, in_w, stride_w, dilation_w, pad_w);
                     if (wx >= 0)

@@ -3,7 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* One axis of the relation between the dense side (forward: y) and the side that strides reach (forward: x). */
+/* One axis of the relation between the dense side (forward: y) and the side that strides reach (forward: x).
+ */
 struct axis {
     long in, out, kernel, stride, dilation, pad;
 };
@@ -38,8 +39,8 @@ static void add(struct sums sums, long at, double product)
 }
 
 /* All of one channel of x meeting one of y: walks the dense side, so transposed scatters as it is defined. */
-static void add_channels(const struct cvy_conv_problem *p, const struct axis a[3], const float *x, const float *w,
-                         struct sums sums, long y_start)
+static void add_channels(const struct cvy_conv_problem *p, const struct axis a[3], const float *x,
+                         const float *w, struct sums sums, long y_start)
 {
     long dense[3], wide[3];
     for (int i = 0; i < 3; i++) {
@@ -69,8 +70,8 @@ static void add_channels(const struct cvy_conv_problem *p, const struct axis a[3
     }
 }
 
-void oracle_conv(const struct cvy_conv_problem *p, const float *x, const float *w, const float *bias, double *y,
-                 double *scale)
+void oracle_conv(const struct cvy_conv_problem *p, const float *x, const float *w, const float *bias,
+                 double *y, double *scale)
 {
     struct axis a[3] = {axis_of(p, 0), axis_of(p, 1), axis_of(p, 2)};
     long x_size = a[0].in * a[1].in * a[2].in, y_size = a[0].out * a[1].out * a[2].out;

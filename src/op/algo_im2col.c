@@ -30,7 +30,7 @@ struct geometry {
     size_t out[CVY_CONV_MAX_RANK];
     size_t c_group, k_group, taps;
     size_t x_pixels, y_pixels;
-    bool direct; /* no columns: x is the matrix */
+    bool direct;           /* no columns: x is the matrix */
     size_t strip_pixels;   /* of y forward, of x transposed */
     size_t strip_channels; /* of y, transposed only */
 };
@@ -40,7 +40,8 @@ static size_t volume(const size_t *axes)
     return axes[0] * axes[1] * axes[2];
 }
 
-static struct geometry geometry_of(const struct cvy_conv_problem *problem, const struct cvy_algo_config *config)
+static struct geometry geometry_of(const struct cvy_conv_problem *problem,
+                                   const struct cvy_algo_config *config)
 {
     struct geometry s = {.p = cvy_conv_to_3d(problem), .direct = true};
     cvy_conv_output_sizes(&s.p, s.out);
@@ -114,9 +115,9 @@ static size_t temporary_bytes(const struct geometry *s, const struct cvy_device 
         if (some_pixels == 0 || some_channels == 0)
             continue;
         bool last = i & 4;
-        struct cvy_gemm gemm = product_of(s, last ? s->p.n - 1 : 0, last ? s->p.groups - 1 : 0,
-                                          last ? limit - some_pixels : 0, some_pixels,
-                                          last ? s->k_group - some_channels : 0, some_channels);
+        struct cvy_gemm gemm =
+            product_of(s, last ? s->p.n - 1 : 0, last ? s->p.groups - 1 : 0, last ? limit - some_pixels : 0,
+                       some_pixels, last ? s->k_group - some_channels : 0, some_channels);
         size_t bytes = cvy_gemm_workspace(device, &gemm);
         most = CVY_MAX(most, bytes);
     }
@@ -159,7 +160,8 @@ static void fit(const struct cvy_conv_problem *problem, const struct cvy_device 
     config->value[STRIP_CHANNELS] = (int)s.strip_channels;
 }
 
-static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device *device, char *why, size_t size)
+static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device *device, char *why,
+                       size_t size)
 {
     (void)device;
     if (!cvy_conv_fits_int(p, why, size))
@@ -318,7 +320,8 @@ static enum cvy_status enqueue_forward(struct cvy_device *device, const struct g
     for (size_t first = 0; status == CVY_OK && first < s->y_pixels; first += s->strip_pixels) {
         size_t pixels = CVY_MIN(s->strip_pixels, s->y_pixels - first);
         if (!s->direct)
-            status = enqueue_im2col(device, s, args, (n * s->p.c + g * s->c_group) * s->x_pixels, first, pixels);
+            status =
+                enqueue_im2col(device, s, args, (n * s->p.c + g * s->c_group) * s->x_pixels, first, pixels);
         if (status == CVY_OK)
             status = multiply(device, s, args, product_of(s, n, g, first, pixels, 0, s->k_group));
     }
@@ -335,7 +338,8 @@ static enum cvy_status enqueue_transposed(struct cvy_device *device, const struc
             enum cvy_status status =
                 multiply(device, s, args, product_of(s, n, g, first, pixels, channel, channels));
             if (status == CVY_OK)
-                status = enqueue_col2im(device, s, args, n, g * s->k_group + channel, channels, first, pixels);
+                status =
+                    enqueue_col2im(device, s, args, n, g * s->k_group + channel, channels, first, pixels);
             if (status != CVY_OK)
                 return status;
         }

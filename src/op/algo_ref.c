@@ -8,7 +8,8 @@
 
 extern const struct cvy_algo cvy_algo_ref;
 
-static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device *device, char *why, size_t size)
+static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device *device, char *why,
+                       size_t size)
 {
     (void)device;
     return cvy_conv_fits_int(p, why, size);

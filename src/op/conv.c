@@ -23,7 +23,8 @@ struct ready {
 };
 
 static enum cvy_status make_ready(struct ready *ready, struct cvy_device *device,
-                                  const struct cvy_conv_problem *problem, const char *algo, size_t max_workspace)
+                                  const struct cvy_conv_problem *problem, const char *algo,
+                                  size_t max_workspace)
 {
     enum cvy_status status = cvy_conv_validate(problem);
     if (status != CVY_OK)
@@ -119,12 +120,14 @@ static size_t shape_bytes(const struct cvy_shape *shape)
     return bytes;
 }
 
-static enum cvy_status check_weights(const struct cvy_conv_problem *problem, const float *w, const float *bias)
+static enum cvy_status check_weights(const struct cvy_conv_problem *problem, const float *w,
+                                     const float *bias)
 {
     if (w == NULL)
         return cvy_fail(CVY_ERROR_INVALID, "conv: w is NULL; give the weights");
     if (problem->bias != (bias != NULL))
-        return cvy_fail(CVY_ERROR_INVALID, "conv: the problem %s a bias but the pointer is %s; make them agree",
+        return cvy_fail(CVY_ERROR_INVALID,
+                        "conv: the problem %s a bias but the pointer is %s; make them agree",
                         problem->bias ? "has" : "has not", bias != NULL ? "given" : "NULL");
     return CVY_OK;
 }
@@ -147,8 +150,8 @@ enum cvy_status cvy_conv_create(struct cvy_conv **conv, struct cvy_device *devic
     made->device = device;
     made->x_bytes = shape_bytes(&x_shape);
     made->y_bytes = shape_bytes(&y_shape);
-    size_t max_workspace = params != NULL && params->max_workspace > 0 ? params->max_workspace
-                                                                       : DEFAULT_WORKSPACE;
+    size_t max_workspace =
+        params != NULL && params->max_workspace > 0 ? params->max_workspace : DEFAULT_WORKSPACE;
     status = make_ready(&made->ready, device, problem, params != NULL ? params->algo : NULL, max_workspace);
     if (status != CVY_OK)
         goto fail;
@@ -214,9 +217,9 @@ enum cvy_status cvy_conv_enqueue(struct cvy_conv *conv, struct cvy_buffer *x, st
     return status;
 }
 
-enum cvy_status cvy_conv_run(struct cvy_device *device, const struct cvy_conv_problem *problem, const float *x,
-                             const float *w, const float *bias, float *y, const struct cvy_conv_params *params,
-                             const char **algo_used)
+enum cvy_status cvy_conv_run(struct cvy_device *device, const struct cvy_conv_problem *problem,
+                             const float *x, const float *w, const float *bias, float *y,
+                             const struct cvy_conv_params *params, const char **algo_used)
 {
     struct cvy_conv *conv = NULL;
     struct cvy_buffer *x_buffer = NULL, *y_buffer = NULL;
@@ -261,7 +264,8 @@ static enum cvy_status infer_problem(const struct cvy_op *op, const struct cvy_o
         return status;
     char text[160];
     if (in[2].shape.rank != 1 || in[2].shape.dims[0] != problem->k)
-        return cvy_fail(CVY_ERROR_INVALID, "conv: the bias is %s but y has %zu channels; one value each is needed",
+        return cvy_fail(CVY_ERROR_INVALID,
+                        "conv: the bias is %s but y has %zu channels; one value each is needed",
                         cvy_shape_format(&in[2].shape, text, sizeof(text)), problem->k);
     return CVY_OK;
 }
@@ -302,7 +306,8 @@ static enum cvy_status operator_init(struct cvy_operator *base, const struct cvy
     if (w == NULL)
         return cvy_buffer_create(&self->prepared, base->device, self->ready.prepared_bytes);
     if (w->dtype != CVY_FLOAT32)
-        return cvy_fail(CVY_ERROR_UNSUPPORTED, "conv: w is %s; convert it to float32", cvy_dtype_name(w->dtype));
+        return cvy_fail(CVY_ERROR_UNSUPPORTED, "conv: w is %s; convert it to float32",
+                        cvy_dtype_name(w->dtype));
     self->is_final = true;
     return upload_prepared(&self->ready, &self->prepared, base->device, w->data, w->bytes);
 }
@@ -318,7 +323,8 @@ static enum cvy_status operator_enqueue(struct cvy_operator *base, struct cvy_bu
     if (self->prepared != NULL) {
         enum cvy_status status = CVY_OK;
         if (!self->is_final)
-            status = ready->algo->prepare(base->device, &ready->problem, &ready->config, in[1], self->prepared);
+            status =
+                ready->algo->prepare(base->device, &ready->problem, &ready->config, in[1], self->prepared);
         if (status != CVY_OK)
             return status;
         args.w = self->prepared;

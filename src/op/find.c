@@ -15,8 +15,10 @@ struct candidate {
 static void refuse(bool asked, const struct cvy_algo *algo, const char *why)
 {
     if (asked)
-        cvy_fail(CVY_ERROR_UNSUPPORTED, "conv: algorithm %s cannot do this: %s; leave the choice to convoy or "
-                 "name another", algo->id, why);
+        cvy_fail(CVY_ERROR_UNSUPPORTED,
+                 "conv: algorithm %s cannot do this: %s; leave the choice to convoy or "
+                 "name another",
+                 algo->id, why);
     else
         cvy_log(CVY_LOG_DEBUG, "conv: not %s: %s", algo->id, why);
 }
@@ -34,7 +36,8 @@ static bool consider(const struct cvy_algo *algo, const struct cvy_device *devic
         size_t bytes = algo->workspace(p, device, &candidate->config);
         fits = bytes <= max_workspace;
         if (!fits)
-            snprintf(why, sizeof(why), "it needs %zu bytes of workspace and may use %zu", bytes, max_workspace);
+            snprintf(why, sizeof(why), "it needs %zu bytes of workspace and may use %zu", bytes,
+                     max_workspace);
     }
     if (!fits)
         refuse(asked, algo, why);
@@ -43,20 +46,22 @@ static bool consider(const struct cvy_algo *algo, const struct cvy_device *devic
     return fits;
 }
 
-static enum cvy_status find_named(struct cvy_device *device, const struct cvy_conv_problem *p, const char *name,
-                                  size_t max_workspace, struct candidate *chosen)
+static enum cvy_status find_named(struct cvy_device *device, const struct cvy_conv_problem *p,
+                                  const char *name, size_t max_workspace, struct candidate *chosen)
 {
     const struct cvy_algo *algo = cvy_algo_by_name(name);
     if (algo == NULL)
-        return cvy_fail(CVY_ERROR_UNSUPPORTED, "conv: no algorithm is called '%s'; list the names with "
-                        "cvy_conv_algo_name()", name);
+        return cvy_fail(CVY_ERROR_UNSUPPORTED,
+                        "conv: no algorithm is called '%s'; list the names with "
+                        "cvy_conv_algo_name()",
+                        name);
     if (!consider(algo, device, p, max_workspace, true, chosen))
         return CVY_ERROR_UNSUPPORTED;
     return algo->build(device, p, &chosen->config);
 }
 
-static size_t rank_algorithms(struct cvy_device *device, const struct cvy_conv_problem *p, size_t max_workspace,
-                   struct candidate *candidates)
+static size_t rank_algorithms(struct cvy_device *device, const struct cvy_conv_problem *p,
+                              size_t max_workspace, struct candidate *candidates)
 {
     size_t count = 0;
     const struct cvy_algo *algo;
@@ -92,8 +97,10 @@ enum cvy_status cvy_find_algo(struct cvy_device *device, const struct cvy_conv_p
                     candidates[chosen].algo->id);
         }
         if (count == 0)
-            cvy_fail(status, "conv: no algorithm can do this problem on this device; reduce its size or allow "
-                     "more workspace than %zu bytes", max_workspace);
+            cvy_fail(status,
+                     "conv: no algorithm can do this problem on this device; reduce its size or allow "
+                     "more workspace than %zu bytes",
+                     max_workspace);
     }
     if (status != CVY_OK)
         return status;

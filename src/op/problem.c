@@ -29,14 +29,15 @@ static enum cvy_status validate_channels(const struct cvy_conv_problem *p)
     if (p->n == 0)
         return cvy_fail(CVY_ERROR_INVALID, "conv: the batch is 0; there must be at least one image");
     if (p->c == 0 || p->k == 0)
-        return cvy_fail(CVY_ERROR_INVALID, "conv: %zu channels in and %zu out; there must be at least 1 of each",
-                        p->c, p->k);
+        return cvy_fail(CVY_ERROR_INVALID,
+                        "conv: %zu channels in and %zu out; there must be at least 1 of each", p->c, p->k);
     if (p->groups == 0)
         return cvy_fail(CVY_ERROR_INVALID, "conv: groups is 0; 1 means no groups");
     if (p->c % p->groups != 0)
-        return cvy_fail(CVY_ERROR_INVALID,
-                        "conv: channels %zu do not divide by groups %zu; %zu are left over, so change one of them",
-                        p->c, p->groups, p->c % p->groups);
+        return cvy_fail(
+            CVY_ERROR_INVALID,
+            "conv: channels %zu do not divide by groups %zu; %zu are left over, so change one of them", p->c,
+            p->groups, p->c % p->groups);
     if (p->k % p->groups != 0)
         return cvy_fail(
             CVY_ERROR_INVALID,
@@ -63,10 +64,11 @@ static enum cvy_status validate_forward_axis(const struct cvy_conv_problem *p, s
     if (!cvy_add(p->in[i], pads, &padded))
         return too_large(axis, "padded input");
     if (window > padded)
-        return cvy_fail(CVY_ERROR_INVALID,
-                        "conv: kernel %zu with dilation %zu spans %zu but the padded input of axis %c has only %zu; "
-                        "add %zu of padding or shrink the kernel",
-                        p->kernel[i], p->dilation[i], window, axis, padded, window - padded);
+        return cvy_fail(
+            CVY_ERROR_INVALID,
+            "conv: kernel %zu with dilation %zu spans %zu but the padded input of axis %c has only %zu; "
+            "add %zu of padding or shrink the kernel",
+            p->kernel[i], p->dilation[i], window, axis, padded, window - padded);
     return CVY_OK;
 }
 
@@ -76,19 +78,21 @@ static enum cvy_status validate_transposed_axis(const struct cvy_conv_problem *p
     char axis = axis_name(p->rank, i);
     size_t limit = CVY_MAX(p->stride[i], p->dilation[i]);
     if (p->output_padding[i] >= limit)
-        return cvy_fail(CVY_ERROR_INVALID,
-                        "conv: output padding %zu of axis %c must be less than %zu, the larger of stride %zu and "
-                        "dilation %zu",
-                        p->output_padding[i], axis, limit, p->stride[i], p->dilation[i]);
+        return cvy_fail(
+            CVY_ERROR_INVALID,
+            "conv: output padding %zu of axis %c must be less than %zu, the larger of stride %zu and "
+            "dilation %zu",
+            p->output_padding[i], axis, limit, p->stride[i], p->dilation[i]);
     size_t full;
     if (!cvy_mul(p->in[i] - 1, p->stride[i], &full) || !cvy_add(full, window, &full) ||
         !cvy_add(full, p->output_padding[i], &full))
         return too_large(axis, "output");
     if (pads >= full)
-        return cvy_fail(CVY_ERROR_INVALID,
-                        "conv: padding %zu and %zu of axis %c takes away all %zu of the output; reduce it by at "
-                        "least %zu",
-                        p->pad_begin[i], p->pad_end[i], axis, full, pads - full + 1);
+        return cvy_fail(
+            CVY_ERROR_INVALID,
+            "conv: padding %zu and %zu of axis %c takes away all %zu of the output; reduce it by at "
+            "least %zu",
+            p->pad_begin[i], p->pad_end[i], axis, full, pads - full + 1);
     return CVY_OK;
 }
 
@@ -157,8 +161,9 @@ static enum cvy_status validate_bytes(struct cvy_shape shape, const char *name)
     for (size_t i = 0; i < shape.rank; i++)
         if (!cvy_mul(bytes, shape.dims[i], &bytes)) {
             char text[160];
-            return cvy_fail(CVY_ERROR_INVALID, "conv: the bytes of %s, %s, do not fit a size; make it smaller",
-                            name, cvy_shape_format(&shape, text, sizeof(text)));
+            return cvy_fail(CVY_ERROR_INVALID,
+                            "conv: the bytes of %s, %s, do not fit a size; make it smaller", name,
+                            cvy_shape_format(&shape, text, sizeof(text)));
         }
     return CVY_OK;
 }
@@ -247,15 +252,16 @@ bool cvy_conv_fits_int(const struct cvy_conv_problem *problem, char *why, size_t
     const struct cvy_shape shapes[] = {x_shape(problem), w_shape(problem), y_shape(problem)};
     for (size_t i = 0; i < CVY_COUNT(shapes); i++) {
         if (product(shapes[i]) > INT_MAX) {
-            snprintf(why, size, "%c has %.0f elements, more than the %d that a kernel's int can count", "xwy"[i],
-                     product(shapes[i]), INT_MAX);
+            snprintf(why, size, "%c has %.0f elements, more than the %d that a kernel's int can count",
+                     "xwy"[i], product(shapes[i]), INT_MAX);
             return false;
         }
     }
     for (size_t i = 0; i < problem->rank; i++) {
         /* the furthest a kernel's position on either side reaches */
         double reach = (double)problem->in[i] * (double)problem->stride[i] + (double)problem->pad_begin[i] +
-                       (double)problem->pad_end[i] + (double)problem->kernel[i] * (double)problem->dilation[i];
+                       (double)problem->pad_end[i] +
+                       (double)problem->kernel[i] * (double)problem->dilation[i];
         if (reach > INT_MAX) {
             snprintf(why, size, "positions on axis %c reach %.0f, more than a kernel's int can count",
                      axis_name(problem->rank, i), reach);
@@ -312,11 +318,12 @@ static enum cvy_status check_op_shapes(const struct cvy_op_conv *op, const struc
                                        const struct cvy_shape *w)
 {
     if (x->rank < 3 || x->rank > CVY_CONV_MAX_RANK + 2)
-        return cvy_fail(CVY_ERROR_INVALID, "conv: x has %zu dimensions; N C and 1 to %d spatial axes are needed",
-                        x->rank, CVY_CONV_MAX_RANK);
+        return cvy_fail(CVY_ERROR_INVALID,
+                        "conv: x has %zu dimensions; N C and 1 to %d spatial axes are needed", x->rank,
+                        CVY_CONV_MAX_RANK);
     if (w->rank != x->rank)
-        return cvy_fail(CVY_ERROR_INVALID, "conv: w has %zu dimensions but x has %zu; they must agree", w->rank,
-                        x->rank);
+        return cvy_fail(CVY_ERROR_INVALID, "conv: w has %zu dimensions but x has %zu; they must agree",
+                        w->rank, x->rank);
     if (op->groups == 0)
         return cvy_fail(CVY_ERROR_INVALID, "conv: groups is 0; 1 means no groups");
     size_t channels = w->dims[0];
@@ -330,7 +337,8 @@ static enum cvy_status check_op_shapes(const struct cvy_op_conv *op, const struc
 }
 
 enum cvy_status cvy_conv_problem_from_op(const struct cvy_op_conv *op, const struct cvy_shape *x,
-                                         const struct cvy_shape *w, bool bias, struct cvy_conv_problem *problem)
+                                         const struct cvy_shape *w, bool bias,
+                                         struct cvy_conv_problem *problem)
 {
     enum cvy_status status = check_op_shapes(op, x, w);
     if (status != CVY_OK)

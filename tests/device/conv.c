@@ -69,7 +69,8 @@ static void format(const struct cvy_conv_problem *p, char *text, size_t size)
                          p->output_padding[i]);
 }
 
-/* Rounding of a sum of `terms` products in any order: at most terms + 1 times half an ulp of sum |products|. */
+/* Rounding of a sum of `terms` products in any order: at most terms + 1 times half an ulp of sum |products|.
+ */
 static void check_y(const struct cvy_conv_problem *p, const struct data *data, const char *algo)
 {
     double terms = (double)data->w_count / (double)(p->transposed ? p->c : p->k);
