@@ -265,6 +265,20 @@ START_TEST(conv_keeps_to_the_workspace_it_is_given)
 }
 END_TEST
 
+START_TEST(transposed_conv_adds_up_strips_of_input_pixels)
+{
+    struct test_random random = {test_seed() + 6};
+    struct cvy_conv_problem p = square(2, 3, 24, 5, 1);
+    p.transposed = p.bias = true;
+    p.stride[0] = p.stride[1] = 2;
+    struct data data;
+    data_make(&data, &p, &random);
+    /* less than the columns of one channel, 25 * 24 * 24 floats */
+    run_and_check(&p, &data, "im2col", 1 << 15);
+    data_free(&data);
+}
+END_TEST
+
 START_TEST(conv_falls_back_when_the_workspace_is_too_small)
 {
     struct test_random random = {test_seed() + 4};
@@ -347,6 +361,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, conv_chooses_an_algorithm_that_is_right);
     tcase_add_test(tests, conv_runs_again_on_new_input_after_an_event);
     tcase_add_test(tests, conv_keeps_to_the_workspace_it_is_given);
+    tcase_add_test(tests, transposed_conv_adds_up_strips_of_input_pixels);
     tcase_add_test(tests, conv_falls_back_when_the_workspace_is_too_small);
     tcase_add_test(tests, conv_names_an_unknown_algorithm);
     tcase_add_test(tests, conv_refuses_what_an_int_cannot_count);
