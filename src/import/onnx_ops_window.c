@@ -62,16 +62,22 @@ static void read_window(struct cvy_onnx_node *node, struct window *window)
     }
 }
 
-/* Shape of the weights where they are constant; false otherwise. */
+/* Shape of the weights where it is known: of a constant, or of a graph's input that declares all of it. */
 static bool weight_shape(struct cvy_onnx_node *node, struct cvy_shape *shape)
 {
     const struct cvy_onnx_value *w = cvy_onnx_input(node, 1);
-    if (w == NULL || !w->constant)
+    if (w == NULL)
         return false;
-    const struct cvy_tensor *tensor = cvy_onnx_constant(node, 1, "the weights");
-    if (tensor == NULL)
+    const struct cvy_tensor *tensor = w->constant ? cvy_onnx_constant(node, 1, "the weights") : NULL;
+    if (w->constant && tensor == NULL)
         return false;
-    *shape = tensor->shape;
+    *shape = tensor ? tensor->shape : w->shape;
+    if (tensor == NULL && shape->rank == 0)
+        return false;
+    for (size_t i = 2; tensor == NULL && i < shape->rank; i++) {
+        if (shape->dims[i] == 0)
+            return false;
+    }
     if (shape->rank < 3 || shape->rank > 2 + CVY_CONV_MAX_RANK) {
         cvy_onnx_fail(node, CVY_ERROR_UNSUPPORTED,
                       "its weights have rank %zu; 3 to %d (1 to %d spatial axes) are supported", shape->rank,
