@@ -1,18 +1,16 @@
 #!/usr/bin/env python3
-"""Regenerates everything beside this file: photos/, the two bicubic networks and
-the trained super-resolution network.
+"""Makes everything beside this file: photos/, halve.onnx, bicubic.onnx, superres.onnx.
 
-    python3 train.py DOWNLOADS
+    python3 train.py FOLDER [--steps N]
 
-DOWNLOADS is a folder for the packages that hold the pictures; what is missing from
-it is downloaded with apt-get and pip.
+FOLDER receives the packages that hold the pictures, unless they are there already.
 """
 import argparse
 import bz2
 import pathlib
 import subprocess
 import sys
-import time
+import zipfile
 
 import numpy as np
 import onnx
@@ -24,285 +22,235 @@ from torch import nn
 
 HERE = pathlib.Path(__file__).resolve().parent
 
-DEBIAN = ["lomiri-wallpapers-16.04=20.04.0-2", "lomiri-wallpapers-20.04=20.04.0-2"]
-PYPI = ["scikit-image==0.19.3", "scikit-learn==1.3.2", "scipy==1.9.3"]
+WHEELS = ["scikit-image==0.22.0", "scikit-learn==1.3.2", "scipy==1.9.3"]
+DEBS = ["lomiri-wallpapers-16.04=20.04.0-2", "lomiri-wallpapers-20.04=20.04.0-2"]
 
-# Pictures the network learns from, none of them in photos/.
-TRAINING = ["sklearn/datasets/images/flower.jpg"] + ["usr/share/backgrounds/" + name for name in (
-    "aitzgorri_by_Aitzol_Berasategi.jpg",
-    "Bridge_by_Sander_Klootwijk.jpg",
-    "Dragonfly_by_Bolly.jpg",
-    "free_by_Peter_Nerlich.jpg",
-    "friends_by_Aitzol_Berasategi.jpg",
-    "greentock_by_Peter_Nerlich.jpg",
-    "Kleiber_by_Lukas_Baubkus.jpg",
-    "life_by_Aitzol_Berasategi.jpg",
-    "Picture_0B_by_freespace.jpg",
-    "Picture_1A_by_freespace.jpg",
-    "picosdeeuropa_by_Aitzol_Berasategi.jpg",
-    "seeding_by_Clements_Engelhardt.jpg",
-    "sunset_by_Aitzol_Berasategi.jpg",
-    "Wine_by_Jakkub_Mede.jpg",
-)]
-
-# Pictures kept for eval.py: file, crop (left, top, right, bottom), size in photos/.
-HELD_OUT = {
-    "astronaut": ("skimage/data/astronaut.png", (0, 0, 512, 512), (400, 400)),
-    "cat": ("skimage/data/chelsea.png", (0, 0, 450, 300), (450, 300)),
+# Held out, never trained on: file, crop (left, top, right, bottom), size in photos/.
+PHOTOS = {
+    "demo": ("scipy/misc/face.dat", (0, 0, 1024, 768), (512, 384)),
+    "astronaut": ("skimage/data/astronaut.png", (0, 0, 512, 512), (384, 384)),
+    "cat": ("skimage/data/chelsea.png", (0, 0, 450, 300), (390, 260)),
     "coffee": ("skimage/data/coffee.png", (0, 0, 600, 400), (510, 340)),
     "pagoda": ("sklearn/datasets/images/china.jpg", (0, 0, 640, 426), (512, 340)),
-    "raccoon": ("scipy/misc/face.dat", (0, 0, 1024, 768), (512, 384)),
     "rocket": ("skimage/data/rocket.jpg", (0, 0, 640, 426), (512, 340)),
 }
+# Trained on, each at several fractions of its size.
+TRAINING = ["sklearn/datasets/images/flower.jpg"] + ["usr/share/backgrounds/" + name + ".jpg" for name in (
+    "Bridge_by_Sander_Klootwijk", "Dragonfly_by_Bolly", "Kleiber_by_Lukas_Baubkus",
+    "Picture_0B_by_freespace", "Picture_1A_by_freespace", "Wine_by_Jakkub_Mede",
+    "aitzgorri_by_Aitzol_Berasategi", "free_by_Peter_Nerlich", "friends_by_Aitzol_Berasategi",
+    "greentock_by_Peter_Nerlich", "life_by_Aitzol_Berasategi", "picosdeeuropa_by_Aitzol_Berasategi",
+    "seeding_by_Clements_Engelhardt", "sunset_by_Aitzol_Berasategi")]
+FRACTIONS = (2, 2.7, 3.6, 5)
 
-SEED = 1
-REDUCE = (2, 3, 4, 6)  # each training picture is used at these fractions of its size
-PATCH = 96             # side of a training patch, in pixels of the full resolution
-STRIDE = 64            # between patches
-BATCH = 16
-RATE = 2e-3            # Adam's first learning rate, lowered to 0 along a cosine
-FEATURES, SHRUNK, MAPS = 48, 16, 4
+PATCH, BATCH, RATE = 80, 16, 2e-3
+FEATURES, SHRUNK, MAPS = 40, 12, 4
 
 
-# --- Pictures
-
-def fetch(downloads):
-    """Downloads and unpacks the packages, once."""
-    done = downloads / "complete"
-    if done.exists():
+def fetch(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    if all((folder / path).exists() for path, *_ in PHOTOS.values()) and \
+            all((folder / path).exists() for path in TRAINING):
         return
-    downloads.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["apt-get", "download", *DEBIAN], cwd=downloads, check=True)
-    subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", ".",
-                    "--only-binary=:all:", "--python-version", "3.10", *PYPI],
-                   cwd=downloads, check=True)
-    for package in downloads.glob("*.deb"):
-        subprocess.run(["dpkg-deb", "--extract", package, downloads], check=True)
-    for wheel in downloads.glob("*.whl"):
-        subprocess.run([sys.executable, "-m", "zipfile", "-e", wheel, downloads], check=True)
-    done.touch()
+    subprocess.run([sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:",
+                    "--python-version", "3.10", "--dest", ".", *WHEELS], cwd=folder, check=True)
+    subprocess.run(["apt-get", "download", *DEBS], cwd=folder, check=True)
+    for wheel in folder.glob("*.whl"):
+        zipfile.ZipFile(wheel).extractall(folder)
+    for deb in folder.glob("*.deb"):
+        subprocess.run(["dpkg-deb", "--extract", deb.name, "."], cwd=folder, check=True)
 
 
 def load(path):
-    if path.suffix == ".dat":  # scipy's raccoon: raw pixels, bz2
+    if path.suffix == ".dat":
         return Image.frombytes("RGB", (1024, 768), bz2.decompress(path.read_bytes()))
     return Image.open(path).convert("RGB")
 
 
-def write_photos(downloads):
+def write_photos(folder):
     (HERE / "photos").mkdir(exist_ok=True)
-    for name, (path, box, size) in HELD_OUT.items():
-        photo = load(downloads / path).crop(box)
-        if photo.size != size:
-            photo = photo.resize(size, Image.LANCZOS)
+    for name, (path, box, size) in PHOTOS.items():
+        photo = load(folder / path).crop(box).resize(size, Image.LANCZOS)
         photo.save(HERE / "photos" / (name + ".png"), optimize=True)
 
 
-# --- Halving and doubling: Keys' cubic, a = -0.5
+# Keys' cubic, a = -0.5
 
 def cubic(x):
     x = np.abs(x)
-    return np.where(x <= 1, (1.5 * x - 2.5) * x * x + 1,
-                    np.where(x < 2, ((-0.5 * x + 2.5) * x - 4) * x + 2, 0))
+    return np.where(x < 1, 1.5 * x**3 - 2.5 * x**2 + 1,
+                    np.where(x < 2, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2, 0))
 
 
-def halving_weights():
-    """8x8 antialiased filter: the cubic stretched twice, 8 taps, normalised."""
+def halving_filter():
     taps = cubic((np.arange(8) - 3.5) / 2)
     taps /= taps.sum()
     return np.tile(np.outer(taps, taps), (3, 1, 1, 1)).astype(np.float32)
 
 
 def halve(x):
-    weights = torch.from_numpy(halving_weights())
-    x = F.conv2d(F.pad(x, (3, 3, 3, 3), mode="replicate"), weights, stride=2, groups=3)
-    return x.clamp(0, 1)
+    x = F.pad(x, (3, 3, 3, 3), mode="replicate")
+    return F.conv2d(x, torch.from_numpy(halving_filter()), stride=2, groups=3).clamp(0, 1)
 
 
-def bicubic(x):
-    """Doubles as ONNX Resize does, half_pixel, cubic_coeff_a -0.5; not clipped."""
-    before = cubic(np.array([-1.75, -0.75, 0.25, 1.25, 2.25]))  # output pixel at -0.25
-    taps = np.stack([before, before[::-1]])
-    weights = np.einsum("yi,xj->yxij", taps, taps).reshape(4, 1, 5, 5)
-    weights = torch.from_numpy(np.tile(weights, (3, 1, 1, 1)).astype(np.float32))
-    return F.pixel_shuffle(F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), weights, groups=3), 2)
-
-
-def to_bytes(x):
-    return (x * 255).round().to(torch.uint8)
-
-
-def to_floats(x):
-    return x.to(torch.float32) / 255
-
-
-# --- Training
-
-def training_patches(downloads):
-    """Pairs of low and full resolution patches, 8 bit: of each picture at each size,
-    the half where bicubic does worst."""
-    lows, fulls = [], []
-    for path in TRAINING:
-        picture = load(downloads / path)
-        for factor in REDUCE:
-            width, height = (side // factor // 2 * 2 for side in picture.size)
-            full = np.array(picture.resize((width, height), Image.LANCZOS))
-            full = torch.from_numpy(full).permute(2, 0, 1)[None]
-            low = to_bytes(halve(to_floats(full)))
-            error = (bicubic(to_floats(low)) - to_floats(full)).square()[0].mean(0)
-            corners = [(y, x) for y in range(0, height - PATCH + 1, STRIDE)
-                       for x in range(0, width - PATCH + 1, STRIDE)]
-            corners.sort(key=lambda c: -error[c[0]:c[0] + PATCH, c[1]:c[1] + PATCH].mean().item())
-            for y, x in corners[:(len(corners) + 1) // 2]:
-                fulls.append(full[0, :, y:y + PATCH, x:x + PATCH].clone())
-                lows.append(low[0, :, y // 2:(y + PATCH) // 2, x // 2:(x + PATCH) // 2].clone())
-    return torch.stack(lows), torch.stack(fulls)
+def double(x):
+    """ONNX Resize, mode cubic, half_pixel: two sets of taps, for positions -1/4 and +1/4."""
+    left = cubic(np.arange(-2, 3) + 0.25)
+    taps = np.stack([left, left[::-1]])
+    taps = np.einsum("yi,xj->yxij", taps, taps).reshape(4, 1, 5, 5)
+    taps = torch.from_numpy(np.tile(taps, (3, 1, 1, 1)).astype(np.float32))
+    return F.pixel_shuffle(F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), taps, groups=3), 2)
 
 
 class Upscale(nn.Module):
-    """A 6x6 transposed convolution of stride 2 and padding 2, computed as a 3x3
-    convolution and a pixel shuffle, which trains several times faster."""
+    """Transposed convolution, 6x6, stride 2, padding 2. Computed as a 3x3 convolution
+    to four phases and a pixel shuffle, which is several times faster to train."""
 
     def __init__(self, channels):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(channels, 3, 6, 6) * 0.001)
+        self.weight = nn.Parameter(torch.randn(channels, 3, 6, 6) * 1e-3)
         self.bias = nn.Parameter(torch.zeros(3))
 
     def forward(self, x):
-        channels = self.weight.shape[0]
-        phases = self.weight.view(channels, 3, 3, 2, 3, 2).flip(2, 4).permute(1, 3, 5, 0, 2, 4)
-        x = F.conv2d(x, phases.reshape(12, channels, 3, 3), padding=1)
-        return F.pixel_shuffle(x, 2) + self.bias.view(3, 1, 1)
+        c = self.weight.shape[0]
+        phases = self.weight.reshape(c, 3, 3, 2, 3, 2).flip(2, 4).permute(1, 3, 5, 0, 2, 4)
+        x = F.conv2d(x, phases.reshape(12, c, 3, 3), self.bias.repeat_interleave(4), padding=1)
+        return F.pixel_shuffle(x, 2)
 
 
 def network():
-    """FSRCNN's layers, which compute what bicubic lacks. The names end up in the file."""
+    """FSRCNN. Computes what bicubic doubling lacks."""
     layers = nn.Sequential()
-
-    def convolution(name, inputs, outputs, size):
-        layer = nn.Conv2d(inputs, outputs, size, padding=size // 2)
-        nn.init.kaiming_normal_(layer.weight, a=0.25)  # PReLU starts at slope 0.25
-        nn.init.zeros_(layer.bias)
-        layers.add_module(name, layer)
+    shapes = [("feature", 3, FEATURES, 5), ("shrink", FEATURES, SHRUNK, 1)]
+    shapes += [(f"map{i + 1}", SHRUNK, SHRUNK, 3) for i in range(MAPS)]
+    shapes += [("expand", SHRUNK, FEATURES, 1)]
+    for name, inputs, outputs, size in shapes:
+        conv = nn.Conv2d(inputs, outputs, size, padding=size // 2)
+        nn.init.kaiming_normal_(conv.weight, a=0.25)
+        nn.init.zeros_(conv.bias)
+        layers.add_module(name, conv)
         layers.add_module(name + "_prelu", nn.PReLU(outputs))
-
-    convolution("feature", 3, FEATURES, 5)
-    convolution("shrink", FEATURES, SHRUNK, 1)
-    for i in range(MAPS):
-        convolution(f"map{i + 1}", SHRUNK, SHRUNK, 3)
-    convolution("expand", SHRUNK, FEATURES, 1)
     layers.add_module("upscale", Upscale(FEATURES))
     return layers
 
 
-def train(layers, lows, fulls, steps):
+def pairs(folder):
+    """Patches of full resolution and their 8-bit halves; of each picture the busier half."""
+    fulls, halves = [], []
+    for path in TRAINING:
+        picture = load(folder / path)
+        for fraction in FRACTIONS:
+            w, h = (int(side / fraction) // 2 * 2 for side in picture.size)
+            full = np.array(picture.resize((w, h), Image.LANCZOS))
+            full = torch.from_numpy(full).permute(2, 0, 1)[None]
+            half = (halve(full / 255) * 255).round()
+            lost = (double(half) - full).abs().mean(1)
+            half = half.byte()
+            corners = [(y, x) for y in range(0, h - PATCH + 1, 64) for x in range(0, w - PATCH + 1, 64)]
+            corners.sort(key=lambda c: -lost[:, c[0]:c[0] + PATCH, c[1]:c[1] + PATCH].mean().item())
+            for y, x in corners[:(len(corners) + 1) // 2]:
+                fulls.append(full[0, :, y:y + PATCH, x:x + PATCH].clone())
+                halves.append(half[0, :, y // 2:(y + PATCH) // 2, x // 2:(x + PATCH) // 2].clone())
+    return torch.stack(fulls), torch.stack(halves)
+
+
+def train(folder, steps):
+    torch.manual_seed(1)
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    fulls, halves = pairs(folder)
+    print(len(fulls), "patches", flush=True)
+    layers = network()
     optimizer = torch.optim.Adam(layers.parameters(), lr=RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    start, total = time.time(), 0
+    mean = 0
     for step in range(1, steps + 1):
-        picks = torch.randint(len(lows), (BATCH,))
-        low, full = to_floats(lows[picks]), to_floats(fulls[picks])
+        picks = torch.randint(len(fulls), (BATCH,))
+        full, half = fulls[picks] / 255, halves[picks] / 255
         turns, mirror = torch.randint(4, ()).item(), torch.randint(2, ()).item()
-        low, full = (torch.rot90(x, turns, (2, 3)) for x in (low, full))
-        if mirror:
-            low, full = low.flip(3), full.flip(3)
-        loss = F.l1_loss(bicubic(low) + layers(low), full)
+        full, half = (torch.rot90(x.flip(3) if mirror else x, turns, (2, 3)) for x in (full, half))
+        loss = F.l1_loss(double(half) + layers(half), full)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-        total += loss.item()
-        if step % 500 == 0:
-            print(f"step {step} loss {total / 500:.5f} {time.time() - start:.0f} s", flush=True)
-            total = 0
+        mean += (loss.item() - mean) / ((step - 1) % 500 + 1)
+        if step % 500 == 0 or step == steps:
+            print(f"step {step}: loss {mean:.5f}", flush=True)
+            mean = 0
+            export_superres(layers)
 
 
-# --- ONNX files
+# ONNX
 
-def save_onnx(name, nodes, constants, output, scale):
-    """Writes a graph from "image" to `output`, whose sides are `scale` times longer."""
-    sides = {2: ("2 * height", "2 * width"), 0.5: ("height / 2", "width / 2")}[scale]
-    graph = helper.make_graph(
-        nodes, name,
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, "height", "width"])],
-        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", 3, *sides])],
-        [numpy_helper.from_array(np.asarray(value), key) for key, value in constants.items()])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7,
-                              producer_name="convoy/examples/superres")
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, HERE / (name + ".onnx"))
-
-
-RANGE = {"zero": np.float32(0), "one": np.float32(1)}
-DOUBLE = {"double": np.array([1, 1, 2, 2], np.float32)}
+CLIP = {"zero": np.float32(0), "one": np.float32(1)}
+DOUBLE = {"scales": np.array([1, 1, 2, 2], np.float32), **CLIP}
 
 
 def clip(value, output):
     return helper.make_node("Clip", [value, "zero", "one"], [output], "clip")
 
 
-def resize(output):
-    return helper.make_node("Resize", ["image", "", "double"], [output], "bicubic", mode="cubic",
-                            cubic_coeff_a=-0.5, coordinate_transformation_mode="half_pixel")
+def resize():
+    return helper.make_node("Resize", ["image", "", "scales"], ["bicubic"], "bicubic", mode="cubic",
+                            coordinate_transformation_mode="half_pixel", cubic_coeff_a=-0.5)
+
+
+def save(name, nodes, constants, output, sides):
+    values = [helper.make_tensor_value_info(key, TensorProto.FLOAT, ["n", 3, *dims])
+              for key, dims in (("image", ["h", "w"]), (output, sides))]
+    constants = [numpy_helper.from_array(np.asarray(v), key) for key, v in constants.items()]
+    graph = helper.make_graph(nodes, name, values[:1], values[1:], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7,
+                              producer_name="train.py")
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, HERE / (name + ".onnx"))
 
 
 def export_halve():
-    nodes = [helper.make_node("Pad", ["image", "border"], ["padded"], "pad", mode="edge"),
-             helper.make_node("Conv", ["padded", "cubic"], ["filtered"], "filter", group=3,
-                              kernel_shape=[8, 8], strides=[2, 2]),
-             clip("filtered", "half")]
-    constants = {"border": np.array([0, 0, 3, 3, 0, 0, 3, 3]), "cubic": halving_weights()}
-    save_onnx("halve", nodes, {**constants, **RANGE}, "half", 0.5)
+    save("halve",
+         [helper.make_node("Pad", ["image", "border"], ["padded"], "pad", mode="edge"),
+          helper.make_node("Conv", ["padded", "filter"], ["filtered"], "filter", group=3,
+                           kernel_shape=[8, 8], strides=[2, 2]),
+          clip("filtered", "half")],
+         {"border": np.array([0, 0, 3, 3, 0, 0, 3, 3]), "filter": halving_filter(), **CLIP},
+         "half", ["h/2", "w/2"])
 
 
 def export_bicubic():
-    save_onnx("bicubic", [resize("doubled"), clip("doubled", "upscaled")], {**DOUBLE, **RANGE},
-              "upscaled", 2)
+    save("bicubic", [resize(), clip("bicubic", "upscaled")], DOUBLE, "upscaled", ["2h", "2w"])
 
 
 def export_superres(layers):
-    nodes, constants, value = [], {}, "image"
+    nodes, constants, value = [], dict(DOUBLE), "image"
     for name, layer in layers.named_children():
-        constants[name + ".weight"] = layer.weight.detach().numpy()
+        for key, parameter in layer.named_parameters():
+            constants[f"{name}.{key}"] = parameter.detach().numpy()
         if isinstance(layer, nn.PReLU):
-            constants[name + ".weight"] = constants[name + ".weight"].reshape(-1, 1, 1)
-            nodes.append(helper.make_node("PRelu", [value, name + ".weight"], [name], name))
+            constants[name + ".slope"] = constants.pop(name + ".weight").reshape(-1, 1, 1)
+            node = helper.make_node("PRelu", [value, name + ".slope"], [name], name)
         else:
-            constants[name + ".bias"] = layer.bias.detach().numpy()
             inputs = [value, name + ".weight", name + ".bias"]
             if isinstance(layer, Upscale):
-                nodes.append(helper.make_node("ConvTranspose", inputs, ["detail"], name,
-                                              kernel_shape=[6, 6], strides=[2, 2], pads=[2, 2, 2, 2]))
+                node = helper.make_node("ConvTranspose", inputs, [name], name, kernel_shape=[6, 6],
+                                        strides=[2, 2], pads=[2, 2, 2, 2])
             else:
-                size, pad = layer.kernel_size[0], layer.padding[0]
-                nodes.append(helper.make_node("Conv", inputs, [name], name,
-                                              kernel_shape=[size, size], pads=[pad] * 4))
+                node = helper.make_node("Conv", inputs, [name], name, pads=list(layer.padding) * 2,
+                                        kernel_shape=list(layer.kernel_size))
+        nodes.append(node)
         value = name
-    nodes += [resize("smooth"), helper.make_node("Add", ["smooth", "detail"], ["sum"], "add"),
+    nodes += [resize(), helper.make_node("Add", ["bicubic", "upscale"], ["sum"], "add"),
               clip("sum", "upscaled")]
-    save_onnx("superres", nodes, {**constants, **DOUBLE, **RANGE}, "upscaled", 2)
-
-
-def main():
-    parser = argparse.ArgumentParser(description="Trains superres.onnx and writes what goes with it.")
-    parser.add_argument("downloads", type=pathlib.Path, help="folder for the packages of pictures")
-    parser.add_argument("--steps", type=int, default=24000, help="training steps; 0: do not train")
-    arguments = parser.parse_args()
-
-    fetch(arguments.downloads)
-    write_photos(arguments.downloads)
-    export_halve()
-    export_bicubic()
-    if arguments.steps:
-        torch.manual_seed(SEED)
-        torch.set_num_threads(1)
-        torch.use_deterministic_algorithms(True)
-        lows, fulls = training_patches(arguments.downloads)
-        print(len(lows), "patches")
-        layers = network()
-        train(layers, lows, fulls, arguments.steps)
-        export_superres(layers)
+    save("superres", nodes, constants, "upscaled", ["2h", "2w"])
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--steps", type=int, default=13000)
+    arguments = parser.parse_args()
+    fetch(arguments.folder)
+    write_photos(arguments.folder)
+    export_halve()
+    export_bicubic()
+    train(arguments.folder, arguments.steps)
