@@ -3,8 +3,8 @@
 #include "prelude.cl"
 
 __kernel void batch_norm(__global const float *x, __global const float *scale, __global const float *bias,
-                         __global const float *mean, __global const float *variance, __global float *y, int count,
-                         int channels, int inner, float epsilon)
+                         __global const float *mean, __global const float *variance, __global float *y,
+                         int count, int channels, int inner, float epsilon)
 {
     int i = LINEAR_ID;
     if (i >= count)

@@ -8,7 +8,8 @@
 #define REPLICATE(p, n) ((p) < 0 ? 0 : (n) - 1)
 #define WRAP(p, n) ((p) < 0 ? (p) + (n) : (p) - (n))
 
-__kernel void pad(__global const float *x, __global float *y, __global const int *table, int count, float value)
+__kernel void pad(__global const float *x, __global float *y, __global const int *table, int count,
+                  float value)
 {
     int i = LINEAR_ID;
     if (i >= count)

@@ -13,7 +13,8 @@ int strided_index(__global const int *table, int i)
 }
 
 // y dense, x strided: transposition, broadcasting
-__kernel void gather(__global const float *x, __global float *y, __global const int *table, int count, int offset)
+__kernel void gather(__global const float *x, __global float *y, __global const int *table, int count,
+                     int offset)
 {
     int i = LINEAR_ID;
     if (i < count)

@@ -1,10 +1,8 @@
-"""Installs into a folder and builds the example with pkg-config alone: install.py BUILD ROOT [MODEL].
-
-The example is then run on the model where one is given; it may find no OpenCL device, but not fail to load.
-"""
+"""Installs into a folder, builds the example with pkg-config alone and runs the model: install.py BUILD ROOT."""
 import glob
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -28,6 +26,15 @@ def find(pattern):
   return found[0]
 
 
+def save_picture(path):
+  """A .npy of a grey ramp, 1 x 3 x 8 x 12."""
+  header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3, 8, 12)}"
+  header += ' ' * (53 - len(header) % 64) + '\n'
+  with open(path, 'wb') as file:
+    file.write(b'\x93NUMPY\x01\x00' + struct.pack('<H', len(header)) + header.encode())
+    file.write(struct.pack('<288f', *(i / 288 for i in range(288))))
+
+
 with tempfile.TemporaryDirectory() as target:
   run('meson', 'install', '-C', build, '--no-rebuild', '--destdir', target)
   for pattern in ('libconvoy.so', 'libconvoy.so.0', 'libconvoy.a', 'convoy.h', 'bin/convoy', 'convoy.1'):
@@ -39,5 +46,11 @@ with tempfile.TemporaryDirectory() as target:
   run('cc', '-std=c11', '-Wall', '-Wextra', '-Werror', os.path.join(root, 'examples', 'run_model.c'), '-o', program,
       *flags)
   environment['LD_LIBRARY_PATH'] = os.path.dirname(find('libconvoy.so.0'))
-  run('sh', '-c', 'ldd "$0" | grep -q "libconvoy.so.0 => /"', program, env=environment)
-  print('installed, example built')
+  picture = os.path.join(target, 'in.npy')
+  save_picture(picture)
+  run(program, os.path.join(root, 'examples', 'superres', 'superres.onnx'), picture, picture + '.out',
+      env=environment)
+  with open(picture + '.out', 'rb') as file:
+    if b"'shape': (1, 3, 16, 24)" not in file.read(128):
+      sys.exit('the example did not double the picture')
+  print('installed, example built and run')

@@ -1,0 +1,36 @@
+/* operator_case.h - one operator run on the device under test, for the suites of operators. */
+#ifndef TESTS_OPERATOR_CASE_H
+#define TESTS_OPERATOR_CASE_H
+
+#include "support.h"
+
+#define MAX_INPUTS 5
+
+/* The stream of random numbers of the suite; case_seed() starts it. */
+extern struct test_random case_random;
+void case_seed(void);
+
+/* Inputs of one operator, in host memory, random in -4..4. */
+struct inputs {
+    size_t n;
+    struct cvy_shape shapes[MAX_INPUTS];
+    float *data[MAX_INPUTS];
+};
+
+void case_add_input(struct inputs *inputs, const struct cvy_shape *shape);
+void case_free(struct inputs *inputs);
+
+size_t case_elements(const struct cvy_shape *shape);
+struct cvy_shape case_random_shape(size_t rank, size_t largest);
+/* Position of linear index i along each dimension, and back. */
+void case_unravel(const struct cvy_shape *shape, size_t i, size_t *at);
+size_t case_ravel(const struct cvy_shape *shape, const size_t *at);
+
+/* Runs op on the device; returns the malloc'ed result and its shape. */
+float *case_run(const struct cvy_op *op, const struct inputs *inputs, struct cvy_shape *shape);
+/* Fails the test where got is off by more than tolerance, relative above 1. */
+void case_compare(const char *name, const float *got, const double *expected, size_t n, double tolerance);
+/* n, or a tenth of it on a slow implementation. */
+int case_rounds(int n);
+
+#endif
