@@ -1,4 +1,4 @@
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,26 +26,48 @@ static struct cvy_buffer *slot_buffer(const struct run *run, size_t slot)
     return s->buffer;
 }
 
-static enum cvy_status bind_ports(const struct cvy_port *ports, size_t n_ports, const char *kind,
+/* Where an input and an output share a name, the first binding of that name is the input's. */
+static enum cvy_status bind_ports(const struct cvy_plan *plan, bool is_input,
                                   const struct cvy_binding *bindings, size_t n_bindings,
-                                  struct cvy_buffer **buffers, size_t *n_bound)
+                                  struct cvy_buffer **buffers, bool *used)
 {
-    for (size_t i = 0; i < n_ports; i++) {
-        for (size_t j = 0; j < n_bindings; j++) {
-            if (strcmp(bindings[j].name, ports[i].name) != 0)
+    const struct cvy_port *ports = is_input ? plan->inputs : plan->outputs;
+    const char *kind = is_input ? "input" : "output";
+    for (size_t i = 0; i < (is_input ? plan->n_inputs : plan->n_outputs); i++) {
+        for (size_t j = 0; j < n_bindings && buffers[i] == NULL; j++) {
+            if (used[j] || bindings[j].name == NULL || strcmp(bindings[j].name, ports[i].name) != 0)
                 continue;
-            if (buffers[i] != NULL)
-                return cvy_fail(CVY_ERROR_INVALID, "plan: %s '%s' is bound twice", kind, ports[i].name);
+            used[j] = true;
             buffers[i] = bindings[j].buffer;
-            ++*n_bound;
         }
         if (buffers[i] == NULL)
             return cvy_fail(CVY_ERROR_INVALID, "plan: %s '%s' is not bound to a buffer", kind, ports[i].name);
+        if (cvy_buffer_device(buffers[i]) != plan->device)
+            return cvy_fail(CVY_ERROR_INVALID, "plan: the buffer of %s '%s' is on another device", kind,
+                            ports[i].name);
         if (cvy_buffer_bytes(buffers[i]) < ports[i].bytes)
             return cvy_fail(CVY_ERROR_INVALID, "plan: %s '%s' needs %zu bytes, its buffer has %zu", kind,
                             ports[i].name, ports[i].bytes, cvy_buffer_bytes(buffers[i]));
     }
     return CVY_OK;
+}
+
+static enum cvy_status bind(struct run *run, const struct cvy_binding *bindings, size_t n_bindings)
+{
+    bool *used = calloc(n_bindings + 1, sizeof(*used));
+    if (used == NULL)
+        return cvy_fail_memory("plan", n_bindings);
+    enum cvy_status status = bind_ports(run->plan, true, bindings, n_bindings, run->inputs, used);
+    if (status == CVY_OK)
+        status = bind_ports(run->plan, false, bindings, n_bindings, run->outputs, used);
+    for (size_t i = 0; status == CVY_OK && i < n_bindings; i++) {
+        if (!used[i])
+            status = cvy_fail(CVY_ERROR_INVALID,
+                              "plan: '%s' is bound twice, or names no input or output; leave it out",
+                              bindings[i].name ? bindings[i].name : "(null)");
+    }
+    free(used);
+    return status;
 }
 
 /* The mark after step `index` (0: before the first). */
@@ -86,7 +108,10 @@ static enum cvy_status enqueue_steps(const struct run *run)
     if (plan->profile)
         status = plan->device->can_profile ? mark(plan, 0) : cvy_device_finish(plan->device);
     for (size_t i = 0; status == CVY_OK && i < plan->n_steps; i++) {
-        const char *before = cvy_log_set_context(plan->steps[i].name);
+        char context[256];
+        snprintf(context, sizeof(context), "node '%s' (%s)", plan->steps[i].name,
+                 cvy_op_name(&plan->steps[i].operator->op));
+        const char *before = cvy_log_set_context(context);
         status = enqueue_step(run, i);
         cvy_log_set_context(before);
     }
@@ -102,19 +127,12 @@ static enum cvy_status enqueue_steps(const struct run *run)
 enum cvy_status cvy_plan_enqueue(struct cvy_plan *plan, const struct cvy_binding *bindings, size_t n_bindings,
                                  struct cvy_event *const *waits, size_t n_waits, struct cvy_event **event)
 {
-    size_t n_ports = plan->n_inputs + plan->n_outputs, n_bound = 0;
+    size_t n_ports = plan->n_inputs + plan->n_outputs;
     struct cvy_buffer **buffers = calloc(n_ports + 1, sizeof(*buffers));
     if (buffers == NULL)
         return cvy_fail_memory("plan", n_ports * sizeof(*buffers));
     struct run run = {plan, buffers, buffers + plan->n_inputs};
-    enum cvy_status status =
-        bind_ports(plan->inputs, plan->n_inputs, "input", bindings, n_bindings, run.inputs, &n_bound);
-    if (status == CVY_OK)
-        status =
-            bind_ports(plan->outputs, plan->n_outputs, "output", bindings, n_bindings, run.outputs, &n_bound);
-    if (status == CVY_OK && n_bound < n_bindings)
-        status = cvy_fail(CVY_ERROR_INVALID, "plan: %zu bindings given, but only %zu name an input or output",
-                          n_bindings, n_bound);
+    enum cvy_status status = bind(&run, bindings, n_bindings);
     if (status == CVY_OK)
         status = cvy_enqueue_waits(plan->device, waits, n_waits);
     if (status == CVY_OK)

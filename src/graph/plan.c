@@ -59,6 +59,10 @@ static enum cvy_status resolve_input(struct builder *b, size_t index)
         shape = b->params->input_shapes[index];
     else if (input->rank_is_open)
         return cvy_fail(CVY_ERROR_INVALID, "plan: input '%s' takes any shape; give one", input->name);
+    if (shape.rank > CVY_MAX_RANK)
+        return cvy_fail(CVY_ERROR_INVALID,
+                        "plan: the shape for input '%s' has rank %zu, at most %d is supported", input->name,
+                        shape.rank, CVY_MAX_RANK);
     cvy_shape_format(&shape, given, sizeof(given));
     bool fits = input->rank_is_open || shape.rank == input->shape.rank;
     for (size_t i = 0; fits && !input->rank_is_open && i < shape.rank; i++)
@@ -69,6 +73,12 @@ static enum cvy_status resolve_input(struct builder *b, size_t index)
             "plan: input '%s' has shape %s, but the graph declares %s (0 = any size), rank %zu against "
             "%zu",
             input->name, given, declared, shape.rank, input->shape.rank);
+    for (size_t i = 0; !is_given && i < shape.rank; i++) {
+        if (shape.dims[i] == 0)
+            return cvy_fail(CVY_ERROR_INVALID,
+                            "plan: input '%s' is declared %s (0 = any size); give its shape", input->name,
+                            declared);
+    }
     snprintf(what, sizeof(what), "plan: input '%s' of shape %s", input->name, given);
     struct cvy_port *port = &b->plan->inputs[index];
     enum cvy_status status = value_bytes(&shape, what, &port->bytes);
