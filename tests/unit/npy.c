@@ -1,9 +1,11 @@
 /* .npy and TensorProto files: round trips, every variant of the header, and files that lie. */
 #include "support.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -246,6 +248,32 @@ START_TEST(npy_leaves_nothing_behind_when_the_path_cannot_be_written)
 }
 END_TEST
 
+START_TEST(npy_leaves_the_old_file_when_the_disk_is_full)
+{
+    struct cvy_tensor old = {0}, large = {0}, read = {0};
+    ck_assert_int_eq(cvy_tensor_init(&old, CVY_UINT8, &(struct cvy_shape){.rank = 1, .dims = {4}}), CVY_OK);
+    ck_assert_int_eq(cvy_tensor_init(&large, CVY_UINT8, &(struct cvy_shape){.rank = 1, .dims = {5000}}),
+                     CVY_OK);
+    ck_assert_int_eq(cvy_tensor_save_npy(&old, path), CVY_OK);
+    /* a limit on file sizes fails like a full disk: in the middle of writing */
+    struct rlimit limit, small;
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = limit;
+    small.rlim_cur = 1000;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    enum cvy_status status = cvy_tensor_save_npy(&large, path);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    signal(SIGXFSZ, handler);
+    ck_assert_int_eq(status, CVY_ERROR_IO);
+    ck_assert_int_eq(cvy_tensor_load_npy(&read, path), CVY_OK);
+    ck_assert_uint_eq(read.elements, 4);
+    cvy_tensor_finish(&old);
+    cvy_tensor_finish(&large);
+    cvy_tensor_finish(&read);
+}
+END_TEST
+
 START_TEST(npy_replaces_an_existing_file)
 {
     struct cvy_tensor tensor = {0}, read = {0};
@@ -276,6 +304,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, npy_refuses_a_file_cut_anywhere);
     tcase_add_test(tcase, npy_says_which_file_is_missing);
     tcase_add_test(tcase, npy_leaves_nothing_behind_when_the_path_cannot_be_written);
+    tcase_add_test(tcase, npy_leaves_the_old_file_when_the_disk_is_full);
     tcase_add_test(tcase, npy_replaces_an_existing_file);
     suite_add_tcase(suite, tcase);
     return suite;
