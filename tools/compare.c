@@ -15,7 +15,7 @@ void cvy_compare(struct cvy_comparison *comparison, const struct cvy_tensor *res
     double largest = 0, squares = 0;
     *comparison = (struct cvy_comparison){.is_image = is_image};
     for (size_t i = 0; i < result->elements; i++) {
-        double a = is_image ? cvy_image_sample(got[i]) / 255.0 : (double)got[i];
+        double a = is_image ? (double)(cvy_image_sample(got[i]) / 255.0f) : (double)got[i];
         double b = (double)want[i];
         /* what is equal includes equal infinities, whose difference would be NaN */
         if (a == b || (isnan(a) && isnan(b))) {

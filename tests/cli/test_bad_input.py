@@ -18,7 +18,7 @@ class BadConv(support.CommandTest):
     return self.refuse(status, words, 'conv', *args)
 
   def test_missing_file(self):
-    self.refuse_conv(1, ['gone.npy', 'No such file'], 'gone.npy', 'w.npy', '-o', 'y.npy')
+    self.refuse_conv(1, ['gone.npy', 'no such file'], 'gone.npy', 'w.npy', '-o', 'y.npy')
     self.refuse_conv(1, ['gone.npy'], 'x.npy', 'w.npy', '-o', 'y.npy', '--expect', 'gone.npy')
 
   def test_unknown_kind_of_file(self):
