@@ -22,11 +22,38 @@ struct ready {
     size_t workspace;
 };
 
+/* Before an algorithm is looked for: a tensor that no buffer can hold is the reason worth telling. */
+static enum cvy_status check_tensors(const struct cvy_device *device, const struct cvy_conv_problem *problem)
+{
+    static const struct {
+        const char *what;
+        enum cvy_status (*shape)(const struct cvy_conv_problem *problem, struct cvy_shape *shape);
+    } tensors[] = {
+        {"conv: x", cvy_conv_x_shape}, {"conv: w", cvy_conv_w_shape}, {"conv: y", cvy_conv_y_shape}};
+    for (size_t i = 0; i < CVY_COUNT(tensors); i++) {
+        struct cvy_shape shape;
+        size_t elements, bytes;
+        enum cvy_status status = tensors[i].shape(problem, &shape);
+        if (status == CVY_OK)
+            status = cvy_shape_elements(&shape, &elements);
+        if (status == CVY_OK)
+            status =
+                cvy_mul(elements, sizeof(float), &bytes)
+                    ? cvy_check_allocation(device, bytes, tensors[i].what)
+                    : cvy_fail(CVY_ERROR_DEVICE_MEMORY, "%s has more bytes than any memory", tensors[i].what);
+        if (status != CVY_OK)
+            return status;
+    }
+    return CVY_OK;
+}
+
 static enum cvy_status make_ready(struct ready *ready, struct cvy_device *device,
                                   const struct cvy_conv_problem *problem, const char *algo,
                                   size_t max_workspace)
 {
     enum cvy_status status = cvy_conv_validate(problem);
+    if (status == CVY_OK)
+        status = check_tensors(device, problem);
     if (status != CVY_OK)
         return status;
     if (device->info.max_alloc_bytes > 0 && max_workspace > device->info.max_alloc_bytes)
