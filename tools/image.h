@@ -22,6 +22,8 @@ struct cvy_image8 {
     unsigned char *pixels;
 };
 
+/* Whether this build has the codecs; prints what is missing for path if not. */
+bool cvy_image_available(const char *path);
 /* Each prints why it failed. Readers initialise tensor. Alpha is dropped. */
 bool cvy_image_load_png(struct cvy_tensor *tensor, const char *path, FILE *file);
 bool cvy_image_load_jpeg(struct cvy_tensor *tensor, const char *path, FILE *file);

@@ -2,7 +2,7 @@
 #include "cli.h"
 #include "image.h"
 
-static bool missing(const char *path)
+bool cvy_image_available(const char *path)
 {
     cvy_cli_error("%s: this convoy was built without PNG and JPEG; use .npy, or configure it with "
                   "-Dimages=enabled (needs libpng and libjpeg)",
@@ -14,7 +14,7 @@ bool cvy_image_load_png(struct cvy_tensor *tensor, const char *path, FILE *file)
 {
     (void)tensor;
     (void)file;
-    return missing(path);
+    return cvy_image_available(path);
 }
 
 bool cvy_image_load_jpeg(struct cvy_tensor *tensor, const char *path, FILE *file)
@@ -26,7 +26,7 @@ bool cvy_image_save_png(const struct cvy_image8 *image, const char *path, FILE *
 {
     (void)image;
     (void)file;
-    return missing(path);
+    return cvy_image_available(path);
 }
 
 bool cvy_image_save_jpeg(const struct cvy_image8 *image, const char *path, FILE *file)

@@ -128,6 +128,9 @@ bool cvy_output_probe(const char *path)
     if (cvy_file_kind(path) == CVY_FILE_UNKNOWN) {
         return unknown_kind(path);
     }
+    if (cvy_file_is_image(path) && !cvy_image_available(path)) {
+        return false;
+    }
     struct stat info;
     if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
         cvy_cli_error("%s: exists and is not a plain file; choose another name", path);
