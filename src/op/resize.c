@@ -34,7 +34,9 @@ static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *
             made.dims[i] = op->resize.sizes[i];
             continue;
         }
-        double size = floor((double)x->dims[i] * (double)op->resize.scales[i]);
+        /* in float, as ONNX infers shapes: 3 times the float nearest to 5/3 is 5 there, but less in double */
+        float product = (float)x->dims[i] * op->resize.scales[i];
+        double size = floor((double)product);
         if (!(size >= 1 && size <= INT_MAX))
             return cvy_fail(
                 CVY_ERROR_INVALID,
