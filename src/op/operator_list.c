@@ -47,6 +47,39 @@ const char *cvy_op_name(const struct cvy_op *op)
     return (size_t)op->type < CVY_COUNT(operators) ? operators[op->type].name : "unknown operator";
 }
 
+/* Kernels index with ints. */
+static enum cvy_status check_indexable(const struct cvy_op *op, const char *what,
+                                       const struct cvy_shape *shape)
+{
+    size_t elements;
+    enum cvy_status status = cvy_shape_elements(shape, &elements);
+    if (status == CVY_OK && elements > INT_MAX) {
+        char text[128];
+        return cvy_fail(CVY_ERROR_UNSUPPORTED,
+                        "%s: the %s of shape %s has %zu elements; use smaller tensors, of at most %d",
+                        cvy_op_name(op), what, cvy_shape_format(shape, text, sizeof(text)), elements,
+                        INT_MAX);
+    }
+    return status;
+}
+
+/* infer between checks of the shapes that it reads and makes. */
+static enum cvy_status infer_checked(const struct cvy_operator_class *class, const struct cvy_op *op,
+                                     const struct cvy_operand *in, size_t n_in, struct cvy_shape *out)
+{
+    /* an alias indexes nothing; a convolution's algorithms say themselves what they can index */
+    if (class->is_alias || class == &cvy_op_conv_class)
+        return class->infer(op, in, n_in, out);
+    enum cvy_status status = CVY_OK;
+    for (size_t i = 0; status == CVY_OK && i < n_in; i++) {
+        if (in[i].present)
+            status = check_indexable(op, "input", &in[i].shape);
+    }
+    if (status == CVY_OK)
+        status = class->infer(op, in, n_in, out);
+    return status == CVY_OK ? check_indexable(op, "output", out) : status;
+}
+
 enum cvy_status cvy_operator_create(struct cvy_operator **self, struct cvy_device *device,
                                     const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                                     const struct cvy_operator_params *params)
@@ -62,7 +95,7 @@ enum cvy_status cvy_operator_create(struct cvy_operator **self, struct cvy_devic
     made->device = device;
     made->op = *op;
     made->algorithm = "";
-    enum cvy_status status = class->infer(op, in, n_in, &made->out);
+    enum cvy_status status = infer_checked(class, op, in, n_in, &made->out);
     if (status == CVY_OK && class->init != NULL)
         status = class->init(made, in, n_in, params);
     if (status != CVY_OK) {

@@ -37,6 +37,13 @@ static enum cvy_status resolve_axis(const struct cvy_op *op, const struct cvy_sh
         return cvy_fail(CVY_ERROR_INVALID,
                         "%s: the kernel spans %zu, but spatial axis %zu has only %zu with its padding",
                         cvy_op_name(op), window, i, padded);
+    /* the furthest the kernel counts: one step beyond the last window */
+    size_t reach = 0;
+    if (!cvy_add(padded, axis->stride, &reach) || !cvy_add(reach, axis->dilation, &reach) || reach > INT_MAX)
+        return cvy_fail(CVY_ERROR_UNSUPPORTED,
+                        "%s: spatial axis %zu of %zu with its padding, stride %zu and dilation %zu: the sum "
+                        "must not exceed %d",
+                        cvy_op_name(op), i, padded, axis->stride, axis->dilation, INT_MAX);
     axis->out = (padded - window) / axis->stride + 1;
     /* a last window that would begin beyond x and its first padding sees nothing and is dropped */
     if (pool->ceil_mode && (padded - window) % axis->stride != 0 &&

@@ -420,6 +420,52 @@ START_TEST(shapes_that_do_not_fit_are_explained)
 }
 END_TEST
 
+static enum cvy_status create(const struct cvy_op *op, struct cvy_shape x)
+{
+    struct cvy_operand operand = {true, x, NULL};
+    struct cvy_operator_params params = {NULL, (size_t)64 << 20};
+    struct cvy_operator *operator= NULL;
+    test_log_clear();
+    enum cvy_status status = cvy_operator_create(&operator, test_device(), op, &operand, 1, &params);
+    ck_assert((operator!= NULL) == (status == CVY_OK));
+    cvy_operator_destroy(&operator);
+    return status;
+}
+
+START_TEST(tensors_that_a_kernel_cannot_index_are_refused)
+{
+    struct cvy_shape big = {4, {1, 1, 1 << 16, 1 << 15}}, endless = {2, {SIZE_MAX / 2, 4}};
+    struct cvy_shape row = {3, {1, 1, 8}};
+    struct cvy_op mean = {.type = CVY_OP_GLOBAL_AVERAGE_POOL}, relu = {.type = CVY_OP_RELU};
+    ck_assert_int_eq(create(&mean, big), CVY_ERROR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(test_log_last(), "GlobalAveragePool: the input"));
+    ck_assert_ptr_nonnull(strstr(test_log_last(), "2147483648 elements"));
+    ck_assert_int_ne(create(&relu, endless), CVY_OK);
+    struct cvy_op resize = {.type = CVY_OP_RESIZE};
+    resize.resize.rank = 3;
+    resize.resize.sizes[0] = 1 << 10;
+    resize.resize.sizes[1] = 1 << 10;
+    resize.resize.sizes[2] = 1 << 11;
+    ck_assert_int_eq(create(&resize, row), CVY_ERROR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(test_log_last(), "Resize: the output"));
+    struct cvy_op pool = {.type = CVY_OP_MAX_POOL};
+    pool.pool = (struct cvy_op_pool){.rank = 1, .kernel = {1}, .stride = {1}, .dilation = {INT32_MAX}};
+    ck_assert_int_eq(create(&pool, row), CVY_ERROR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(test_log_last(), "MaxPool: spatial axis 0 of 8"));
+}
+END_TEST
+
+START_TEST(resize_by_a_rounded_scale_makes_the_size_meant)
+{
+    struct cvy_op resize = {.type = CVY_OP_RESIZE};
+    struct cvy_shape x = {1, {3}}, out = {0};
+    resize.resize.rank = 1;
+    resize.resize.scales[0] = 5.0f / 3.0f;
+    ck_assert_int_eq(infer(&resize, &x, NULL, &out), CVY_OK);
+    ck_assert_uint_eq(out.dims[0], 5);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("operators");
@@ -436,6 +482,8 @@ Suite *test_suite(void)
     tcase_add_test(tcase, softmax_sums_to_one_along_its_axis);
     tcase_add_test(tcase, gemm_with_every_transposition_and_broadcast);
     tcase_add_test(tcase, shapes_that_do_not_fit_are_explained);
+    tcase_add_test(tcase, tensors_that_a_kernel_cannot_index_are_refused);
+    tcase_add_test(tcase, resize_by_a_rounded_scale_makes_the_size_meant);
     suite_add_tcase(suite, tcase);
     return suite;
 }
