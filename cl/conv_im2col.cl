@@ -1,7 +1,9 @@
 // conv_im2col.cl - between tensors and the matrix of columns that a GEMM multiplies.
 // Columns: one row for each channel and tap, one column for each pixel of the strip.
-// FLIP, HAS_BIAS: 0 or 1. Sizes are arguments: one program serves every shape.
+// FLIP, HAS_BIAS: 0 or 1; PAD_MODE. Sizes are arguments: one program serves every shape.
 #include "prelude.cl"
+#include "border.cl"
+#include "shuffle.cl"
 
 #if FLIP
 #define TAP(tap, kernel_size) ((kernel_size) - 1 - (tap))
@@ -25,11 +27,11 @@ __kernel void im2col(__global const float *restrict x, __global float *restrict 
     int r = TAP(row / kernel_w % kernel_h, kernel_h);
     int z = TAP(row / (kernel_w * kernel_h) % kernel_d, kernel_d);
     int c = row / (kernel_w * kernel_h * kernel_d);
-    int w = pixel % out_w * stride_w - pad_w + s * dilation_w;
-    int h = pixel / out_w % out_h * stride_h - pad_h + r * dilation_h;
-    int d = pixel / (out_w * out_h) * stride_d - pad_d + z * dilation_d;
+    int w = border(pixel % out_w * stride_w - pad_w + s * dilation_w, in_w);
+    int h = border(pixel / out_w % out_h * stride_h - pad_h + r * dilation_h, in_h);
+    int d = border(pixel / (out_w * out_h) * stride_d - pad_d + z * dilation_d, in_d);
     float value = 0;
-    if (w >= 0 && w < in_w && h >= 0 && h < in_h && d >= 0 && d < in_d)
+    if (w >= 0 && h >= 0 && d >= 0)
         value = x[x_offset + ((c * in_d + d) * in_h + h) * in_w + w];
     columns[id] = value;
 }
@@ -43,12 +45,13 @@ int reached_from(int at, int tap, int in, int stride, int dilation, int pad)
 }
 
 // Transposed: each output element gathers the columns that reach it. Columns hold input pixels first,
-// first + 1, ... and the channels of y from y_offset on. The first strip begins with the bias, others add.
+// first + 1, ... and channels of y, the first at y_offset, the next `apart` channels further on. The first strip
+// begins with the bias, others add.
 __kernel void col2im(__global const float *restrict columns,
 #if HAS_BIAS
                      __global const float *restrict bias, int bias_offset,
 #endif
-                     __global float *restrict y, int count, int y_offset, int first, int pixels, int add,
+                     __global float *restrict y, int count, int y_offset, int apart, int first, int pixels, int add,
                      int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
                      int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
                      int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)
@@ -60,9 +63,10 @@ __kernel void col2im(__global const float *restrict columns,
     int p = id / out_w % out_h;
     int o = id / (out_w * out_h) % out_d;
     int channel = id / (out_w * out_h * out_d);
+    int at = y_offset + id + channel * (apart - 1) * out_w * out_h * out_d;
     float sum = 0;
     if (add)
-        sum = y[y_offset + id];
+        sum = y[at];
 #if HAS_BIAS
     else
         sum = bias[bias_offset + channel];
@@ -86,14 +90,14 @@ __kernel void col2im(__global const float *restrict columns,
             }
         }
     }
-    y[y_offset + id] = sum;
+    y[at] = sum;
 }
 
 // y begins as its bias; the GEMM adds to it.
 __kernel void fill_bias(__global const float *restrict bias, __global float *restrict y, int count,
-                        int pixels, int channels)
+                        int pixels, int channels, int shuffle)
 {
     int id = LINEAR_ID;
     if (id < count)
-        y[id] = bias[id / pixels % channels];
+        y[id] = bias[shuffled_from(id / pixels % channels, channels, shuffle)];
 }

@@ -1,6 +1,8 @@
 // conv_ref.cl - the definition, one work-item for each element of y. Any problem.
-// TRANSPOSED, FLIP, HAS_BIAS: 0 or 1. Everything else is an argument: one program serves every shape.
+// TRANSPOSED, FLIP, HAS_BIAS: 0 or 1; PAD_MODE. Everything else is an argument: one program serves every shape.
 #include "prelude.cl"
+#include "border.cl"
+#include "shuffle.cl"
 #include "epilogue.cl"
 
 // Where on x the tap at `tap` of the window of position `at` lies; -1: beside it.
@@ -11,8 +13,7 @@ int source(int at, int tap, int in, int stride, int dilation, int pad)
     int position = scaled / stride;
     return scaled >= 0 && position * stride == scaled && position < in ? position : -1;
 #else
-    int position = at * stride - pad + tap * dilation;
-    return position >= 0 && position < in ? position : -1;
+    return border(at * stride - pad + tap * dilation, in);
 #endif
 }
 
@@ -26,7 +27,7 @@ __kernel void conv_ref(__global const float *restrict x, __global const float *r
 #if HAS_BIAS
                        __global const float *restrict bias,
 #endif
-                       __global float *restrict y, int count, int groups, int c_group, int k_group,
+                       __global float *restrict y, int count, int groups, int c_group, int k_group, int shuffle,
                        int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
                        int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
                        int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)
@@ -38,7 +39,7 @@ __kernel void conv_ref(__global const float *restrict x, __global const float *r
     int p = id / out_w % out_h;
     int o = id / (out_w * out_h) % out_d;
     int plane = id / (out_w * out_h * out_d);
-    int k = plane % (groups * k_group);
+    int k = shuffled_from(plane % (groups * k_group), groups * k_group, shuffle);
     int n = plane / (groups * k_group);
     int g = k / k_group;
 

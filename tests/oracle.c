@@ -38,6 +38,28 @@ static void add(struct sums sums, long at, double product)
         sums.scale[at] += fabs(product);
 }
 
+/* Where position p of an axis of n is read: steps back and forth as a pen would; -1: nowhere. */
+static long fold(enum cvy_pad_mode mode, long p, long n)
+{
+    long at = 0, step = 1;
+    if (p >= 0 && p < n)
+        return p;
+    if (mode == CVY_PAD_CONSTANT)
+        return -1;
+    if (mode == CVY_PAD_REPLICATE)
+        return p < 0 ? 0 : n - 1;
+    for (long i = labs(p); i > 0; i--) {
+        if (mode == CVY_PAD_WRAP) {
+            at += p < 0 ? -1 : 1;
+            at = at < 0 ? n - 1 : at == n ? 0 : at;
+        } else if (n > 1) {
+            step = at + step < 0 || at + step == n ? -step : step;
+            at += step;
+        }
+    }
+    return at;
+}
+
 /* All of one channel of x meeting one of y: walks the dense side, so transposed scatters as it is defined. */
 static void add_channels(const struct cvy_conv_problem *p, const struct axis a[3], const float *x,
                          const float *w, struct sums sums, long y_start)
@@ -56,7 +78,8 @@ static void add_channels(const struct cvy_conv_problem *p, const struct axis a[3
             int inside = 1;
             for (int i = 0; i < 3; i++) {
                 long reach = at[i] * a[i].stride - a[i].pad + t[i] * a[i].dilation;
-                inside = inside && reach >= 0 && reach < wide[i];
+                reach = fold(p->pad_mode, reach, wide[i]);
+                inside = inside && reach >= 0;
                 far = far * wide[i] + reach;
             }
             if (!inside)
@@ -80,7 +103,9 @@ void oracle_conv(const struct cvy_conv_problem *p, const float *x, const float *
     struct sums sums = {y, scale};
     for (long n = 0; n < (long)p->n; n++) {
         for (long k = 0; k < (long)p->k; k++) {
-            long start = (n * (long)p->k + k) * y_size, group = k / k_group;
+            long in_shuffle = p->shuffle > 1 ? (long)(p->k / p->shuffle) : (long)p->k;
+            long at = p->shuffle > 1 ? k % in_shuffle * (long)p->shuffle + k / in_shuffle : k;
+            long start = (n * (long)p->k + at) * y_size, group = k / k_group;
             for (long i = 0; i < y_size; i++) {
                 y[start + i] = bias != NULL ? bias[k] : 0;
                 if (scale != NULL)

@@ -12,6 +12,10 @@
  *   y[n, k, h*stride - pad + r*dilation, ...]
  * and its weights are C K/groups Z R S, as ONNX and PyTorch have them. x and y, C and K keep their meaning:
  * x is what goes in, y what comes out. Arithmetic: Dumoulin and Visin, arXiv 1603.07285.
+ *
+ * shuffle interleaves the channels of y (ShuffleNet: Zhang et al., arXiv 1707.01083): channel k as defined above
+ * is written as channel (k % m) * shuffle + k / m of y, m = k channels / shuffle. It costs no pass of its own.
+ * The bias keeps the order of w.
  */
 #ifndef CONVOY_CONV_H
 #define CONVOY_CONV_H
@@ -24,6 +28,14 @@ extern "C" {
 #endif
 
 #define CVY_CONV_MAX_RANK 3
+
+/* What padding holds. x of size n is continued to both sides as far as needed: */
+enum cvy_pad_mode {
+    CVY_PAD_CONSTANT = 0, /* one value, 0 in a convolution:  0 0 | a b c | 0 0 */
+    CVY_PAD_REFLECT,      /* the edge itself not repeated:   c b | a b c | b a */
+    CVY_PAD_REPLICATE,    /* the edge (ONNX: edge):          a a | a b c | c c */
+    CVY_PAD_WRAP,         /* circular:                       b c | a b c | a b */
+};
 
 /* A full description; nothing in it is defaulted. cvy_conv_problem_init() fills the neutral values. */
 struct cvy_conv_problem {
@@ -38,10 +50,15 @@ struct cvy_conv_problem {
     size_t pad_begin[CVY_CONV_MAX_RANK];
     size_t pad_end[CVY_CONV_MAX_RANK];
     size_t output_padding[CVY_CONV_MAX_RANK]; /* transposed only: extra size at the end of y */
+    enum cvy_pad_mode pad_mode; /* transposed: CVY_PAD_CONSTANT alone */
+    size_t shuffle; /* 0 or 1: none. Otherwise y's channels are shuffled in so many groups (below) */
     bool transposed;
     bool flip;
     bool bias; /* one value for each of the k channels */
 };
+
+/* "zeros", "reflect", "replicate" or "circular"; "unknown" for another value. */
+CVY_API const char *cvy_pad_mode_name(enum cvy_pad_mode mode);
 
 /* rank as given, stride, dilation, groups, n, c, k and kernel 1, everything else 0. */
 CVY_API void cvy_conv_problem_init(struct cvy_conv_problem *problem, size_t rank);

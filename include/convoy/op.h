@@ -58,6 +58,8 @@ struct cvy_op_conv {
     size_t pad_end[CVY_CONV_MAX_RANK];
     size_t output_padding[CVY_CONV_MAX_RANK];
     enum cvy_auto_pad auto_pad;
+    enum cvy_pad_mode pad_mode;
+    size_t shuffle;
     bool transposed;
     bool flip;
 };
@@ -105,13 +107,6 @@ struct cvy_op_resize {
     size_t rank;           /* how many of the following are given; must be the rank of x */
     float scales[CVY_MAX_RANK];
     size_t sizes[CVY_MAX_RANK];
-};
-
-enum cvy_pad_mode {
-    CVY_PAD_CONSTANT = 0,
-    CVY_PAD_REFLECT,   /* the edge itself is not repeated */
-    CVY_PAD_REPLICATE, /* ONNX: edge */
-    CVY_PAD_WRAP,      /* circular */
 };
 
 /* Negative amounts crop. */

@@ -33,6 +33,7 @@ struct geometry {
     bool direct;           /* no columns: x is the matrix */
     size_t strip_pixels;   /* of y forward, of x transposed */
     size_t strip_channels; /* of y, transposed only */
+    size_t apart;          /* from one channel of a group to the next in y, in channels: 1 unless shuffled */
 };
 
 static size_t volume(const size_t *axes)
@@ -47,6 +48,7 @@ static struct geometry geometry_of(const struct cvy_conv_problem *problem,
     cvy_conv_output_sizes(&s.p, s.out);
     s.c_group = s.p.c / s.p.groups;
     s.k_group = s.p.k / s.p.groups;
+    s.apart = s.p.shuffle > 1 ? s.p.groups : 1;
     s.taps = volume(s.p.kernel);
     s.x_pixels = volume(s.p.in);
     s.y_pixels = volume(s.out);
@@ -70,12 +72,18 @@ static size_t column_rows(const struct geometry *s, size_t channels)
     return s->taps * (s->p.transposed ? channels : s->c_group);
 }
 
+/* Where the first channel of group g of image n begins in y. */
+static size_t y_channel(const struct geometry *s, size_t n, size_t g, size_t channel)
+{
+    size_t first = s->apart > 1 ? g + channel * s->apart : g * s->k_group + channel;
+    return (n * s->p.k + first) * s->y_pixels;
+}
+
 /* The product of a strip of group g of image n. Buffers are still missing. */
 static struct cvy_gemm product_of(const struct geometry *s, size_t n, size_t g, size_t first, size_t pixels,
                                   size_t first_channel, size_t channels)
 {
     size_t x_group = (n * s->p.c + g * s->c_group) * s->x_pixels;
-    size_t y_group = (n * s->p.k + g * s->k_group) * s->y_pixels;
     size_t w_group = g * s->c_group * s->k_group * s->taps;
     struct cvy_gemm gemm = {.alpha = 1, .n = pixels, .transpose_a = s->p.transposed, .a_offset = w_group};
     gemm.lda = (s->p.transposed ? s->k_group : s->c_group) * s->taps;
@@ -92,8 +100,8 @@ static struct cvy_gemm product_of(const struct geometry *s, size_t n, size_t g, 
     gemm.k = s->c_group * s->taps;
     gemm.b_offset = s->direct ? x_group + first : 0;
     gemm.ldb = s->direct ? s->x_pixels : pixels;
-    gemm.c_offset = y_group + first;
-    gemm.ldc = s->y_pixels;
+    gemm.c_offset = y_channel(s, n, g, 0) + first;
+    gemm.ldc = s->apart * s->y_pixels;
     gemm.beta = s->p.bias ? 1 : 0;
     return gemm;
 }
@@ -171,6 +179,11 @@ static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device
         snprintf(why, size, "the matrix of columns has more rows than a kernel's int can count");
         return false;
     }
+    if (p->shuffle > 1 && p->shuffle != p->groups) {
+        snprintf(why, size, "it shuffles channels in as many groups as the convolution has, %zu, not in %zu",
+                 p->groups, p->shuffle);
+        return false;
+    }
     return true;
 }
 
@@ -202,6 +215,7 @@ static void describe(struct cvy_launch *launch, const struct geometry *s, const 
     cvy_launch_init(launch, "conv_im2col", kernel);
     cvy_launch_define(launch, "FLIP", s->p.flip);
     cvy_launch_define(launch, "HAS_BIAS", s->p.bias);
+    cvy_launch_define(launch, "PAD_MODE", s->p.pad_mode);
 }
 
 static enum cvy_status build_kernel(struct cvy_device *device, const struct geometry *s, const char *kernel)
@@ -261,6 +275,7 @@ static enum cvy_status enqueue_fill(struct cvy_device *device, const struct geom
     cvy_launch_int(&launch, count);
     cvy_launch_int(&launch, s->y_pixels);
     cvy_launch_int(&launch, s->p.k);
+    cvy_launch_int(&launch, s->p.shuffle);
     return finish_launch(device, &launch, count);
 }
 
@@ -282,8 +297,8 @@ static enum cvy_status enqueue_im2col(struct cvy_device *device, const struct ge
 }
 
 static enum cvy_status enqueue_col2im(struct cvy_device *device, const struct geometry *s,
-                                      const struct cvy_algo_args *args, size_t image, size_t channel,
-                                      size_t channels, size_t first, size_t pixels)
+                                      const struct cvy_algo_args *args, size_t image, size_t g,
+                                      size_t channel, size_t channels, size_t first, size_t pixels)
 {
     size_t count = channels * s->y_pixels;
     struct cvy_launch launch;
@@ -291,11 +306,12 @@ static enum cvy_status enqueue_col2im(struct cvy_device *device, const struct ge
     cvy_launch_buffer(&launch, args->workspace);
     if (s->p.bias) {
         cvy_launch_buffer(&launch, args->bias);
-        cvy_launch_int(&launch, channel);
+        cvy_launch_int(&launch, g * s->k_group + channel);
     }
     cvy_launch_buffer(&launch, args->y);
     cvy_launch_int(&launch, count);
-    cvy_launch_int(&launch, (image * s->p.k + channel) * s->y_pixels);
+    cvy_launch_int(&launch, y_channel(s, image, g, channel));
+    cvy_launch_int(&launch, s->apart);
     cvy_launch_int(&launch, first);
     cvy_launch_int(&launch, pixels);
     cvy_launch_int(&launch, first > 0);
@@ -338,8 +354,7 @@ static enum cvy_status enqueue_transposed(struct cvy_device *device, const struc
             enum cvy_status status =
                 multiply(device, s, args, product_of(s, n, g, first, pixels, channel, channels));
             if (status == CVY_OK)
-                status =
-                    enqueue_col2im(device, s, args, n, g * s->k_group + channel, channels, first, pixels);
+                status = enqueue_col2im(device, s, args, n, g, channel, channels, first, pixels);
             if (status != CVY_OK)
                 return status;
         }

@@ -46,6 +46,7 @@ static void describe(struct cvy_launch *launch, const struct cvy_conv_problem *p
     cvy_launch_define(launch, "TRANSPOSED", p->transposed);
     cvy_launch_define(launch, "FLIP", p->flip);
     cvy_launch_define(launch, "HAS_BIAS", p->bias);
+    cvy_launch_define(launch, "PAD_MODE", p->pad_mode);
 }
 
 static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_problem *p,
@@ -84,6 +85,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_int(&launch, p.groups);
     cvy_launch_int(&launch, p.c / p.groups);
     cvy_launch_int(&launch, p.k / p.groups);
+    cvy_launch_int(&launch, p.shuffle);
     add_axes(&launch, p.in);
     add_axes(&launch, out);
     add_axes(&launch, p.kernel);

@@ -44,14 +44,8 @@ static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *
 
 static void describe(const struct cvy_operator *self, struct cvy_launch *launch)
 {
-    static const char *const modes[] = {
-        [CVY_PAD_CONSTANT] = "CONSTANT",
-        [CVY_PAD_REFLECT] = "REFLECT",
-        [CVY_PAD_REPLICATE] = "REPLICATE",
-        [CVY_PAD_WRAP] = "WRAP",
-    };
     cvy_launch_init(launch, "pad", "pad");
-    cvy_launch_define_text(launch, "MODE", modes[self->op.pad.mode]);
+    cvy_launch_define(launch, "PAD_MODE", self->op.pad.mode);
 }
 
 static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,

@@ -21,6 +21,12 @@ void cvy_conv_problem_init(struct cvy_conv_problem *problem, size_t rank)
         problem->kernel[i] = problem->stride[i] = problem->dilation[i] = 1;
 }
 
+const char *cvy_pad_mode_name(enum cvy_pad_mode mode)
+{
+    static const char *const names[] = {"zeros", "reflect", "replicate", "circular"};
+    return (size_t)mode < CVY_COUNT(names) ? names[mode] : "unknown";
+}
+
 static enum cvy_status validate_channels(const struct cvy_conv_problem *p)
 {
     if (p->rank < 1 || p->rank > CVY_CONV_MAX_RANK)
@@ -43,6 +49,21 @@ static enum cvy_status validate_channels(const struct cvy_conv_problem *p)
             CVY_ERROR_INVALID,
             "conv: output channels %zu do not divide by groups %zu; %zu are left over, so change one of them",
             p->k, p->groups, p->k % p->groups);
+    if (p->shuffle > 1 && p->k % p->shuffle != 0)
+        return cvy_fail(
+            CVY_ERROR_INVALID,
+            "conv: output channels %zu do not divide by the shuffle's groups %zu; %zu are left over, "
+            "so change one of them",
+            p->k, p->shuffle, p->k % p->shuffle);
+    if ((unsigned)p->pad_mode > CVY_PAD_WRAP)
+        return cvy_fail(CVY_ERROR_INVALID, "conv: padding mode %d is none; take one of enum cvy_pad_mode",
+                        (int)p->pad_mode);
+    if (p->transposed && p->pad_mode != CVY_PAD_CONSTANT)
+        return cvy_fail(
+            CVY_ERROR_INVALID,
+            "conv: padding mode %s with transposed; the padding of a transposed convolution crops y, "
+            "so only zeros have a meaning",
+            cvy_pad_mode_name(p->pad_mode));
     return CVY_OK;
 }
 
@@ -361,6 +382,8 @@ enum cvy_status cvy_conv_problem_from_op(const struct cvy_op_conv *op, const str
         p.pad_end[i] = op->pad_end[i];
         p.output_padding[i] = op->output_padding[i];
     }
+    p.pad_mode = op->pad_mode;
+    p.shuffle = op->shuffle;
     p.transposed = op->transposed;
     p.flip = op->flip;
     p.bias = bias;

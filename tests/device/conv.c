@@ -61,8 +61,9 @@ static void data_free(struct data *data)
 
 static void format(const struct cvy_conv_problem *p, char *text, size_t size)
 {
-    int used = snprintf(text, size, "n%zu c%zu k%zu g%zu%s%s%s", p->n, p->c, p->k, p->groups,
-                        p->transposed ? " transposed" : "", p->flip ? " flip" : "", p->bias ? " bias" : "");
+    int used = snprintf(text, size, "n%zu c%zu k%zu g%zu%s%s%s %s shuffle%zu", p->n, p->c, p->k, p->groups,
+                        p->transposed ? " transposed" : "", p->flip ? " flip" : "", p->bias ? " bias" : "",
+                        cvy_pad_mode_name(p->pad_mode), p->shuffle);
     for (size_t i = 0; i < p->rank; i++)
         used += snprintf(text + used, size - (size_t)used, " [in%zu k%zu s%zu d%zu p%zu:%zu o%zu]", p->in[i],
                          p->kernel[i], p->stride[i], p->dilation[i], p->pad_begin[i], p->pad_end[i],
@@ -111,6 +112,10 @@ static void random_channels(struct cvy_conv_problem *p, struct test_random *rand
     p->transposed = test_random_range(random, 0, 1);
     p->flip = test_random_range(random, 0, 3) == 0;
     p->bias = test_random_range(random, 0, 1);
+    if (!p->transposed && test_random_range(random, 0, 2) == 0)
+        p->pad_mode = (enum cvy_pad_mode)test_random_range(random, 1, 3);
+    if (test_random_range(random, 0, 2) == 0)
+        p->shuffle = test_random_range(random, 0, 4) ? p->groups : p->k;
 }
 
 static void random_axis(struct cvy_conv_problem *p, size_t i, struct test_random *random)
