@@ -67,7 +67,7 @@ float *case_run(const struct cvy_op *op, const struct inputs *inputs, struct cvy
     struct cvy_operator *operator= NULL;
     for (size_t i = 0; i < inputs->n; i++) {
         size_t bytes = case_elements(&inputs->shapes[i]) * sizeof(float);
-        operands[i] = (struct cvy_operand){true, inputs->shapes[i], NULL};
+        operands[i] = (struct cvy_operand){.present = true, .shape = inputs->shapes[i]};
         ck_assert_int_eq(cvy_buffer_create(&in[i], device, bytes), CVY_OK);
         ck_assert_int_eq(cvy_buffer_write(in[i], 0, bytes, inputs->data[i]), CVY_OK);
     }

@@ -13,9 +13,9 @@
  * and its weights are C K/groups Z R S, as ONNX and PyTorch have them. x and y, C and K keep their meaning:
  * x is what goes in, y what comes out. Arithmetic: Dumoulin and Visin, arXiv 1603.07285.
  *
- * shuffle interleaves the channels of y (ShuffleNet: Zhang et al., arXiv 1707.01083): channel k as defined above
- * is written as channel (k % m) * shuffle + k / m of y, m = k channels / shuffle. It costs no pass of its own.
- * The bias keeps the order of w.
+ * shuffle interleaves the channels of y (ShuffleNet: Zhang et al., arXiv 1707.01083): channel k as defined
+ * above is written as channel (k % m) * shuffle + k / m of y, m = k channels / shuffle. It costs no pass of
+ * its own. The bias keeps the order of w.
  */
 #ifndef CONVOY_CONV_H
 #define CONVOY_CONV_H
@@ -37,20 +37,29 @@ enum cvy_pad_mode {
     CVY_PAD_WRAP,         /* circular:                       b c | a b c | a b */
 };
 
+/* Rules for padding. On a transposed convolution SAME means y = x * stride. */
+enum cvy_auto_pad {
+    CVY_PAD_EXPLICIT = 0, /* pad_begin and pad_end as given */
+    CVY_PAD_SAME_UPPER,   /* y = ceil(x / stride); an odd rest of padding goes to the end */
+    CVY_PAD_SAME_LOWER,   /* ... to the beginning */
+    CVY_PAD_VALID,        /* none: the window stays on x */
+    CVY_PAD_FULL,         /* dilation*(kernel-1) at both ends: every window that touches x */
+};
+
 /* A full description; nothing in it is defaulted. cvy_conv_problem_init() fills the neutral values. */
 struct cvy_conv_problem {
-    size_t rank;     /* spatial axes: 1 to 3 */
-    size_t n;        /* batch */
-    size_t c, k;     /* channels of x and of y; both must divide by groups */
-    size_t groups;   /* 1 = none; groups == c is depthwise, k / c then the depth multiplier */
-    size_t in[CVY_CONV_MAX_RANK];       /* size of x per axis */
+    size_t rank;                  /* spatial axes: 1 to 3 */
+    size_t n;                     /* batch */
+    size_t c, k;                  /* channels of x and of y; both must divide by groups */
+    size_t groups;                /* 1 = none; groups == c is depthwise, k / c then the depth multiplier */
+    size_t in[CVY_CONV_MAX_RANK]; /* size of x per axis */
     size_t kernel[CVY_CONV_MAX_RANK];   /* size of w per axis */
     size_t stride[CVY_CONV_MAX_RANK];   /* 1 = every position */
     size_t dilation[CVY_CONV_MAX_RANK]; /* 1 = none */
     size_t pad_begin[CVY_CONV_MAX_RANK];
     size_t pad_end[CVY_CONV_MAX_RANK];
     size_t output_padding[CVY_CONV_MAX_RANK]; /* transposed only: extra size at the end of y */
-    enum cvy_pad_mode pad_mode; /* transposed: CVY_PAD_CONSTANT alone */
+    enum cvy_pad_mode pad_mode;               /* transposed: CVY_PAD_CONSTANT alone */
     size_t shuffle; /* 0 or 1: none. Otherwise y's channels are shuffled in so many groups (below) */
     bool transposed;
     bool flip;

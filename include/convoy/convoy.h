@@ -2,6 +2,7 @@
 #ifndef CONVOY_CONVOY_H
 #define CONVOY_CONVOY_H
 
+#include <convoy/arithmetic.h>
 #include <convoy/base.h>
 #include <convoy/conv.h>
 #include <convoy/device.h>

@@ -4,6 +4,7 @@
 #ifndef CONVOY_GRAPH_H
 #define CONVOY_GRAPH_H
 
+#include <convoy/arithmetic.h>
 #include <convoy/device.h>
 #include <convoy/op.h>
 #include <convoy/tensor.h>
@@ -22,7 +23,12 @@ CVY_API void cvy_graph_destroy(struct cvy_graph **graph);
  * given for the input. NULL shape: even the rank is open. */
 CVY_API enum cvy_status cvy_graph_add_input(struct cvy_graph *graph, struct cvy_value **value,
                                             const char *name, const struct cvy_shape *shape);
-/* A constant, such as weights; the tensor is copied. name may be NULL. float32 where a kernel reads it. */
+/* The same for another element type than float32. */
+CVY_API enum cvy_status cvy_graph_add_typed_input(struct cvy_graph *graph, struct cvy_value **value,
+                                                  const char *name, enum cvy_dtype dtype,
+                                                  const struct cvy_shape *shape);
+/* A constant, such as weights; the tensor is copied. name may be NULL. Operators say which types they take.
+ */
 CVY_API enum cvy_status cvy_graph_add_constant(struct cvy_graph *graph, struct cvy_value **value,
                                                const char *name, const struct cvy_tensor *tensor);
 /*
@@ -44,6 +50,30 @@ CVY_API const char *cvy_graph_input_name(const struct cvy_graph *graph, size_t i
 CVY_API const char *cvy_graph_output_name(const struct cvy_graph *graph, size_t index);
 /* The declared shape (0 = open dimension); false where even the rank is open. */
 CVY_API bool cvy_graph_input_shape(const struct cvy_graph *graph, size_t index, struct cvy_shape *shape);
+CVY_API enum cvy_dtype cvy_graph_input_dtype(const struct cvy_graph *graph, size_t index);
+
+/* What one node of a graph does to inputs of given shapes. */
+struct cvy_layer {
+    const char *name; /* the node's */
+    const char *op;   /* "Conv", ... */
+    struct cvy_shape output;
+    const struct cvy_conv_problem *conv; /* NULL where the node is no single convolution */
+    double multiplications;              /* 0 for other operators than convolutions and Gemm */
+    double parameters;                   /* elements of its constants */
+    double bytes;                        /* inputs, constants and output, each read or written once */
+    size_t axes; /* spatial axes whose receptive field is known; 0 = none, an operator sees everything */
+    struct cvy_receptive_field field[CVY_CONV_MAX_RANK];
+};
+struct cvy_layer_list {
+    size_t count;
+    struct cvy_layer *layers;
+};
+/* Infers shapes and costs of all nodes that the outputs need, in order, without a device. input_shapes as in
+ * struct cvy_plan_params. The graph must stay while the list is used. */
+CVY_API enum cvy_status cvy_graph_describe(const struct cvy_graph *graph,
+                                           const struct cvy_shape *input_shapes, size_t n_input_shapes,
+                                           struct cvy_layer_list **list);
+CVY_API void cvy_layer_list_destroy(struct cvy_layer_list **list);
 
 struct cvy_plan;
 
@@ -72,8 +102,11 @@ CVY_API enum cvy_status cvy_plan_input_shape(const struct cvy_plan *plan, size_t
                                              struct cvy_shape *shape);
 CVY_API enum cvy_status cvy_plan_output_shape(const struct cvy_plan *plan, size_t index,
                                               struct cvy_shape *shape);
+CVY_API enum cvy_dtype cvy_plan_input_dtype(const struct cvy_plan *plan, size_t index);
+CVY_API enum cvy_dtype cvy_plan_output_dtype(const struct cvy_plan *plan, size_t index);
 
-/* A buffer for an input or output, by name. float32, dense, at least as large as the shape needs. */
+/* A buffer for an input or output, by name. Dense, of the plan's element type, at least as large as the shape
+ * needs. */
 struct cvy_binding {
     const char *name;
     struct cvy_buffer *buffer;
@@ -87,9 +120,9 @@ CVY_API enum cvy_status cvy_plan_enqueue(struct cvy_plan *plan, const struct cvy
                                          size_t n_bindings, struct cvy_event *const *waits, size_t n_waits,
                                          struct cvy_event **event);
 
-/* Uploads, runs, waits and downloads. inputs: one float32 tensor for each input, in order, with the plan's
- * shapes. outputs: as many zeroed structs as there are outputs; they are initialised here and finished by
- * the caller. */
+/* Uploads, runs, waits and downloads. inputs: one tensor for each input, in order, with the plan's shapes and
+ * element types. outputs: as many zeroed structs as there are outputs; they are initialised here and finished
+ * by the caller. */
 CVY_API enum cvy_status cvy_plan_run(struct cvy_plan *plan, const struct cvy_tensor *inputs,
                                      struct cvy_tensor *outputs);
 

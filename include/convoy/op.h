@@ -1,7 +1,8 @@
 /*
  * op.h - the operators a graph is made of, each with its attributes.
  *
- * Semantics are ONNX's. Tensors are float32 in N C [D [H]] W order. Unused attributes are zero.
+ * Semantics are ONNX's. Tensors are float32, where nothing else is said, in N C [D [H]] W order. Unused
+ * attributes are zero.
  */
 #ifndef CONVOY_OP_H
 #define CONVOY_OP_H
@@ -39,14 +40,18 @@ enum cvy_op_type {
     CVY_OP_PAD,                 /* x; pad */
     CVY_OP_GEMM,                /* a, b, [c]: alpha*a*b + beta*c; c broadcasts; gemm */
     CVY_OP_SOFTMAX,             /* x; softmax */
+    /* Several passes in one operator; conv says what the whole does: see cvy_conv_get_passes(). */
+    CVY_OP_SPATIALLY_SEPARABLE_CONV, /* x, w of the first axis, w of the others, [bias]; conv */
+    CVY_OP_DEPTHWISE_SEPARABLE_CONV, /* x, depthwise w, pointwise w, [bias], [bias between]; conv */
+    CVY_OP_FLATTENED_CONV,           /* x, lateral w, w of each spatial axis in order, [bias]; conv */
+    CVY_OP_CHANNEL_SHUFFLE,          /* x; channel_shuffle */
+    /* Integers: x and w are int8 or uint8. A zero point left out is 0. */
+    CVY_OP_CONV_INTEGER, /* x, w, [x zero point], [w zero point: 1 or K]; conv; y is int32 */
+    CVY_OP_QLINEAR_CONV, /* x, x scale, x zero point, w, w scale, w zero point, y scale, y zero point, [bias];
+                            conv; y has the type of its zero point */
+    CVY_OP_QUANTIZE, /* x float32, scale, [zero point]; y has the type of the zero point, else uint8; axis */
+    CVY_OP_DEQUANTIZE, /* x int8, uint8 or int32, scale, [zero point]; y float32; axis */
     CVY_OP_TYPES,
-};
-
-enum cvy_auto_pad {
-    CVY_PAD_EXPLICIT = 0, /* pad_begin and pad_end as given */
-    CVY_PAD_SAME_UPPER,   /* y = ceil(x / stride); an odd rest of padding goes to the end */
-    CVY_PAD_SAME_LOWER,   /* ... to the beginning */
-    CVY_PAD_VALID,        /* none */
 };
 
 /* Spatial rank, channels and kernel come from the shapes of x and w. 0 in stride or dilation is an error. */
@@ -57,6 +62,8 @@ struct cvy_op_conv {
     size_t pad_begin[CVY_CONV_MAX_RANK];
     size_t pad_end[CVY_CONV_MAX_RANK];
     size_t output_padding[CVY_CONV_MAX_RANK];
+    size_t output_shape[CVY_CONV_MAX_RANK]; /* transposed: y's sizes, from which padding follows; 0 = not
+                                               given */
     enum cvy_auto_pad auto_pad;
     enum cvy_pad_mode pad_mode;
     size_t shuffle;
@@ -102,9 +109,9 @@ struct cvy_op_resize {
     enum cvy_resize_mode mode;
     enum cvy_resize_coordinates coordinates;
     enum cvy_resize_nearest nearest;
-    float cubic_a;         /* cubic coefficient; ONNX's default is -0.75 */
-    bool exclude_outside;  /* weights of positions outside x become 0 and the rest is scaled to sum 1 */
-    size_t rank;           /* how many of the following are given; must be the rank of x */
+    float cubic_a;        /* cubic coefficient; ONNX's default is -0.75 */
+    bool exclude_outside; /* weights of positions outside x become 0 and the rest is scaled to sum 1 */
+    size_t rank;          /* how many of the following are given; must be the rank of x */
     float scales[CVY_MAX_RANK];
     size_t sizes[CVY_MAX_RANK];
 };
@@ -155,7 +162,10 @@ struct cvy_op {
             int64_t axis;
             bool flatten; /* opset < 13: all dimensions from axis on are one */
         } softmax;
-        int64_t axis; /* concat, flatten; negative counts from the end */
+        struct {
+            size_t groups; /* channel k of x becomes (k % m) * groups + k / m, m = channels / groups */
+        } channel_shuffle;
+        int64_t axis; /* concat, flatten, quantize, dequantize; negative counts from the end */
     };
 };
 

@@ -111,8 +111,9 @@ static struct cvy_operand operand_of(const struct builder *b, const struct cvy_v
 {
     if (value == NULL)
         return (struct cvy_operand){0};
-    return (struct cvy_operand){true, b->values[value->index].shape,
-                                value->kind == CVY_VALUE_CONSTANT ? &value->tensor : NULL};
+    return (struct cvy_operand){.present = true,
+                                .shape = b->values[value->index].shape,
+                                .constant = value->kind == CVY_VALUE_CONSTANT ? &value->tensor : NULL};
 }
 
 static enum cvy_status add_step(struct builder *b, const struct cvy_node *node, struct cvy_operator *operator)

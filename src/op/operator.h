@@ -14,6 +14,7 @@
 struct cvy_operand {
     bool present;
     struct cvy_shape shape;
+    enum cvy_dtype dtype;
     const struct cvy_tensor *constant; /* its value, where that is fixed; else NULL */
 };
 
@@ -30,6 +31,7 @@ struct cvy_operator {
     struct cvy_device *device;
     struct cvy_op op;
     struct cvy_shape out;
+    enum cvy_dtype dtype;  /* of the output */
     size_t workspace;      /* bytes of scratch memory that enqueue wants */
     double flops;          /* 0 where the measure makes no sense */
     const char *algorithm; /* "" where there is only one */
@@ -46,6 +48,10 @@ struct cvy_operator_class {
      * node. */
     enum cvy_status (*infer)(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                              struct cvy_shape *out);
+    /* Element type of the output, and a check of those of the inputs. NULL: everything is float32; an alias
+     * takes any type. Called before infer. */
+    enum cvy_status (*infer_dtype)(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
+                                   enum cvy_dtype *dtype);
     /* Bytes of the operator's own struct (0: plain struct cvy_operator). */
     size_t size;
     /* Fills its own part of a struct whose cvy_operator members are set; builds kernels, chooses algorithms,
@@ -60,6 +66,10 @@ struct cvy_operator_class {
 
 /* NULL for a value that is no operator. */
 const struct cvy_operator_class *cvy_operator_class_of(enum cvy_op_type type);
+
+/* Both inferences of a node's output, with the checks that all operators share. */
+enum cvy_status cvy_operator_infer(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
+                                   struct cvy_shape *out, enum cvy_dtype *dtype);
 
 /* infer, then allocate and init. */
 enum cvy_status cvy_operator_create(struct cvy_operator **self, struct cvy_device *device,

@@ -63,21 +63,38 @@ static enum cvy_status check_indexable(const struct cvy_op *op, const char *what
     return status;
 }
 
-/* infer between checks of the shapes that it reads and makes. */
-static enum cvy_status infer_checked(const struct cvy_operator_class *class, const struct cvy_op *op,
-                                     const struct cvy_operand *in, size_t n_in, struct cvy_shape *out)
+/* Float32 everywhere, or what the operator says itself. */
+static enum cvy_status infer_dtype(const struct cvy_operator_class *class, const struct cvy_op *op,
+                                   const struct cvy_operand *in, size_t n_in, enum cvy_dtype *dtype)
 {
+    if (class->infer_dtype != NULL)
+        return class->infer_dtype(op, in, n_in, dtype);
+    *dtype = class->is_alias && n_in > 0 ? in[0].dtype : CVY_FLOAT32;
+    for (size_t i = 0; !class->is_alias && i < n_in; i++) {
+        if (in[i].present && in[i].dtype != CVY_FLOAT32)
+            return cvy_fail(CVY_ERROR_UNSUPPORTED,
+                            "%s: input %zu is %s; it computes in float32, so convert it", cvy_op_name(op), i,
+                            cvy_dtype_name(in[i].dtype));
+    }
+    return CVY_OK;
+}
+
+enum cvy_status cvy_operator_infer(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
+                                   struct cvy_shape *out, enum cvy_dtype *dtype)
+{
+    const struct cvy_operator_class *class = cvy_operator_class_of(op->type);
+    if (class == NULL)
+        return cvy_fail(CVY_ERROR_INVALID, "operator: %d is none", (int)op->type);
     /* an alias indexes nothing; a convolution's algorithms say themselves what they can index */
-    if (class->is_alias || class == &cvy_op_conv_class)
-        return class->infer(op, in, n_in, out);
-    enum cvy_status status = CVY_OK;
-    for (size_t i = 0; status == CVY_OK && i < n_in; i++) {
+    bool unchecked = class->is_alias || class == &cvy_op_conv_class;
+    enum cvy_status status = infer_dtype(class, op, in, n_in, dtype);
+    for (size_t i = 0; !unchecked && status == CVY_OK && i < n_in; i++) {
         if (in[i].present)
             status = check_indexable(op, "input", &in[i].shape);
     }
     if (status == CVY_OK)
         status = class->infer(op, in, n_in, out);
-    return status == CVY_OK ? check_indexable(op, "output", out) : status;
+    return status == CVY_OK && !unchecked ? check_indexable(op, "output", out) : status;
 }
 
 enum cvy_status cvy_operator_create(struct cvy_operator **self, struct cvy_device *device,
@@ -95,7 +112,7 @@ enum cvy_status cvy_operator_create(struct cvy_operator **self, struct cvy_devic
     made->device = device;
     made->op = *op;
     made->algorithm = "";
-    enum cvy_status status = infer_checked(class, op, in, n_in, &made->out);
+    enum cvy_status status = cvy_operator_infer(op, in, n_in, &made->out, &made->dtype);
     if (status == CVY_OK && class->init != NULL)
         status = class->init(made, in, n_in, params);
     if (status != CVY_OK) {

@@ -373,8 +373,10 @@ END_TEST
 static enum cvy_status infer(const struct cvy_op *op, const struct cvy_shape *a, const struct cvy_shape *b,
                              struct cvy_shape *out)
 {
-    struct cvy_operand operands[2] = {{true, *a, NULL}, {b != NULL, b ? *b : (struct cvy_shape){0}, NULL}};
+    struct cvy_operand operands[2] = {{.present = true, .shape = *a}, {.present = b != NULL}};
     const struct cvy_operator_class *class = cvy_operator_class_of(op->type);
+    if (b != NULL)
+        operands[1].shape = *b;
     test_log_clear();
     return class->infer(op, operands, b ? 2 : 1, out);
 }
@@ -422,7 +424,7 @@ END_TEST
 
 static enum cvy_status create(const struct cvy_op *op, struct cvy_shape x)
 {
-    struct cvy_operand operand = {true, x, NULL};
+    struct cvy_operand operand = {.present = true, .shape = x};
     struct cvy_operator_params params = {NULL, (size_t)64 << 20};
     struct cvy_operator *operator= NULL;
     test_log_clear();
