@@ -45,13 +45,14 @@ int reached_from(int at, int tap, int in, int stride, int dilation, int pad)
 }
 
 // Transposed: each output element gathers the columns that reach it. Columns hold input pixels first,
-// first + 1, ... and channels of y, the first at y_offset, the next `apart` channels further on. The first strip
-// begins with the bias, others add.
+// first + 1, ... and channels of y, the first at y_offset, the next `apart` channels further on. The first
+// strip begins with the bias, others add.
 __kernel void col2im(__global const float *restrict columns,
 #if HAS_BIAS
                      __global const float *restrict bias, int bias_offset,
 #endif
-                     __global float *restrict y, int count, int y_offset, int apart, int first, int pixels, int add,
+                     __global float *restrict y, int count, int y_offset, int apart,
+                     int first, int pixels, int add,
                      int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
                      int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
                      int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)

@@ -1,5 +1,6 @@
 // conv_ref.cl - the definition, one work-item for each element of y. Any problem.
-// TRANSPOSED, FLIP, HAS_BIAS: 0 or 1; PAD_MODE. Everything else is an argument: one program serves every shape.
+// TRANSPOSED, FLIP, HAS_BIAS: 0 or 1; PAD_MODE. Everything else is an argument: one program serves every
+// shape.
 #include "prelude.cl"
 #include "border.cl"
 #include "shuffle.cl"
@@ -27,7 +28,8 @@ __kernel void conv_ref(__global const float *restrict x, __global const float *r
 #if HAS_BIAS
                        __global const float *restrict bias,
 #endif
-                       __global float *restrict y, int count, int groups, int c_group, int k_group, int shuffle,
+                       __global float *restrict y, int count,
+                       int groups, int c_group, int k_group, int shuffle,
                        int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
                        int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
                        int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)
