@@ -170,11 +170,11 @@ static enum cvy_status download(struct cvy_buffer *buffer, struct cvy_tensor *te
 static enum cvy_status check_input(const struct cvy_port *port, const struct cvy_tensor *tensor)
 {
     char given[128], wanted[128];
-    if (tensor->dtype == CVY_FLOAT32 && cvy_shape_equal(&tensor->shape, &port->shape))
+    if (tensor->dtype == port->dtype && cvy_shape_equal(&tensor->shape, &port->shape))
         return CVY_OK;
-    return cvy_fail(CVY_ERROR_INVALID,
-                    "plan: input '%s' is %s of shape %s, but the plan was made for float32 %s", port->name,
-                    cvy_dtype_name(tensor->dtype), cvy_shape_format(&tensor->shape, given, sizeof(given)),
+    return cvy_fail(CVY_ERROR_INVALID, "plan: input '%s' is %s of shape %s, but the plan was made for %s %s",
+                    port->name, cvy_dtype_name(tensor->dtype),
+                    cvy_shape_format(&tensor->shape, given, sizeof(given)), cvy_dtype_name(port->dtype),
                     cvy_shape_format(&port->shape, wanted, sizeof(wanted)));
 }
 
@@ -207,7 +207,7 @@ static enum cvy_status run_bound(struct cvy_plan *plan, const struct cvy_binding
         status = cvy_event_wait(event);
     cvy_event_destroy(&event);
     for (size_t i = 0; status == CVY_OK && i < plan->n_outputs; i++) {
-        status = cvy_tensor_init(&outputs[i], CVY_FLOAT32, &plan->outputs[i].shape);
+        status = cvy_tensor_init(&outputs[i], plan->outputs[i].dtype, &plan->outputs[i].shape);
         if (status == CVY_OK)
             status = download(bindings[plan->n_inputs + i].buffer, &outputs[i]);
     }
@@ -263,6 +263,16 @@ enum cvy_status cvy_plan_input_shape(const struct cvy_plan *plan, size_t index, 
 enum cvy_status cvy_plan_output_shape(const struct cvy_plan *plan, size_t index, struct cvy_shape *shape)
 {
     return port_shape(plan->outputs, plan->n_outputs, index, shape);
+}
+
+enum cvy_dtype cvy_plan_input_dtype(const struct cvy_plan *plan, size_t index)
+{
+    return index < plan->n_inputs ? plan->inputs[index].dtype : CVY_FLOAT32;
+}
+
+enum cvy_dtype cvy_plan_output_dtype(const struct cvy_plan *plan, size_t index)
+{
+    return index < plan->n_outputs ? plan->outputs[index].dtype : CVY_FLOAT32;
 }
 
 size_t cvy_plan_layer_count(const struct cvy_plan *plan)

@@ -99,12 +99,20 @@ static enum cvy_status add_value(struct cvy_graph *g, struct cvy_value **result,
 enum cvy_status cvy_graph_add_input(struct cvy_graph *graph, struct cvy_value **value, const char *name,
                                     const struct cvy_shape *shape)
 {
+    return cvy_graph_add_typed_input(graph, value, name, CVY_FLOAT32, shape);
+}
+
+enum cvy_status cvy_graph_add_typed_input(struct cvy_graph *graph, struct cvy_value **value, const char *name,
+                                          enum cvy_dtype dtype, const struct cvy_shape *shape)
+{
     if (name == NULL || *name == '\0')
         return cvy_fail(CVY_ERROR_INVALID, "graph: an input needs a name");
     for (size_t i = 0; i < graph->n_inputs; i++) {
         if (strcmp(graph->inputs[i]->name, name) == 0)
             return cvy_fail(CVY_ERROR_INVALID, "graph: two inputs have the name '%s'; rename one", name);
     }
+    if (cvy_dtype_size(dtype) == 0)
+        return cvy_fail(CVY_ERROR_INVALID, "graph: input '%s': %d is no element type", name, (int)dtype);
     if (shape != NULL && shape->rank > CVY_MAX_RANK)
         return cvy_fail(CVY_ERROR_INVALID, "graph: input '%s' has rank %zu, at most %d is supported", name,
                         shape->rank, CVY_MAX_RANK);
@@ -113,6 +121,7 @@ enum cvy_status cvy_graph_add_input(struct cvy_graph *graph, struct cvy_value **
     if (status != CVY_OK)
         return status;
     made->rank_is_open = shape == NULL;
+    made->dtype = dtype;
     if (shape != NULL)
         made->shape = *shape;
     if (!append(&graph->inputs, &graph->n_inputs, made))
@@ -246,4 +255,9 @@ bool cvy_graph_input_shape(const struct cvy_graph *graph, size_t index, struct c
         return false;
     *shape = graph->inputs[index]->shape;
     return true;
+}
+
+enum cvy_dtype cvy_graph_input_dtype(const struct cvy_graph *graph, size_t index)
+{
+    return index < graph->n_inputs ? graph->inputs[index]->dtype : CVY_FLOAT32;
 }

@@ -17,6 +17,7 @@ struct cvy_value {
     char *name;               /* NULL: none */
     struct cvy_shape shape;   /* input: as declared, 0 = open */
     bool rank_is_open;        /* input */
+    enum cvy_dtype dtype;     /* input */
     struct cvy_tensor tensor; /* constant */
 };
 

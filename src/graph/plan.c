@@ -6,38 +6,21 @@
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "graph/fuse.h"
 #include "graph/memory.h"
 
-/* What is known of each value of the graph while a plan is made. */
-struct value_state {
-    bool needed;
-    struct cvy_shape shape;
-    size_t slot;
-};
-
-/* A plan in the making. Slots begin as one for each value; aliases point to another's. */
+/* A plan in the making. Slots begin as one for each value; aliases share another's. */
 struct builder {
     const struct cvy_graph *graph;
     const struct cvy_plan_params *params;
     struct cvy_plan *plan;
-    struct value_state *values;
+    struct cvy_value_info *values;
+    struct cvy_work_list *works;
+    size_t *slot_of;               /* of each value */
     struct cvy_memory_item *items; /* of each slot: bytes and steps */
 };
 
 #define END_OF_PLAN (SIZE_MAX - 1)
-
-static enum cvy_status value_bytes(const struct cvy_shape *shape, const char *what, size_t *bytes)
-{
-    size_t elements;
-    enum cvy_status status = cvy_shape_elements(shape, &elements);
-    if (status != CVY_OK)
-        return status;
-    if (elements == 0)
-        return cvy_fail(CVY_ERROR_INVALID, "%s has no elements; every dimension must be at least 1", what);
-    if (!cvy_mul(elements, sizeof(float), bytes))
-        return cvy_fail(CVY_ERROR_INVALID, "%s has more bytes than this machine can address", what);
-    return CVY_OK;
-}
 
 static char *copy_string(const char *string)
 {
@@ -46,134 +29,90 @@ static char *copy_string(const char *string)
     return copy ? memcpy(copy, string, bytes) : NULL;
 }
 
-/* The shape given for an input against the one declared. */
-static enum cvy_status resolve_input(struct builder *b, size_t index)
+static enum cvy_status init_port(struct builder *b, struct cvy_port *port, const char *name, size_t value)
 {
-    const struct cvy_value *input = b->graph->inputs[index];
-    struct cvy_shape shape = input->shape;
-    char declared[128] = "any shape", given[128], what[192];
-    if (!input->rank_is_open)
-        cvy_shape_format(&input->shape, declared, sizeof(declared));
-    bool is_given = index < b->params->n_input_shapes;
-    if (is_given)
-        shape = b->params->input_shapes[index];
-    else if (input->rank_is_open)
-        return cvy_fail(CVY_ERROR_INVALID, "plan: input '%s' takes any shape; give one", input->name);
-    if (shape.rank > CVY_MAX_RANK)
-        return cvy_fail(CVY_ERROR_INVALID,
-                        "plan: the shape for input '%s' has rank %zu, at most %d is supported", input->name,
-                        shape.rank, CVY_MAX_RANK);
-    cvy_shape_format(&shape, given, sizeof(given));
-    bool fits = input->rank_is_open || shape.rank == input->shape.rank;
-    for (size_t i = 0; fits && !input->rank_is_open && i < shape.rank; i++)
-        fits = input->shape.dims[i] == 0 || shape.dims[i] == input->shape.dims[i];
-    if (!fits)
-        return cvy_fail(
-            CVY_ERROR_INVALID,
-            "plan: input '%s' has shape %s, but the graph declares %s (0 = any size), rank %zu against "
-            "%zu",
-            input->name, given, declared, shape.rank, input->shape.rank);
-    for (size_t i = 0; !is_given && i < shape.rank; i++) {
-        if (shape.dims[i] == 0)
-            return cvy_fail(CVY_ERROR_INVALID,
-                            "plan: input '%s' is declared %s (0 = any size); give its shape", input->name,
-                            declared);
+    port->shape = b->values[value].shape;
+    port->dtype = b->values[value].dtype;
+    port->bytes = b->values[value].bytes;
+    port->slot = b->slot_of[value];
+    port->name = copy_string(name);
+    return port->name ? CVY_OK : cvy_fail_memory("plan", strlen(name));
+}
+
+static enum cvy_status resolve_inputs(struct builder *b)
+{
+    enum cvy_status status = CVY_OK;
+    for (size_t i = 0; status == CVY_OK && i < b->graph->n_inputs; i++) {
+        const struct cvy_value *input = b->graph->inputs[i];
+        status = init_port(b, &b->plan->inputs[i], input->name, input->index);
+        b->plan->slots[input->index] =
+            (struct cvy_slot){CVY_PLACE_INPUT, i, NULL, b->values[input->index].bytes};
     }
-    snprintf(what, sizeof(what), "plan: input '%s' of shape %s", input->name, given);
-    struct cvy_port *port = &b->plan->inputs[index];
-    enum cvy_status status = value_bytes(&shape, what, &port->bytes);
-    if (status != CVY_OK)
-        return status;
-    port->shape = shape;
-    port->name = copy_string(input->name);
-    port->slot = input->index;
-    b->values[input->index].shape = shape;
-    b->plan->slots[input->index] = (struct cvy_slot){CVY_PLACE_INPUT, index, NULL, port->bytes};
-    return port->name ? CVY_OK : cvy_fail_memory("plan", strlen(input->name));
+    return status;
 }
 
-/* Backwards from the outputs: what nothing needs is not run. */
-static void mark_needed(struct builder *b)
-{
-    const struct cvy_graph *g = b->graph;
-    for (size_t i = 0; i < g->n_outputs; i++)
-        b->values[g->outputs[i]->value->index].needed = true;
-    for (size_t i = g->n_nodes; i-- > 0;) {
-        const struct cvy_node *node = g->nodes[i];
-        for (size_t j = 0; b->values[node->output->index].needed && j < node->n_inputs; j++) {
-            if (node->inputs[j] != NULL)
-                b->values[node->inputs[j]->index].needed = true;
-        }
-    }
-}
-
-static struct cvy_operand operand_of(const struct builder *b, const struct cvy_value *value)
-{
-    if (value == NULL)
-        return (struct cvy_operand){0};
-    return (struct cvy_operand){.present = true,
-                                .shape = b->values[value->index].shape,
-                                .constant = value->kind == CVY_VALUE_CONSTANT ? &value->tensor : NULL};
-}
-
-static enum cvy_status add_step(struct builder *b, const struct cvy_node *node, struct cvy_operator *operator)
+static enum cvy_status add_step(struct builder *b, const struct cvy_work *work, struct cvy_operator *operator)
 {
     struct cvy_step *step = &b->plan->steps[b->plan->n_steps++];
     step->operator= operator;
     step->seconds = -1;
-    step->output = node->output->index;
-    step->n_inputs = node->n_inputs;
-    step->name = copy_string(node->name);
-    step->inputs = calloc(node->n_inputs ? node->n_inputs : 1, sizeof(*step->inputs));
+    step->output = work->output;
+    step->n_inputs = work->n_inputs;
+    step->name = copy_string(work->name);
+    step->inputs = calloc(work->n_inputs ? work->n_inputs : 1, sizeof(*step->inputs));
     if (step->name == NULL || step->inputs == NULL)
-        return cvy_fail_memory("plan step", node->n_inputs * sizeof(*step->inputs));
-    for (size_t i = 0; i < node->n_inputs; i++)
-        step->inputs[i] = node->inputs[i] ? b->values[node->inputs[i]->index].slot : SIZE_MAX;
+        return cvy_fail_memory("plan step", work->n_inputs * sizeof(*step->inputs));
+    for (size_t i = 0; i < work->n_inputs; i++)
+        step->inputs[i] = work->inputs[i] != SIZE_MAX ? b->slot_of[work->inputs[i]] : SIZE_MAX;
     return CVY_OK;
 }
 
-static enum cvy_status compile_node(struct builder *b, const struct cvy_node *node)
+static enum cvy_status create_operator(const struct builder *b, const struct cvy_work *work,
+                                       struct cvy_operator **operator)
 {
-    const struct cvy_operator_class *class = cvy_operator_class_of(node->op.type);
-    struct cvy_operand *operands = calloc(node->n_inputs ? node->n_inputs : 1, sizeof(*operands));
+    struct cvy_operand *operands = calloc(work->n_inputs ? work->n_inputs : 1, sizeof(*operands));
     if (operands == NULL)
-        return cvy_fail_memory("plan", node->n_inputs * sizeof(*operands));
-    for (size_t i = 0; i < node->n_inputs; i++)
-        operands[i] = operand_of(b, node->inputs[i]);
-    struct value_state *out = &b->values[node->output->index];
-    struct cvy_slot *slot = &b->plan->slots[node->output->index];
-    enum cvy_status status = class->infer(&node->op, operands, node->n_inputs, &out->shape);
-    if (status == CVY_OK)
-        status = value_bytes(&out->shape, "the output", &slot->bytes);
-    if (status == CVY_OK && class->is_alias) {
-        out->slot = b->values[node->inputs[0]->index].slot;
-    } else if (status == CVY_OK) {
-        struct cvy_operator_params params = {
-            .algo = b->params->algo,
-            .max_workspace = b->params->max_workspace ? b->params->max_workspace : (size_t)256 << 20};
-        struct cvy_operator *operator= NULL;
-        status =
-            cvy_operator_create(&operator, b->plan->device, &node->op, operands, node->n_inputs, &params);
-        if (status == CVY_OK) {
-            slot->place = CVY_PLACE_ARENA;
-            status = add_step(b, node, operator);
-        }
+        return cvy_fail_memory("plan", work->n_inputs * sizeof(*operands));
+    for (size_t i = 0; i < work->n_inputs; i++) {
+        const size_t value = work->inputs[i];
+        operands[i] = cvy_operand_of(value != SIZE_MAX ? b->graph->values[value] : NULL, b->values);
     }
+    struct cvy_operator_params params = {.algo = b->params->algo,
+                                         .max_workspace = b->params->max_workspace ? b->params->max_workspace
+                                                                                   : (size_t)256 << 20};
+    enum cvy_status status =
+        cvy_operator_create(operator, b->plan->device, &work->op, operands, work->n_inputs, &params);
     free(operands);
     return status;
 }
 
-static enum cvy_status compile_nodes(struct builder *b)
+static enum cvy_status compile_work(struct builder *b, const struct cvy_work *work)
+{
+    struct cvy_slot *slot = &b->plan->slots[work->output];
+    slot->bytes = b->values[work->output].bytes;
+    if (cvy_operator_class_of(work->op.type)->is_alias) {
+        b->slot_of[work->output] = b->slot_of[work->inputs[0]];
+        return CVY_OK;
+    }
+    struct cvy_operator *operator= NULL;
+    enum cvy_status status = create_operator(b, work, &operator);
+    if (status != CVY_OK)
+        return status;
+    slot->place = CVY_PLACE_ARENA;
+    return add_step(b, work, operator);
+}
+
+static enum cvy_status compile_works(struct builder *b)
 {
     enum cvy_status status = CVY_OK;
-    for (size_t i = 0; status == CVY_OK && i < b->graph->n_nodes; i++) {
-        const struct cvy_node *node = b->graph->nodes[i];
-        if (!b->values[node->output->index].needed)
+    for (size_t i = 0; status == CVY_OK && i < b->works->count; i++) {
+        const struct cvy_work *work = &b->works->items[i];
+        if (work->gone)
             continue;
         char context[256];
-        snprintf(context, sizeof(context), "node '%s' (%s)", node->name, cvy_op_name(&node->op));
-        const char *before = cvy_log_set_context(context);
-        status = compile_node(b, node);
+        const char *before =
+            cvy_log_set_context(cvy_node_context(work->name, &work->op, context, sizeof(context)));
+        status = compile_work(b, work);
         cvy_log_set_context(before);
     }
     return status;
@@ -243,21 +182,12 @@ static void bind_outputs(struct builder *b)
 
 static enum cvy_status resolve_outputs(struct builder *b)
 {
-    for (size_t i = 0; i < b->graph->n_outputs; i++) {
+    enum cvy_status status = CVY_OK;
+    for (size_t i = 0; status == CVY_OK && i < b->graph->n_outputs; i++) {
         const struct cvy_output *output = b->graph->outputs[i];
-        struct cvy_port *port = &b->plan->outputs[i];
-        char what[160];
-        snprintf(what, sizeof(what), "plan: output '%s'", output->name);
-        port->shape = b->values[output->value->index].shape;
-        port->slot = b->values[output->value->index].slot;
-        port->name = copy_string(output->name);
-        if (port->name == NULL)
-            return cvy_fail_memory("plan", strlen(output->name));
-        enum cvy_status status = value_bytes(&port->shape, what, &port->bytes);
-        if (status != CVY_OK)
-            return status;
+        status = init_port(b, &b->plan->outputs[i], output->name, output->value->index);
     }
-    return CVY_OK;
+    return status;
 }
 
 static bool slot_is_read(const struct cvy_plan *plan, size_t slot)
@@ -278,15 +208,11 @@ static bool slot_is_read(const struct cvy_plan *plan, size_t slot)
 static enum cvy_status upload_constant(struct cvy_plan *plan, const struct cvy_value *value)
 {
     struct cvy_slot *slot = &plan->slots[value->index];
-    const char *name = value->name ? value->name : "(unnamed)";
-    if (value->tensor.dtype != CVY_FLOAT32)
-        return cvy_fail(CVY_ERROR_UNSUPPORTED,
-                        "plan: constant '%s' is %s where a kernel reads it; only float32 is "
-                        "supported there",
-                        name, cvy_dtype_name(value->tensor.dtype));
-    enum cvy_status status = value_bytes(&value->shape, "plan: a constant", &slot->bytes);
-    if (status == CVY_OK)
-        status = cvy_buffer_create(&slot->buffer, plan->device, slot->bytes);
+    if (value->tensor.elements == 0)
+        return cvy_fail(CVY_ERROR_INVALID, "plan: constant '%s' has no elements",
+                        value->name ? value->name : "(unnamed)");
+    slot->bytes = value->tensor.bytes;
+    enum cvy_status status = cvy_buffer_create(&slot->buffer, plan->device, slot->bytes);
     if (status == CVY_OK)
         status = cvy_buffer_write(slot->buffer, 0, slot->bytes, value->tensor.data);
     if (status != CVY_OK)
@@ -366,26 +292,30 @@ static enum cvy_status allocate_tables(struct builder *b)
     plan->outputs = calloc(g->n_outputs + 1, sizeof(*plan->outputs));
     plan->marks = calloc(g->n_nodes + 1, sizeof(*plan->marks));
     b->values = calloc(g->n_values + 1, sizeof(*b->values));
+    b->slot_of = calloc(g->n_values + 1, sizeof(*b->slot_of));
     b->items = calloc(g->n_values + 1, sizeof(*b->items));
     if (!plan->slots || !plan->steps || !plan->inputs || !plan->outputs || !plan->marks || !b->values ||
-        !b->items)
+        !b->slot_of || !b->items)
         return cvy_fail_memory("plan", g->n_values * sizeof(*plan->slots));
-    for (size_t i = 0; i < g->n_values; i++) {
-        b->values[i].shape = g->values[i]->shape;
-        b->values[i].slot = i;
-    }
+    for (size_t i = 0; i < g->n_values; i++)
+        b->slot_of[i] = i;
     return CVY_OK;
 }
 
 static enum cvy_status build(struct builder *b)
 {
     enum cvy_status status = allocate_tables(b);
-    for (size_t i = 0; status == CVY_OK && i < b->graph->n_inputs; i++)
-        status = resolve_input(b, i);
+    if (status == CVY_OK)
+        status = cvy_graph_infer(b->graph, b->params->input_shapes, b->params->n_input_shapes, b->values);
+    if (status == CVY_OK)
+        status = cvy_work_list_create(&b->works, b->graph, b->values);
+    if (status == CVY_OK)
+        status = resolve_inputs(b);
+    if (status == CVY_OK)
+        status = compile_works(b);
+    if (status == CVY_OK)
+        status = resolve_outputs(b);
     if (status != CVY_OK)
-        return status;
-    mark_needed(b);
-    if ((status = compile_nodes(b)) != CVY_OK || (status = resolve_outputs(b)) != CVY_OK)
         return status;
     find_lifetimes(b);
     share_in_place(b);
@@ -404,12 +334,6 @@ enum cvy_status cvy_plan_create(struct cvy_plan **plan, const struct cvy_graph *
     if (n_devices != 1)
         return cvy_fail(CVY_ERROR_UNSUPPORTED, "plan: %zu devices given; this version runs on exactly one",
                         n_devices);
-    if (graph->n_outputs == 0)
-        return cvy_fail(CVY_ERROR_INVALID,
-                        "plan: the graph has no output; name one with cvy_graph_add_output()");
-    if (params->n_input_shapes > graph->n_inputs)
-        return cvy_fail(CVY_ERROR_INVALID, "plan: %zu input shapes given, but the graph has %zu inputs",
-                        params->n_input_shapes, graph->n_inputs);
     struct cvy_plan *made = calloc(1, sizeof(*made));
     if (made == NULL)
         return cvy_fail_memory("plan", sizeof(*made));
@@ -418,7 +342,9 @@ enum cvy_status cvy_plan_create(struct cvy_plan **plan, const struct cvy_graph *
     struct builder b = {.graph = graph, .params = params, .plan = made};
     enum cvy_status status = build(&b);
     free(b.values);
+    free(b.slot_of);
     free(b.items);
+    cvy_work_list_destroy(&b.works);
     if (status != CVY_OK) {
         cvy_plan_destroy(&made);
         return status;

@@ -34,6 +34,7 @@ struct cvy_step {
 struct cvy_port {
     char *name;
     struct cvy_shape shape;
+    enum cvy_dtype dtype;
     size_t bytes;
     size_t slot; /* output: where its value is; a copy is made unless that is the bound buffer itself */
 };

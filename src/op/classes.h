@@ -6,6 +6,7 @@
 
 extern const struct cvy_operator_class cvy_op_batch_norm_class;
 extern const struct cvy_operator_class cvy_op_binary_class;
+extern const struct cvy_operator_class cvy_op_channel_shuffle_class;
 extern const struct cvy_operator_class cvy_op_concat_class;
 extern const struct cvy_operator_class cvy_op_conv_class;
 extern const struct cvy_operator_class cvy_op_depth_to_space_class;

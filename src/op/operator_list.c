@@ -33,6 +33,7 @@ static const struct {
     [CVY_OP_PAD] = {"Pad", &cvy_op_pad_class},
     [CVY_OP_GEMM] = {"Gemm", &cvy_op_gemm_class},
     [CVY_OP_SOFTMAX] = {"Softmax", &cvy_op_softmax_class},
+    [CVY_OP_CHANNEL_SHUFFLE] = {"ChannelShuffle", &cvy_op_channel_shuffle_class},
 };
 
 const struct cvy_operator_class *cvy_operator_class_of(enum cvy_op_type type)

@@ -1,4 +1,4 @@
-/* Transpose and DepthToSpace: y is x read in another order of dimensions. */
+/* Transpose, DepthToSpace and ChannelShuffle: y is x read in another order of dimensions. */
 #include "base/arith.h"
 #include "base/log.h"
 #include "op/classes.h"
@@ -99,6 +99,41 @@ static enum cvy_status init_depth_to_space(struct cvy_operator *self, const stru
     return prepare(self, &table);
 }
 
+static enum cvy_status infer_channel_shuffle(const struct cvy_op *op, const struct cvy_operand *in,
+                                             size_t n_in, struct cvy_shape *out)
+{
+    (void)n_in;
+    const struct cvy_shape *x = &in[0].shape;
+    size_t groups = op->channel_shuffle.groups;
+    if (x->rank < 2)
+        return cvy_fail(CVY_ERROR_INVALID, "ChannelShuffle: x has rank %zu; N C is the least", x->rank);
+    if (groups == 0 || x->dims[1] % groups != 0)
+        return cvy_fail(CVY_ERROR_INVALID, "ChannelShuffle: %zu channels do not divide by %zu groups",
+                        x->dims[1], groups);
+    *out = *x;
+    return CVY_OK;
+}
+
+/* y[n, j, g, ...] is x[n, g, j, ...] */
+static enum cvy_status init_channel_shuffle(struct cvy_operator *self, const struct cvy_operand *in,
+                                            size_t n_in, const struct cvy_operator_params *params)
+{
+    (void)n_in;
+    (void)params;
+    const struct cvy_shape *x = &in[0].shape;
+    size_t groups = self->op.channel_shuffle.groups, each = x->dims[1] / groups;
+    size_t plane = cvy_span_elements(x, 2, x->rank);
+    const size_t sizes[4] = {x->dims[0], each, groups, plane};
+    const size_t strides[4] = {x->dims[1] * plane, plane, each * plane, 1};
+    struct cvy_table table = {0};
+    cvy_table_add(&table, 4);
+    for (size_t i = 0; i < 4; i++)
+        cvy_table_add(&table, sizes[i]);
+    for (size_t i = 0; i < 4; i++)
+        cvy_table_add(&table, strides[i]);
+    return prepare(self, &table);
+}
+
 static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *const *in, size_t n_in,
                                struct cvy_buffer *out, struct cvy_buffer *workspace)
 {
@@ -129,6 +164,16 @@ const struct cvy_operator_class cvy_op_depth_to_space_class = {
     .infer = infer_depth_to_space,
     .size = sizeof(struct transpose),
     .init = init_depth_to_space,
+    .enqueue = enqueue,
+    .finish = finish,
+};
+
+const struct cvy_operator_class cvy_op_channel_shuffle_class = {
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer_channel_shuffle,
+    .size = sizeof(struct transpose),
+    .init = init_channel_shuffle,
     .enqueue = enqueue,
     .finish = finish,
 };
