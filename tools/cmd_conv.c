@@ -19,7 +19,9 @@ static const char help[] =
     "  --stride LIST       default 1\n"
     "  --dilation LIST     default 1: none\n"
     "  --pad LIST[:LIST]   padding at the begin and at the end of the axes; one list: both (default 0)\n"
+    "  --pad-mode MODE     what padding holds: zeros, reflect, replicate, circular (default zeros)\n"
     "  --groups N          default 1\n"
+    "  --shuffle N         shuffle the channels of Y in N groups\n"
     "  --transposed        transposed convolution\n"
     "  --output-padding LIST  extra size at the end of Y, transposed only\n"
     "  --flip              read W backwards: true convolution\n"
@@ -37,7 +39,8 @@ struct conv_options {
     struct cvy_cli_common common;
     const char *x_path, *w_path, *bias_path, *y_path, *expect_path;
     struct axis_list stride, dilation, pad_begin, pad_end, output_padding;
-    size_t groups;
+    size_t groups, shuffle;
+    enum cvy_pad_mode pad_mode;
     bool transposed, flip;
 };
 
@@ -111,7 +114,9 @@ enum {
     OPT_STRIDE,
     OPT_DILATION,
     OPT_PAD,
+    OPT_PAD_MODE,
     OPT_GROUPS,
+    OPT_SHUFFLE,
     OPT_TRANSPOSED,
     OPT_OUTPUT_PADDING,
     OPT_FLIP,
@@ -124,7 +129,9 @@ static const struct option long_options[] = {
     {"stride", required_argument, NULL, OPT_STRIDE},
     {"dilation", required_argument, NULL, OPT_DILATION},
     {"pad", required_argument, NULL, OPT_PAD},
+    {"pad-mode", required_argument, NULL, OPT_PAD_MODE},
     {"groups", required_argument, NULL, OPT_GROUPS},
+    {"shuffle", required_argument, NULL, OPT_SHUFFLE},
     {"transposed", no_argument, NULL, OPT_TRANSPOSED},
     {"output-padding", required_argument, NULL, OPT_OUTPUT_PADDING},
     {"flip", no_argument, NULL, OPT_FLIP},
@@ -132,6 +139,25 @@ static const struct option long_options[] = {
     CVY_CLI_COMMON_OPTIONS,
     {0},
 };
+
+static int parse_pad_mode(enum cvy_pad_mode *mode, const char *text)
+{
+    for (int i = CVY_PAD_CONSTANT; i <= CVY_PAD_WRAP; i++) {
+        if (strcmp(text, cvy_pad_mode_name((enum cvy_pad_mode)i)) == 0) {
+            *mode = (enum cvy_pad_mode)i;
+            return CVY_CLI_OK;
+        }
+    }
+    return cvy_cli_usage("conv", "--pad-mode %s: not one of zeros, reflect, replicate, circular", text);
+}
+
+static int parse_count(size_t *count, const char *option, const char *text)
+{
+    if (!cvy_cli_parse_size(text, count)) {
+        return cvy_cli_usage("conv", "%s %s: not a whole number from 0", option, text);
+    }
+    return CVY_CLI_OK;
+}
 
 static int parse_option(struct conv_options *options, int option, const char *argument)
 {
@@ -148,11 +174,12 @@ static int parse_option(struct conv_options *options, int option, const char *ar
         return parse_list(&options->dilation, "--dilation", argument, NULL);
     case OPT_PAD:
         return parse_pad(options, argument);
+    case OPT_PAD_MODE:
+        return parse_pad_mode(&options->pad_mode, argument);
     case OPT_GROUPS:
-        if (!cvy_cli_parse_size(argument, &options->groups)) {
-            return cvy_cli_usage("conv", "--groups %s: not a whole number from 0", argument);
-        }
-        return CVY_CLI_OK;
+        return parse_count(&options->groups, "--groups", argument);
+    case OPT_SHUFFLE:
+        return parse_count(&options->shuffle, "--shuffle", argument);
     case OPT_TRANSPOSED:
         options->transposed = true;
         return CVY_CLI_OK;
@@ -220,6 +247,8 @@ static int describe(struct cvy_conv_problem *problem, const struct conv_job *job
     problem->n = x->dims[0];
     problem->c = x->dims[1];
     problem->groups = options->groups;
+    problem->shuffle = options->shuffle;
+    problem->pad_mode = options->pad_mode;
     problem->transposed = options->transposed;
     problem->flip = options->flip;
     problem->bias = options->bias_path != NULL;

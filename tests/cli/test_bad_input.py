@@ -62,6 +62,12 @@ class BadConv(support.CommandTest):
     self.refuse_conv(2, ['--tolerance'], 'x.npy', 'w.npy', '-o', 'y.npy', '--tolerance', 'nan')
     self.refuse_conv(2, ['--store-size'], 'x.npy', 'w.npy', '-o', 'y.npy', '--store-size', '0')
 
+  def test_padding_mode_and_shuffle_that_are_wrong(self):
+    self.refuse_conv(2, ['--pad-mode mirror', 'reflect'], 'x.npy', 'w.npy', '-o', 'y.npy', '--pad-mode', 'mirror')
+    self.refuse_conv(1, ['circular', 'transposed'], 'x.npy', 'w.npy', '-o', 'y.npy', '--transposed', '--pad-mode',
+                     'circular')
+    self.refuse_conv(1, ['shuffle', 'left over'], 'x.npy', 'w.npy', '-o', 'y.npy', '--shuffle', '97')
+
   def test_enormous_parameters(self):
     huge = '18446744073709551615'
     for option in ('--stride', '--dilation', '--pad', '--groups'):

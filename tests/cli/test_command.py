@@ -97,6 +97,21 @@ class Conv(support.CommandTest):
     self.succeed('conv', 'x.npy', 'w.npy', '-o', 'y.npy', '--flip')
     self.assertEqual(read_npy(self.path('y.npy')), ([1, 1, 2], [12.0, 120.0]))
 
+  def test_padding_modes(self):
+    self.write('x.npy', npy([1, 1, 3], [1.0, 10.0, 100.0]))
+    self.write('w.npy', npy([1, 1, 1], [1.0]))
+    for mode, want in (('zeros', [0, 0, 1, 10, 100, 0]), ('reflect', [100, 10, 1, 10, 100, 10]),
+                       ('replicate', [1, 1, 1, 10, 100, 100]), ('circular', [10, 100, 1, 10, 100, 1])):
+      for algo in ('ref', 'im2col'):
+        self.succeed('conv', 'x.npy', 'w.npy', '-o', 'y.npy', '--pad', '2:1', '--pad-mode', mode, '--algo', algo)
+        self.assertEqual(read_npy(self.path('y.npy')), ([1, 1, 6], [float(v) for v in want]), mode)
+
+  def test_shuffle_interleaves_the_groups(self):
+    self.write('x.npy', npy([1, 2, 1], [1.0, 10.0]))
+    self.write('w.npy', npy([6, 1, 1], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]))
+    self.succeed('conv', 'x.npy', 'w.npy', '-o', 'y.npy', '--groups', '2', '--shuffle', '2')
+    self.assertEqual(read_npy(self.path('y.npy')), ([1, 6, 1], [1.0, 40.0, 2.0, 50.0, 3.0, 60.0]))
+
   def test_expect_beyond_tolerance_exits_3(self):
     shape, want = self.check([1, 2, 5, 5], [3, 2, 3, 3], [])
     self.write('good.npy', npy(shape, want))
