@@ -4,7 +4,7 @@ import os
 import unittest
 
 import support
-from support import model, node, npy, png, product, read_npy, read_png8, tensor, value_info
+from support import field, model, node, npy, png, product, read_npy, read_png8, tensor, value_info
 
 
 class Main(support.CommandTest):
@@ -156,6 +156,37 @@ class Run(support.CommandTest):
     self.assertGreater(report['programs_loaded'], 0, 'the first run has filled the store')
     report = json.loads(self.succeed('run', 'm.onnx', '-i', 'x.npy', '--json', '--store', 'off'))
     self.assertEqual(report['programs_loaded'], 0)
+
+  def test_channel_shuffle_of_three_nodes_costs_no_pass(self):
+    x = self.random_npy('x.npy', [1, 4, 5, 5])
+    w = [self.random.uniform(-1, 1) for _ in range(6 * 2 * 9)]
+    nodes = [node('Conv', ['x', 'w'], ['c'], [field(1, 'group') + field(3, 2) + field(20, 2)]),
+             node('Relu', ['c'], ['r']), node('Reshape', ['r', 'split'], ['a']),
+             node('Transpose', ['a'], ['b'], [ints('perm', [0, 2, 1, 3, 4])]),
+             node('Reshape', ['b', 'merge'], ['y'])]
+    self.write('m.onnx', model(nodes, [value_info('x', [1, 4, 5, 5])], [value_info('y', [1, 6, 3, 3])],
+                               [tensor('w', [6, 2, 3, 3], w), support.tensor_int64('split', [5], [1, 2, 3, 3, 3]),
+                                support.tensor_int64('merge', [4], [1, 6, 3, 3])]))
+    shape, plain = support.conv_oracle(x, [1, 4, 5, 5], w, [6, 2, 3, 3], None, (1, 1), ((0, 0), (0, 0)), (1, 1), 2)
+    want = [max(plain[(c % 2 * 3 + c // 2) * 9 + i], 0.0) for c in range(6) for i in range(9)]
+    self.write('e.npy', npy(shape, want))
+    report = json.loads(self.succeed('run', 'm.onnx', '-i', 'x.npy', '--expect', 'e.npy', '--json'))
+    self.assertEqual([layer['op'] for layer in report['layers']], ['Conv', 'Relu'])
+
+  def test_reflected_pad_is_done_inside_the_convolution(self):
+    x = self.random_npy('x.npy', [1, 1, 4, 4])
+    w = [self.random.uniform(-1, 1) for _ in range(9)]
+    pad = node('Pad', ['x', 'pads'], ['p'], [field(1, 'mode') + field(4, 'reflect') + field(20, 3)])
+    self.write('m.onnx', model([pad, node('Conv', ['p', 'w'], ['y'])], [value_info('x', [1, 1, 4, 4])],
+                               [value_info('y', [1, 1, 4, 4])],
+                               [tensor('w', [1, 1, 3, 3], w),
+                                support.tensor_int64('pads', [8], [0, 0, 1, 1, 0, 0, 1, 1])]))
+    order = [1, 0, 1, 2, 3, 2]
+    padded = [x[4 * row + column] for row in order for column in order]
+    shape, want = support.conv_oracle(padded, [1, 1, 6, 6], w, [1, 1, 3, 3], None, (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
+    self.write('e.npy', npy(shape, want))
+    report = json.loads(self.succeed('run', 'm.onnx', '-i', 'x.npy', '--expect', 'e.npy', '--json'))
+    self.assertEqual([layer['op'] for layer in report['layers']], ['Conv'])
 
   def test_tensorproto_in_and_out(self):
     values = [self.random.uniform(0, 1) for _ in range(12)]
