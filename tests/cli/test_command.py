@@ -162,7 +162,7 @@ class Run(support.CommandTest):
     w = [self.random.uniform(-1, 1) for _ in range(6 * 2 * 9)]
     nodes = [node('Conv', ['x', 'w'], ['c'], [field(1, 'group') + field(3, 2) + field(20, 2)]),
              node('Relu', ['c'], ['r']), node('Reshape', ['r', 'split'], ['a']),
-             node('Transpose', ['a'], ['b'], [ints('perm', [0, 2, 1, 3, 4])]),
+             node('Transpose', ['a'], ['b'], [support.ints('perm', [0, 2, 1, 3, 4])]),
              node('Reshape', ['b', 'merge'], ['y'])]
     self.write('m.onnx', model(nodes, [value_info('x', [1, 4, 5, 5])], [value_info('y', [1, 6, 3, 3])],
                                [tensor('w', [6, 2, 3, 3], w), support.tensor_int64('split', [5], [1, 2, 3, 3, 3]),
@@ -171,7 +171,7 @@ class Run(support.CommandTest):
     want = [max(plain[(c % 2 * 3 + c // 2) * 9 + i], 0.0) for c in range(6) for i in range(9)]
     self.write('e.npy', npy(shape, want))
     report = json.loads(self.succeed('run', 'm.onnx', '-i', 'x.npy', '--expect', 'e.npy', '--json'))
-    self.assertEqual([layer['op'] for layer in report['layers']], ['Conv', 'Relu'])
+    self.assertEqual([layer['operator'] for layer in report['layers']], ['Conv', 'Relu'])
 
   def test_reflected_pad_is_done_inside_the_convolution(self):
     x = self.random_npy('x.npy', [1, 1, 4, 4])
@@ -186,7 +186,7 @@ class Run(support.CommandTest):
     shape, want = support.conv_oracle(padded, [1, 1, 6, 6], w, [1, 1, 3, 3], None, (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
     self.write('e.npy', npy(shape, want))
     report = json.loads(self.succeed('run', 'm.onnx', '-i', 'x.npy', '--expect', 'e.npy', '--json'))
-    self.assertEqual([layer['op'] for layer in report['layers']], ['Conv'])
+    self.assertEqual([layer['operator'] for layer in report['layers']], ['Conv'])
 
   def test_tensorproto_in_and_out(self):
     values = [self.random.uniform(0, 1) for _ in range(12)]
