@@ -133,6 +133,19 @@ struct cvy_build_stats {
 };
 CVY_API void cvy_device_get_build_stats(const struct cvy_device *device, struct cvy_build_stats *stats);
 
+/* Names of the kernel files ("conv_ref" is cl/conv_ref.cl); NULL past the last. */
+CVY_API const char *cvy_kernel_file_name(size_t index);
+/* What the device compiles for that file, includes expanded; NULL for an unknown name. device NULL: the
+ * built-in source. Valid until it is replaced. */
+CVY_API const char *cvy_device_get_kernel_source(const struct cvy_device *device, const char *name);
+/*
+ * Replaces the source of one kernel file for this device, for those who develop kernels: begin with what
+ * cvy_device_get_kernel_source() gives. text is copied; NULL brings the built-in source back. Launches from
+ * now on use it, so let no other thread use the device meanwhile.
+ */
+CVY_API enum cvy_status cvy_device_set_kernel_source(struct cvy_device *device, const char *name,
+                                                     const char *text);
+
 /* Memory on a device. */
 struct cvy_buffer;
 

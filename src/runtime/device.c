@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/arith.h"
 #include "base/log.h"
 #include "runtime/pool.h"
 #include "runtime/program.h"
+#include "runtime/quarantine.h"
+#include "runtime/source.h"
 #include "runtime/store.h"
 
 double cvy_now(void)
@@ -16,6 +19,22 @@ double cvy_now(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+struct cvy_hash cvy_device_identity(const struct cvy_device *device)
+{
+    const struct cvy_device_info *info = &device->info;
+    const char *pieces[] = {info->name,
+                            info->vendor,
+                            info->driver_version,
+                            info->opencl_version,
+                            info->opencl_c_version,
+                            info->platform,
+                            info->platform_version};
+    struct cvy_hash key = {0, 0};
+    for (size_t i = 0; i < CVY_COUNT(pieces); i++)
+        key = cvy_hash_string(key, pieces[i]);
+    return key;
 }
 
 static enum cvy_status device_alloc(struct cvy_device **device)
@@ -230,6 +249,8 @@ void cvy_device_destroy(struct cvy_device **device)
         cvy_programs_save(d, true);
     cvy_programs_destroy(&d->programs);
     cvy_pool_destroy(&d->pool);
+    cvy_quarantine_destroy(&d->quarantined);
+    cvy_sources_destroy(&d->sources);
     cvy_store_close(&d->store);
     if (d->queue != NULL)
         clReleaseCommandQueue(d->queue);
@@ -253,6 +274,7 @@ enum cvy_status cvy_device_set_store(struct cvy_device *device, const struct cvy
     pthread_mutex_lock(&device->lock);
     struct cvy_store *old = device->store;
     device->store = store;
+    cvy_quarantine_sync(device);
     pthread_mutex_unlock(&device->lock);
     cvy_store_close(&old);
     return CVY_OK;

@@ -5,9 +5,14 @@
 #include <convoy/device.h>
 #include <pthread.h>
 
-struct cvy_programs; /* program.c: compiled programs and kernels by source and macros */
-struct cvy_pool;     /* pool.c: allocations that small buffers share */
-struct cvy_store;    /* store.c: compiled programs on disk */
+#include "base/hash.h"
+
+struct cvy_launch_trace; /* launch.h */
+struct cvy_programs;     /* program.c: compiled programs and kernels by source and macros */
+struct cvy_pool;         /* pool.c: allocations that small buffers share */
+struct cvy_quarantined;  /* quarantine.c */
+struct cvy_source;       /* source.c: sources that replace built-in ones */
+struct cvy_store;        /* store.c: compiled programs on disk */
 
 struct cvy_device {
     cl_platform_id platform;
@@ -20,9 +25,13 @@ struct cvy_device {
     struct cvy_programs *programs;
     struct cvy_pool *pool;
     struct cvy_store *store; /* NULL: kernels are kept in memory only */
-    bool clblast_refused;    /* gemm.c: our own kernel does the work from now on */
-    uint64_t allocated;      /* bytes of buffers that have an allocation of their own */
-    double opened_at;        /* cvy_now() */
+    struct cvy_source *sources;
+    struct cvy_quarantined *quarantined;
+    struct cvy_launch_trace *trace; /* NULL, or who wants to know of launches */
+    bool on_trial;                  /* kernels are being tested: quarantined ones run too */
+    bool clblast_refused;           /* gemm.c: our own kernel does the work from now on */
+    uint64_t allocated;             /* bytes of buffers that have an allocation of their own */
+    double opened_at;               /* cvy_now() */
     struct cvy_build_stats stats;
 };
 
@@ -30,6 +39,8 @@ struct cvy_device {
 void cvy_device_query(cl_device_id id, struct cvy_device_info *info);
 /* OpenCL 1.2 or later: older drivers lack functions that convoy calls. */
 bool cvy_device_is_new_enough(const struct cvy_device_info *info);
+/* A hash of what names the device and its driver: what was learnt of one is kept under it. */
+struct cvy_hash cvy_device_identity(const struct cvy_device *device);
 /* The device that selector means; its info too. */
 enum cvy_status cvy_device_select(const char *selector, cl_platform_id *platform, cl_device_id *id,
                                   struct cvy_device_info *info);

@@ -7,6 +7,7 @@
 #include "runtime/buffer.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
+#include "runtime/quarantine.h"
 
 /* Last element plus one of a stored matrix of rows x columns; false when that overflows. */
 static bool extent(size_t offset, size_t rows, size_t columns, size_t ld, size_t *end)
@@ -66,7 +67,7 @@ static CLBlastStatusCode temporary_bytes(const struct cvy_device *device, const 
 size_t cvy_gemm_workspace(const struct cvy_device *device, const struct cvy_gemm *gemm)
 {
     size_t bytes;
-    if (gemm->m == 0 || gemm->n == 0 || gemm->k == 0 || device->clblast_refused ||
+    if (gemm->m == 0 || gemm->n == 0 || gemm->k == 0 || cvy_quarantine_avoids_clblast(device) ||
         temporary_bytes(device, gemm, 1, &bytes) != CLBlastSuccess || bytes == 0)
         return 0;
     /* the part used begins at a multiple of base_align, wherever the temporary memory does */
@@ -157,7 +158,7 @@ enum cvy_status cvy_gemm_enqueue(struct cvy_device *device, const struct cvy_gem
     enum cvy_status status = check(gemm);
     if (status != CVY_OK)
         return status;
-    if (gemm->k == 0 || device->clblast_refused)
+    if (gemm->k == 0 || cvy_quarantine_avoids_clblast(device))
         return enqueue_plain(device, gemm);
     struct cvy_buffer *part = NULL;
     size_t need;
@@ -173,6 +174,7 @@ enum cvy_status cvy_gemm_enqueue(struct cvy_device *device, const struct cvy_gem
     if (code == CLBlastSuccess) {
         pthread_mutex_lock(&device->lock);
         cvy_device_launched(device);
+        cvy_launch_note(device, CVY_CLBLAST_PROGRAM, CVY_CLBLAST_KERNEL, false);
         pthread_mutex_unlock(&device->lock);
         return CVY_OK;
     }

@@ -9,6 +9,7 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "runtime/program.h"
+#include "runtime/quarantine.h"
 
 static void problem(struct cvy_launch *launch, const char *format, ...) CVY_PRINTF(2, 3);
 
@@ -266,14 +267,41 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launc
     return CVY_OK;
 }
 
+void cvy_launch_set_trace(struct cvy_device *device, struct cvy_launch_trace *trace)
+{
+    pthread_mutex_lock(&device->lock);
+    device->trace = trace;
+    pthread_mutex_unlock(&device->lock);
+}
+
+void cvy_launch_note(struct cvy_device *device, const char *program, const char *kernel, bool has_failed)
+{
+    struct cvy_launch_trace *trace = device->trace;
+    if (trace == NULL)
+        return;
+    size_t i = 0;
+    while (i < trace->n &&
+           (strcmp(trace->seen[i].program, program) != 0 || strcmp(trace->seen[i].kernel, kernel) != 0))
+        i++;
+    if (i == CVY_LAUNCH_MAX_TRACE)
+        return;
+    if (i == trace->n)
+        trace->seen[trace->n++] = (struct cvy_launch_seen){.program = program, .kernel = kernel};
+    trace->seen[i].failed = trace->seen[i].failed || has_failed;
+}
+
 enum cvy_status cvy_launch_build(struct cvy_device *device, const struct cvy_launch *launch)
 {
     struct cvy_kernel *kernel = NULL;
     enum cvy_status status = check_description(launch);
+    if (status == CVY_OK)
+        status = cvy_quarantine_check(device, launch->program, launch->kernel);
     if (status != CVY_OK)
         return status;
     pthread_mutex_lock(&device->lock);
     status = cvy_programs_get(device, launch->program, launch->kernel, macros_of(launch), &kernel);
+    if (status != CVY_OK)
+        cvy_launch_note(device, launch->program, launch->kernel, true);
     pthread_mutex_unlock(&device->lock);
     return status;
 }
@@ -282,12 +310,15 @@ enum cvy_status cvy_launch_enqueue(struct cvy_device *device, const struct cvy_l
 {
     struct cvy_kernel *kernel = NULL;
     enum cvy_status status = check_description(launch);
+    if (status == CVY_OK)
+        status = cvy_quarantine_check(device, launch->program, launch->kernel);
     if (status != CVY_OK)
         return status;
     pthread_mutex_lock(&device->lock);
     status = cvy_programs_get(device, launch->program, launch->kernel, macros_of(launch), &kernel);
     if (status == CVY_OK)
         status = enqueue(device, launch, kernel);
+    cvy_launch_note(device, launch->program, launch->kernel, status != CVY_OK);
     pthread_mutex_unlock(&device->lock);
     return status;
 }

@@ -68,6 +68,23 @@ void cvy_launch_range(struct cvy_launch *launch, unsigned dims, const size_t *gl
 
 /* Compiles (or finds) the kernel without launching. CVY_ERROR_BUILD carries the head of the build log. */
 enum cvy_status cvy_launch_build(struct cvy_device *device, const struct cvy_launch *launch);
+/* Either refuses a quarantined kernel (quarantine.h). */
 enum cvy_status cvy_launch_enqueue(struct cvy_device *device, const struct cvy_launch *launch);
+
+#define CVY_LAUNCH_MAX_TRACE 16
+
+/* Which kernels were asked for; names are the callers' own. */
+struct cvy_launch_trace {
+    size_t n;
+    struct cvy_launch_seen {
+        const char *program, *kernel;
+        bool failed; /* it did not build or could not be launched */
+    } seen[CVY_LAUNCH_MAX_TRACE];
+};
+
+/* Begins to note in trace what is built and launched on the device; NULL ends that. */
+void cvy_launch_set_trace(struct cvy_device *device, struct cvy_launch_trace *trace);
+/* Notes a kernel, also one that is launched by others than this file. Call with device->lock held. */
+void cvy_launch_note(struct cvy_device *device, const char *program, const char *kernel, bool failed);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "runtime/binary.h"
+#include "runtime/source.h"
 #include "runtime/store.h"
 
 #define BUCKETS 256
@@ -16,6 +17,7 @@
 
 struct cvy_program {
     struct cvy_program *next;
+    struct cvy_hash file_key;  /* of name alone */
     struct cvy_hash name_key;  /* of name and macros: finds it in memory */
     struct cvy_hash store_key; /* of all that the binary depends on */
     cl_program cl;
@@ -76,34 +78,28 @@ void cvy_programs_destroy(struct cvy_programs **programs)
     *programs = NULL;
 }
 
-static const char *find_source(const char *name)
+void cvy_programs_drop(struct cvy_device *device, const char *name)
 {
-    for (const struct cvy_cl_source *source = cvy_cl_sources; source->name != NULL; source++) {
-        if (strcmp(source->name, name) == 0)
-            return source->text;
+    struct cvy_hash file = cvy_hash_string((struct cvy_hash){0, 0}, name);
+    for (size_t i = 0; i < BUCKETS; i++) {
+        struct cvy_program **at = &device->programs->buckets[i];
+        while (*at != NULL) {
+            struct cvy_program *program = *at;
+            if (!cvy_hash_equal(program->file_key, file)) {
+                at = &program->next;
+                continue;
+            }
+            *at = program->next;
+            device->programs->n_pending -= program->pending != NULL;
+            program_destroy(program);
+        }
     }
-    return NULL;
 }
 
 static struct cvy_hash store_key(const struct cvy_device *device, const char *source, const char *options)
 {
-    const struct cvy_device_info *info = &device->info;
-    const char *pieces[] = {
-        CVY_VERSION,
-        source,
-        options,
-        info->name,
-        info->vendor,
-        info->driver_version,
-        info->opencl_version,
-        info->opencl_c_version,
-        info->platform,
-        info->platform_version,
-    };
-    struct cvy_hash key = {0, 0};
-    for (size_t i = 0; i < CVY_COUNT(pieces); i++)
-        key = cvy_hash_string(key, pieces[i]);
-    return key;
+    struct cvy_hash key = cvy_hash_string(cvy_device_identity(device), CVY_VERSION);
+    return cvy_hash_string(cvy_hash_string(key, source), options);
 }
 
 /* "-cl-std" only where the device's compiler knows 1.2. */
@@ -142,7 +138,7 @@ static bool load(struct cvy_device *device, struct cvy_program *program, const c
 static enum cvy_status program_build(struct cvy_device *device, struct cvy_program *program, const char *name,
                                      const char *macros)
 {
-    const char *source = find_source(name);
+    const char *source = cvy_source_text(device, name);
     if (source == NULL)
         return cvy_fail(CVY_ERROR_NOT_FOUND, "program %s: not among the kernels of this library", name);
     struct cvy_text options = {0};
@@ -170,7 +166,8 @@ static enum cvy_status program_build(struct cvy_device *device, struct cvy_progr
 static enum cvy_status get_program(struct cvy_device *device, const char *name, const char *macros,
                                    struct cvy_program **result)
 {
-    struct cvy_hash key = cvy_hash_string(cvy_hash_string((struct cvy_hash){0, 0}, name), macros);
+    struct cvy_hash file = cvy_hash_string((struct cvy_hash){0, 0}, name),
+                    key = cvy_hash_string(file, macros);
     struct cvy_program **bucket = &device->programs->buckets[key.low % BUCKETS];
     for (struct cvy_program *program = *bucket; program != NULL; program = program->next) {
         if (cvy_hash_equal(program->name_key, key)) {
@@ -181,6 +178,7 @@ static enum cvy_status get_program(struct cvy_device *device, const char *name, 
     struct cvy_program *made = calloc(1, sizeof(*made));
     if (made == NULL)
         return cvy_fail_memory("a program", sizeof(*made));
+    made->file_key = file;
     made->name_key = key;
     enum cvy_status status = program_build(device, made, name, macros);
     if (status != CVY_OK) {

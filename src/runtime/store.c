@@ -349,3 +349,93 @@ void cvy_store_put(struct cvy_store *store, struct cvy_hash key, const void *pay
     if (store->db != NULL && !sqlite3_get_autocommit(store->db))
         sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 }
+
+/* Made when first needed: stores of earlier versions have none. */
+static const char quarantine_schema[] =
+    "CREATE TABLE IF NOT EXISTS quarantine(key BLOB PRIMARY KEY, device BLOB NOT NULL, program TEXT NOT NULL,"
+    " kernel TEXT NOT NULL, reason TEXT NOT NULL)";
+
+static int insert_quarantined(struct cvy_store *store, const struct cvy_store_quarantined *row)
+{
+    static const char sql[] = "INSERT OR REPLACE INTO quarantine(key, device, program, kernel, reason) "
+                              "VALUES(?1, ?2, ?3, ?4, ?5)";
+    const char *texts[] = {row->program, row->kernel, row->reason};
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_blob(statement, 1, &row->key, sizeof(row->key), SQLITE_STATIC);
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_blob(statement, 2, &row->device, sizeof(row->device), SQLITE_STATIC);
+    for (int i = 0; code == SQLITE_OK && i < 3; i++)
+        code = sqlite3_bind_text(statement, 3 + i, texts[i], -1, SQLITE_STATIC);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    sqlite3_finalize(statement);
+    return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+void cvy_store_quarantine(struct cvy_store *store, const struct cvy_store_quarantined *row)
+{
+    if (store == NULL || store->db == NULL)
+        return;
+    int code = SQLITE_READONLY;
+    if (!store->read_only)
+        code = sqlite3_exec(store->db, quarantine_schema, NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        code = insert_quarantined(store, row);
+    if (code == SQLITE_OK)
+        return;
+    cvy_log(CVY_LOG_WARNING, "store %s: cannot remember that %s of %s is wrong (%s); it is avoided only now",
+            store->path, row->kernel, row->program, sqlite3_errstr(code));
+    if (!store->read_only)
+        failed(store, code);
+}
+
+static bool has_quarantine(struct cvy_store *store)
+{
+    int64_t tables = 0;
+    return store != NULL && store->db != NULL &&
+           read_pragma(store->db, "SELECT count(*) FROM sqlite_master WHERE name='quarantine'", &tables) ==
+               SQLITE_OK &&
+           tables > 0;
+}
+
+void cvy_store_release(struct cvy_store *store, struct cvy_hash key)
+{
+    if (!has_quarantine(store))
+        return;
+    int code = run(store, "DELETE FROM quarantine WHERE key=?1", &key, NULL);
+    if (code != SQLITE_OK)
+        cvy_log(CVY_LOG_WARNING, "store %s: a quarantined kernel cannot be released there (%s)", store->path,
+                sqlite3_errstr(code));
+}
+
+void cvy_store_list_quarantined(struct cvy_store *store, struct cvy_hash device,
+                                void (*take)(void *user, const struct cvy_store_quarantined *row), void *user)
+{
+    static const char sql[] = "SELECT key, program, kernel, reason FROM quarantine WHERE device=?1";
+    sqlite3_stmt *statement = NULL;
+    if (!has_quarantine(store))
+        return;
+    int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_blob(statement, 1, &device, sizeof(device), SQLITE_STATIC);
+    while (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct cvy_store_quarantined row = {.device = device};
+        const char **texts[] = {&row.program, &row.kernel, &row.reason};
+        bool good = sqlite3_column_bytes(statement, 0) == (int)sizeof(row.key);
+        for (int i = 0; i < 3; i++) {
+            *texts[i] = (const char *)sqlite3_column_text(statement, 1 + i);
+            good = good && *texts[i] != NULL;
+        }
+        if (good) {
+            memcpy(&row.key, sqlite3_column_blob(statement, 0), sizeof(row.key));
+            take(user, &row);
+        }
+        code = SQLITE_OK;
+    }
+    sqlite3_finalize(statement);
+    if (code != SQLITE_DONE)
+        cvy_log(CVY_LOG_WARNING, "store %s: the kernels found wrong cannot be read (%s)", store->path,
+                sqlite3_errstr(code));
+}

@@ -1,5 +1,6 @@
 /*
- * store.h - compiled programs in one SQLite file: key -> binary, with checksum and time of last use.
+ * store.h - compiled programs in one SQLite file: key -> binary, with checksum and time of last use. And the
+ * kernels that were found wrong, which are never evicted.
  *
  * Never fails its caller: what cannot be read is a miss, what cannot be written is dropped, each with one
  * warning. A payload is given out only if its checksum over key and payload agrees.
@@ -18,5 +19,18 @@ void cvy_store_close(struct cvy_store **store);
 /* true and a malloc'ed payload, or false. Accepts a NULL store. */
 bool cvy_store_get(struct cvy_store *store, struct cvy_hash key, void **payload, size_t *bytes);
 void cvy_store_put(struct cvy_store *store, struct cvy_hash key, const void *payload, size_t bytes);
+
+/* A kernel found wrong. device: of the device and driver; key: of those and the kernel's source. */
+struct cvy_store_quarantined {
+    struct cvy_hash key, device;
+    const char *program, *kernel, *reason;
+};
+/* Accept a NULL store. */
+void cvy_store_quarantine(struct cvy_store *store, const struct cvy_store_quarantined *row);
+void cvy_store_release(struct cvy_store *store, struct cvy_hash key);
+/* Calls take for each kernel of the device; it must not call the store. */
+void cvy_store_list_quarantined(struct cvy_store *store, struct cvy_hash device,
+                                void (*take)(void *user, const struct cvy_store_quarantined *row),
+                                void *user);
 
 #endif
