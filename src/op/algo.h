@@ -21,6 +21,11 @@ struct cvy_algo_args {
 
 struct cvy_algo {
     const char *id; /* stable: users' disks remember it */
+    /* The files in cl/ that it launches kernels of, NULL behind the last. Where one was found wrong on a
+     * device the algorithm is not taken there. None given: it is refused only when it builds such a kernel.
+     */
+    const char *programs[4];
+    bool uses_gemm; /* runtime/gemm.h */
 
     /* Can it do the problem on the device? If not, `why` (size bytes) receives the reason in words. */
     bool (*applicable)(const struct cvy_conv_problem *p, const struct cvy_device *device, char *why,
@@ -53,6 +58,11 @@ struct cvy_algo {
 /* In the order they are considered; NULL past the last. */
 const struct cvy_algo *cvy_algo_at(size_t index);
 const struct cvy_algo *cvy_algo_by_name(const char *id);
+
+/* Whether a kernel that the algorithm needs was found wrong on the device; why receives which, and the way
+ * out. */
+bool cvy_algo_is_quarantined(const struct cvy_algo *algo, const struct cvy_device *device, char *why,
+                             size_t size);
 
 /* The algorithm for a problem: the one named, else the applicable one with the least estimate whose
  * workspace fits and whose kernels build. Logs the reasons of the others. */

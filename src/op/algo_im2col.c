@@ -401,6 +401,8 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
 
 const struct cvy_algo cvy_algo_im2col = {
     .id = "im2col",
+    .programs = {"conv_im2col"},
+    .uses_gemm = true,
     .applicable = applicable,
     .default_config = default_config,
     .configs = configs,

@@ -115,6 +115,7 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
 
 const struct cvy_algo cvy_algo_ref = {
     .id = "ref",
+    .programs = {"conv_ref"},
     .applicable = applicable,
     .default_config = default_config,
     .configs = configs,

@@ -128,7 +128,8 @@ bool cvy_conv_algo_applies(const struct cvy_device *device, const struct cvy_con
         snprintf(why, why_size, "the problem is not valid");
         return false;
     }
-    return found->applicable(problem, device, why, why_size);
+    return found->applicable(problem, device, why, why_size) &&
+           !cvy_algo_is_quarantined(found, device, why, why_size);
 }
 
 struct cvy_conv {

@@ -2,7 +2,10 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/arith.h"
 #include "op/algo.h"
+#include "runtime/gemm.h"
+#include "runtime/quarantine.h"
 
 #define MAX_CANDIDATES 32
 
@@ -11,6 +14,25 @@ struct candidate {
     struct cvy_algo_config config;
     double seconds;
 };
+
+bool cvy_algo_is_quarantined(const struct cvy_algo *algo, const struct cvy_device *device, char *why,
+                             size_t size)
+{
+    static const char way_out[] = "gave wrong results on this device and driver; 'convoy doctor' tests it "
+                                  "again, 'convoy doctor --forget' admits it untested";
+    char kernel[64];
+    for (size_t i = 0; i < CVY_COUNT(algo->programs) && algo->programs[i] != NULL; i++) {
+        if (cvy_quarantine_has(device, algo->programs[i], NULL, kernel, sizeof(kernel))) {
+            snprintf(why, size, "its kernel %s of %s.cl %s", kernel, algo->programs[i], way_out);
+            return true;
+        }
+    }
+    if (algo->uses_gemm && cvy_gemm_is_quarantined(device)) {
+        snprintf(why, size, "the matrix product that it needs %s", way_out);
+        return true;
+    }
+    return false;
+}
 
 static void refuse(bool asked, const struct cvy_algo *algo, const char *why)
 {
@@ -28,8 +50,9 @@ static bool consider(const struct cvy_algo *algo, const struct cvy_device *devic
                      const struct cvy_conv_problem *p, size_t max_workspace, bool asked,
                      struct candidate *candidate)
 {
-    char why[256] = "";
-    bool fits = algo->applicable(p, device, why, sizeof(why));
+    char why[320] = "";
+    bool fits = algo->applicable(p, device, why, sizeof(why)) &&
+                !cvy_algo_is_quarantined(algo, device, why, sizeof(why));
     if (fits) {
         candidate->algo = algo;
         algo->default_config(p, device, max_workspace, &candidate->config);
@@ -77,6 +100,17 @@ static size_t rank_algorithms(struct cvy_device *device, const struct cvy_conv_p
     return count;
 }
 
+static bool any_quarantined(const struct cvy_device *device)
+{
+    const struct cvy_algo *algo;
+    char why[8];
+    for (size_t i = 0; (algo = cvy_algo_at(i)) != NULL; i++) {
+        if (cvy_algo_is_quarantined(algo, device, why, sizeof(why)))
+            return true;
+    }
+    return false;
+}
+
 enum cvy_status cvy_find_algo(struct cvy_device *device, const struct cvy_conv_problem *p, const char *name,
                               size_t max_workspace, const struct cvy_algo **algo,
                               struct cvy_algo_config *config)
@@ -99,8 +133,12 @@ enum cvy_status cvy_find_algo(struct cvy_device *device, const struct cvy_conv_p
         if (count == 0)
             cvy_fail(status,
                      "conv: no algorithm can do this problem on this device; reduce its size or allow "
-                     "more workspace than %zu bytes",
-                     max_workspace);
+                     "more workspace than %zu bytes%s",
+                     max_workspace,
+                     any_quarantined(device)
+                         ? "; some are not used because their kernels gave wrong results here: see 'convoy "
+                           "doctor', and 'convoy doctor --forget'"
+                         : "");
     }
     if (status != CVY_OK)
         return status;

@@ -185,3 +185,8 @@ enum cvy_status cvy_gemm_enqueue(struct cvy_device *device, const struct cvy_gem
             device->info.name, (int)code);
     return enqueue_plain(device, gemm);
 }
+
+bool cvy_gemm_is_quarantined(const struct cvy_device *device)
+{
+    return cvy_quarantine_avoids_clblast(device) && cvy_quarantine_has(device, "gemm", "gemm", NULL, 0);
+}

@@ -28,4 +28,7 @@ enum cvy_status cvy_gemm_enqueue(struct cvy_device *device, const struct cvy_gem
 /* The same by our own kernel, whatever the device; needs no temporary memory. */
 enum cvy_status cvy_gemm_enqueue_plain(struct cvy_device *device, const struct cvy_gemm *gemm);
 
+/* Whether both ways were found wrong on the device (quarantine.h): no product is to be had. */
+bool cvy_gemm_is_quarantined(const struct cvy_device *device);
+
 #endif
