@@ -4,3 +4,9 @@ int shuffled_from(int at, int channels, int shuffle)
 {
     return shuffle > 1 ? at % shuffle * (channels / shuffle) + at / shuffle : at;
 }
+
+// The other way: which channel of y the channel k of w makes.
+int shuffled_to(int k, int channels, int shuffle)
+{
+    return shuffle > 1 ? k % (channels / shuffle) * shuffle + k / (channels / shuffle) : k;
+}

@@ -4,10 +4,12 @@
 #include "op/algo.h"
 
 extern const struct cvy_algo cvy_algo_im2col;
+extern const struct cvy_algo cvy_algo_pointwise;
 extern const struct cvy_algo cvy_algo_ref;
 
 /* Considered in this order; at equal estimates the earlier wins. */
 static const struct cvy_algo *const algos[] = {
+    &cvy_algo_pointwise,
     &cvy_algo_im2col,
     &cvy_algo_ref,
 };

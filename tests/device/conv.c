@@ -1,172 +1,19 @@
-#include "support.h"
+#include "conv_case.h"
+#include "oracle.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "oracle.h"
-
-struct data {
-    size_t x_count, w_count, y_count;
-    float *x, *w, *bias, *y;
-    double *expected, *scale;
-};
-
-static size_t elements(struct cvy_shape shape)
-{
-    size_t count = 0;
-    ck_assert_int_eq(cvy_shape_elements(&shape, &count), CVY_OK);
-    return count;
-}
-
-static void *allocate(size_t count, size_t size)
-{
-    void *memory = malloc(count * size + 1);
-    ck_assert_ptr_nonnull(memory);
-    return memory;
-}
-
-static void data_make(struct data *data, const struct cvy_conv_problem *p, struct test_random *random)
-{
-    struct cvy_shape x, w, y;
-    ck_assert_int_eq(cvy_conv_x_shape(p, &x), CVY_OK);
-    ck_assert_int_eq(cvy_conv_w_shape(p, &w), CVY_OK);
-    ck_assert_int_eq(cvy_conv_y_shape(p, &y), CVY_OK);
-    data->x_count = elements(x);
-    data->w_count = elements(w);
-    data->y_count = elements(y);
-    data->x = allocate(data->x_count, sizeof(float));
-    data->w = allocate(data->w_count, sizeof(float));
-    data->y = allocate(data->y_count, sizeof(float));
-    data->bias = p->bias ? allocate(p->k, sizeof(float)) : NULL;
-    data->expected = allocate(data->y_count, sizeof(double));
-    data->scale = allocate(data->y_count, sizeof(double));
-    test_random_fill(random, data->x, data->x_count);
-    test_random_fill(random, data->w, data->w_count);
-    if (p->bias)
-        test_random_fill(random, data->bias, p->k);
-    oracle_conv(p, data->x, data->w, data->bias, data->expected, data->scale);
-}
-
-static void data_free(struct data *data)
-{
-    free(data->x);
-    free(data->w);
-    free(data->y);
-    free(data->bias);
-    free(data->expected);
-    free(data->scale);
-}
-
-static void format(const struct cvy_conv_problem *p, char *text, size_t size)
-{
-    int used = snprintf(text, size, "n%zu c%zu k%zu g%zu%s%s%s %s shuffle%zu", p->n, p->c, p->k, p->groups,
-                        p->transposed ? " transposed" : "", p->flip ? " flip" : "", p->bias ? " bias" : "",
-                        cvy_pad_mode_name(p->pad_mode), p->shuffle);
-    for (size_t i = 0; i < p->rank; i++)
-        used += snprintf(text + used, size - (size_t)used, " [in%zu k%zu s%zu d%zu p%zu:%zu o%zu]", p->in[i],
-                         p->kernel[i], p->stride[i], p->dilation[i], p->pad_begin[i], p->pad_end[i],
-                         p->output_padding[i]);
-}
-
-/* Rounding of a sum of `terms` products in any order: at most terms + 1 times half an ulp of sum |products|.
- */
-static void check_y(const struct cvy_conv_problem *p, const struct data *data, const char *algo)
-{
-    double terms = (double)data->w_count / (double)(p->transposed ? p->c : p->k);
-    if (p->transposed)
-        terms = terms / (double)(p->k / p->groups) * (double)(p->c / p->groups);
-    for (size_t i = 0; i < data->y_count; i++) {
-        double bound = (terms + 3) * 6e-8 * data->scale[i] + 1e-30;
-        if (fabs((double)data->y[i] - data->expected[i]) <= bound)
-            continue;
-        char text[400];
-        format(p, text, sizeof(text));
-        ck_abort_msg("%s: %s: y[%zu] is %.9g, expected %.9g, bound %.3g", algo, text, i, (double)data->y[i],
-                     data->expected[i], bound);
-    }
-}
-
-static void run_and_check(const struct cvy_conv_problem *p, struct data *data, const char *algo,
-                          size_t max_workspace)
-{
-    const char *used = NULL;
-    struct cvy_conv_params params = {.algo = algo, .max_workspace = max_workspace};
-    test_poison(data->y, data->y_count);
-    enum cvy_status status =
-        cvy_conv_run(test_device(), p, data->x, data->w, data->bias, data->y, &params, &used);
-    ck_assert_msg(status == CVY_OK, "%s: %s", algo ? algo : "(chosen)", test_log_last());
-    if (algo != NULL)
-        ck_assert_str_eq(used, algo);
-    check_y(p, data, used);
-}
-
-static void random_channels(struct cvy_conv_problem *p, struct test_random *random)
-{
-    p->n = test_random_range(random, 1, 3);
-    p->groups = test_random_range(random, 0, 2) ? 1 : test_random_range(random, 2, 5);
-    bool depthwise = p->groups > 1 && test_random_range(random, 0, 1);
-    p->c = p->groups * (depthwise ? 1 : test_random_range(random, 1, p->groups > 1 ? 3 : 9));
-    p->k = p->groups * test_random_range(random, 1, p->groups > 1 ? 3 : 9);
-    p->transposed = test_random_range(random, 0, 1);
-    p->flip = test_random_range(random, 0, 3) == 0;
-    p->bias = test_random_range(random, 0, 1);
-    if (!p->transposed && test_random_range(random, 0, 2) == 0)
-        p->pad_mode = (enum cvy_pad_mode)test_random_range(random, 1, 3);
-    if (test_random_range(random, 0, 2) == 0)
-        p->shuffle = test_random_range(random, 0, 4) ? p->groups : p->k;
-}
-
-static void random_axis(struct cvy_conv_problem *p, size_t i, struct test_random *random)
-{
-    static const size_t most_in[] = {40, 12, 6}, most_kernel[] = {9, 5, 3};
-    bool plain = test_random_range(random, 0, 3) == 0;
-    p->in[i] = test_random_range(random, 1, most_in[p->rank - 1]);
-    p->kernel[i] = plain ? 1 : test_random_range(random, 1, most_kernel[p->rank - 1]);
-    p->stride[i] = plain ? 1 : test_random_range(random, 1, 3);
-    p->dilation[i] = test_random_range(random, 0, 1) ? 1 : test_random_range(random, 1, 3);
-    p->pad_begin[i] = plain ? 0 : test_random_range(random, 0, 3);
-    p->pad_end[i] = plain ? 0 : test_random_range(random, 0, 3);
-    size_t limit = p->stride[i] > p->dilation[i] ? p->stride[i] : p->dilation[i];
-    p->output_padding[i] = p->transposed && !plain ? test_random_range(random, 0, limit - 1) : 0;
-}
-
-/* Draws until the axes fit each other; reckoned here, so that a wrong refusal by the library shows. */
-static bool is_possible(const struct cvy_conv_problem *p, size_t i)
-{
-    size_t window = p->dilation[i] * (p->kernel[i] - 1) + 1, pads = p->pad_begin[i] + p->pad_end[i];
-    if (p->transposed)
-        return (p->in[i] - 1) * p->stride[i] + window + p->output_padding[i] > pads;
-    return p->in[i] + pads >= window;
-}
-
-static struct cvy_conv_problem random_problem(struct test_random *random)
-{
-    struct cvy_conv_problem p;
-    cvy_conv_problem_init(&p, test_random_range(random, 1, 3));
-    random_channels(&p, random);
-    bool pointwise = test_random_range(random, 0, 9) == 0;
-    for (size_t i = 0; i < p.rank; i++) {
-        do
-            random_axis(&p, i, random);
-        while (!is_possible(&p, i));
-        if (pointwise) {
-            p.kernel[i] = p.stride[i] = p.dilation[i] = 1;
-            p.pad_begin[i] = p.pad_end[i] = p.output_padding[i] = 0;
-        }
-    }
-    return p;
-}
-
 START_TEST(conv_agrees_with_the_oracle_on_random_problems)
 {
     struct test_random random = {test_seed() + 1};
     size_t problems = test_small() ? 25 : 500, counts[16] = {0};
     for (size_t i = 0; i < problems; i++) {
-        struct cvy_conv_problem p = random_problem(&random);
-        struct data data;
-        data_make(&data, &p, &random);
+        struct cvy_conv_problem p = case_random_problem(&random);
+        struct case_data data;
+        case_data_make(&data, &p, &random);
         const char *algo;
         for (size_t a = 0; (algo = cvy_conv_algo_name(a)) != NULL; a++) {
             char why[256];
@@ -174,9 +21,9 @@ START_TEST(conv_agrees_with_the_oracle_on_random_problems)
                 continue;
             counts[a]++;
             /* every other time in scratch memory so small that the work is cut to strips */
-            run_and_check(&p, &data, algo, test_random_range(&random, 0, 1) ? 0 : 1 << 14);
+            case_run_conv(&p, &data, algo, test_random_range(&random, 0, 1) ? 0 : 1 << 14);
         }
-        data_free(&data);
+        case_data_free(&data);
     }
     for (size_t a = 0; cvy_conv_algo_name(a) != NULL; a++) {
         printf("%s: %zu of %zu problems\n", cvy_conv_algo_name(a), counts[a], problems);
@@ -205,10 +52,10 @@ START_TEST(conv_chooses_an_algorithm_that_is_right)
     size_t in = test_small() ? 8 : 40;
     struct cvy_conv_problem p = square(16, 24, in, 3, 1);
     p.bias = true;
-    struct data data;
-    data_make(&data, &p, &random);
-    run_and_check(&p, &data, NULL, 0);
-    data_free(&data);
+    struct case_data data;
+    case_data_make(&data, &p, &random);
+    case_run_conv(&p, &data, NULL, 0);
+    case_data_free(&data);
 }
 END_TEST
 
@@ -217,8 +64,8 @@ START_TEST(conv_runs_again_on_new_input_after_an_event)
     struct test_random random = {test_seed() + 3};
     struct cvy_conv_problem p = square(3, 5, 9, 3, 1);
     p.bias = true;
-    struct data data;
-    data_make(&data, &p, &random);
+    struct case_data data;
+    case_data_make(&data, &p, &random);
     struct cvy_conv *conv = NULL;
     struct cvy_buffer *x = NULL, *y = NULL;
     struct cvy_event *first = NULL, *second = NULL;
@@ -234,14 +81,14 @@ START_TEST(conv_runs_again_on_new_input_after_an_event)
     ck_assert_int_eq(cvy_conv_enqueue(conv, x, y, &first, 1, &second), CVY_OK);
     ck_assert_int_eq(cvy_event_wait(second), CVY_OK);
     ck_assert_int_eq(cvy_buffer_read(y, 0, data.y_count * sizeof(float), data.y), CVY_OK);
-    check_y(&p, &data, cvy_conv_get_algo(conv));
+    case_check_y(&p, &data, cvy_conv_get_algo(conv));
     cvy_event_destroy(&first);
     cvy_event_destroy(&second);
     cvy_buffer_destroy(&x);
     cvy_buffer_destroy(&y);
     cvy_conv_destroy(&conv);
     ck_assert_ptr_null(conv);
-    data_free(&data);
+    case_data_free(&data);
 }
 END_TEST
 
@@ -276,11 +123,11 @@ START_TEST(transposed_conv_adds_up_strips_of_input_pixels)
     struct cvy_conv_problem p = square(2, 3, 24, 5, 1);
     p.transposed = p.bias = true;
     p.stride[0] = p.stride[1] = 2;
-    struct data data;
-    data_make(&data, &p, &random);
+    struct case_data data;
+    case_data_make(&data, &p, &random);
     /* less than the columns of one channel, 25 * 24 * 24 floats */
-    run_and_check(&p, &data, "im2col", 1 << 15);
-    data_free(&data);
+    case_run_conv(&p, &data, "im2col", 1 << 15);
+    case_data_free(&data);
 }
 END_TEST
 
@@ -288,14 +135,14 @@ START_TEST(conv_falls_back_when_the_workspace_is_too_small)
 {
     struct test_random random = {test_seed() + 4};
     struct cvy_conv_problem p = square(64, 64, 4, 3, 1);
-    struct data data;
-    data_make(&data, &p, &random);
+    struct case_data data;
+    case_data_make(&data, &p, &random);
     struct cvy_conv_params params = {.algo = "im2col", .max_workspace = 4};
     ck_assert_int_eq(cvy_conv_run(test_device(), &p, data.x, data.w, NULL, data.y, &params, NULL),
                      CVY_ERROR_UNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(test_log_last(), "bytes of workspace and may use 4"));
-    run_and_check(&p, &data, NULL, 4);
-    data_free(&data);
+    case_run_conv(&p, &data, NULL, 4);
+    case_data_free(&data);
 }
 END_TEST
 
