@@ -6,10 +6,12 @@
 extern const struct cvy_algo cvy_algo_im2col;
 extern const struct cvy_algo cvy_algo_pointwise;
 extern const struct cvy_algo cvy_algo_ref;
+extern const struct cvy_algo cvy_algo_subpixel;
 
 /* Considered in this order; at equal estimates the earlier wins. */
 static const struct cvy_algo *const algos[] = {
     &cvy_algo_pointwise,
+    &cvy_algo_subpixel,
     &cvy_algo_im2col,
     &cvy_algo_ref,
 };

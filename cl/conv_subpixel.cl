@@ -1,0 +1,121 @@
+// conv_subpixel.cl - transposed convolution by sub-pixels: positions of y that lie a multiple of stride apart
+// are reached by the same taps from neighbouring positions of x, so that they form a vector. Taps that cannot
+// reach a position are never looked at.
+// FLIP, HAS_BIAS: 0 or 1. A work-item makes BLOCK_K channels of VECTORS * LANES such positions along W.
+#include "prelude.cl"
+#include "epilogue.cl"
+#include "lane.cl"
+#include "shuffle.cl"
+
+#define WIDTH (LANES * VECTORS)
+
+#if FLIP
+#define TAP(tap, kernel_size) ((kernel_size) - 1 - (tap))
+#else
+#define TAP(tap, kernel_size) (tap)
+#endif
+
+// The least tap that leads from some x to `reach`, a position of y plus its padding; `step`: there is none.
+// Every step-th tap after it does too.
+int first_tap(int reach, int stride, int dilation, int step)
+{
+    int tap = 0;
+    while (tap < step && (reach - tap * dilation) % stride != 0)
+        tap++;
+    return tap;
+}
+
+__kernel void subpixel(__global const float *restrict x, __global const float *restrict w,
+#if HAS_BIAS
+                       __global const float *restrict bias,
+#endif
+                       __global float *restrict y, int planes, int groups, int c_group, int k_group,
+                       int shuffle, int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
+                       int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
+                       int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w,
+                       int step_d, int step_h, int step_w)
+{
+    const int along = (out_w + stride_w * WIDTH - 1) / (stride_w * WIDTH);
+    const int class = (int)get_global_id(0) / along, row = get_global_id(1);
+    const int blocks = (k_group + BLOCK_K - 1) / BLOCK_K;
+    const int plane = (int)get_global_id(2) / blocks, k0 = (int)get_global_id(2) % blocks * BLOCK_K;
+    const int q0 = class + (int)get_global_id(0) % along * (stride_w * WIDTH);
+    if (class >= stride_w || row >= out_d * out_h || plane >= planes || q0 >= out_w)
+        return;
+    const int p = row % out_h, o = row / out_h, g = plane % groups;
+    const int reach_d = o + pad_d, reach_h = p + pad_h, reach_w = q0 + pad_w;
+    const int z0 = first_tap(reach_d, stride_d, dilation_d, step_d);
+    const int r0 = first_tap(reach_h, stride_h, dilation_h, step_h);
+    const int s0 = first_tap(reach_w, stride_w, dilation_w, step_w);
+    const int taps = kernel_d * kernel_h * kernel_w, x_plane = in_d * in_h * in_w;
+    // a class that no tap reaches keeps the bias alone
+    const bool reached = z0 < step_d && r0 < step_h && s0 < step_w;
+
+    lanes sum[BLOCK_K][VECTORS];
+#pragma unroll
+    for (int k = 0; k < BLOCK_K; k++) {
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++)
+            sum[k][v] = 0.0f;
+    }
+    for (int z = z0; reached && z < kernel_d; z += step_d) {
+        const int d = (reach_d - z * dilation_d) / stride_d;
+        if (reach_d < z * dilation_d || d >= in_d)
+            continue;
+        for (int r = r0; r < kernel_h; r += step_h) {
+            const int h = (reach_h - r * dilation_h) / stride_h;
+            if (reach_h < r * dilation_h || h >= in_h)
+                continue;
+            for (int s = s0; s < kernel_w; s += step_w) {
+                const int first = (reach_w - s * dilation_w) / stride_w;
+                if (first >= in_w || first + WIDTH <= 0)
+                    continue;
+                const int tap =
+                    (TAP(z, kernel_d) * kernel_h + TAP(r, kernel_h)) * kernel_w + TAP(s, kernel_w);
+                const bool inside = first >= 0 && first + WIDTH <= in_w;
+                int source = plane * c_group * x_plane + (d * in_h + h) * in_w + first;
+                int weight = (g * c_group * k_group + k0) * taps + tap;
+                for (int c = 0; c < c_group; c++) {
+                    lanes value[VECTORS];
+                    if (inside) {
+#pragma unroll
+                        for (int v = 0; v < VECTORS; v++)
+                            value[v] = LANES_LOAD(x + source + v * LANES);
+                    } else {
+                        float each[WIDTH];
+#pragma unroll
+                        for (int i = 0; i < WIDTH; i++)
+                            each[i] = first + i >= 0 && first + i < in_w ? x[source + i] : 0.0f;
+#pragma unroll
+                        for (int v = 0; v < VECTORS; v++)
+                            value[v] = LANES_LOAD(each + v * LANES);
+                    }
+#pragma unroll
+                    for (int k = 0; k < BLOCK_K; k++) {
+                        const lanes factor = w[weight + min(k, k_group - 1 - k0) * taps];
+#pragma unroll
+                        for (int v = 0; v < VECTORS; v++)
+                            sum[k][v] += factor * value[v];
+                    }
+                    source += x_plane;
+                    weight += k_group * taps;
+                }
+            }
+        }
+    }
+    const int channels = groups * k_group;
+#pragma unroll
+    for (int k = 0; k < BLOCK_K; k++) {
+        const int channel = g * k_group + min(k0 + k, k_group - 1);
+        const int at = plane / groups * channels + shuffled_to(channel, channels, shuffle);
+        __global float *target = y + (at * out_d * out_h + row) * out_w + q0;
+        float each[WIDTH];
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++)
+            LANES_STORE(EPILOGUE(sum[k][v], bias, channel), each + v * LANES);
+        if (k0 + k < k_group) {
+            for (int i = 0; i < WIDTH && q0 + i * stride_w < out_w; i++)
+                target[i * stride_w] = each[i];
+        }
+    }
+}
