@@ -23,8 +23,8 @@ CVY_API size_t cvy_conv_effective_kernel(size_t kernel, size_t dilation);
 /* Positions of a window: floor((in + pads - effective) / stride) + 1; 0 where there are none. */
 CVY_API size_t cvy_conv_output_size(size_t in, size_t kernel, size_t stride, size_t dilation, size_t pads);
 
-/* Sets pad_begin, pad_end (transposed: also output_padding) of every axis by a rule; see enum cvy_auto_pad.
- */
+/* Sets pad_begin, pad_end and output_padding (0, or what SAME needs of a transposed one) of every axis by a
+ * rule; see enum cvy_auto_pad. CVY_PAD_EXPLICIT changes nothing. */
 CVY_API enum cvy_status cvy_conv_set_padding(struct cvy_conv_problem *problem, enum cvy_auto_pad rule);
 
 /*
@@ -75,10 +75,11 @@ CVY_API const char *cvy_conv_kind_name(enum cvy_conv_kind kind);
 /*
  * The passes of `kind` that map the same shapes as problem, each a convolution of its own: y of one is x of
  * the next. Stride, dilation and padding go with their axis; bias, and shuffle, with the last pass; groups
- * with the pass that mixes channels (spatially separable: with both). middle: channels between the two passes
- * of a spatially separable convolution, a multiple of groups, 0 = the smaller of c and k. n_passes is set.
- * CVY_ERROR_INVALID with the reason where kind does not fit the problem (rank 1, or transposed where a pass
- * cannot be).
+ * with the pass that mixes channels (spatially separable: with both). A 1x1 pass is never transposed: that
+ * changes nothing but the order of its weights. middle: channels between the two passes of a spatially
+ * separable convolution, a multiple of groups, 0 = the smaller of c and k; of no meaning to other kinds.
+ * CVY_ERROR_INVALID with the reason where kind does not fit the problem (spatially separable of rank 1), or
+ * where a pass is too large.
  */
 CVY_API enum cvy_status cvy_conv_get_passes(const struct cvy_conv_problem *problem, enum cvy_conv_kind kind,
                                             size_t middle,

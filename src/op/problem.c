@@ -1,5 +1,6 @@
 #include "op/problem.h"
 
+#include <convoy/arithmetic.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -297,7 +298,9 @@ void cvy_auto_pad(enum cvy_auto_pad mode, size_t in, size_t window, size_t strid
     if (mode == CVY_PAD_EXPLICIT)
         return;
     *begin = *end = 0;
-    if (mode == CVY_PAD_VALID || in == 0 || stride == 0)
+    if (mode == CVY_PAD_FULL && window > 0)
+        *begin = *end = window - 1;
+    if (mode == CVY_PAD_FULL || mode == CVY_PAD_VALID || in == 0 || stride == 0)
         return;
     size_t rest = in - (cvy_ceil_div(in, stride) - 1) * stride; /* of x, from the last window's start on */
     size_t total = window > rest ? window - rest : 0;
@@ -308,9 +311,9 @@ void cvy_auto_pad(enum cvy_auto_pad mode, size_t in, size_t window, size_t strid
 /* y = in * stride. Where the window is too small for that, the missing rest is output padding. */
 static void auto_pad_transposed(struct cvy_conv_problem *p, size_t i, enum cvy_auto_pad mode, size_t window)
 {
-    p->pad_begin[i] = p->pad_end[i] = 0;
+    p->pad_begin[i] = p->pad_end[i] = mode == CVY_PAD_FULL ? window - 1 : 0;
     size_t natural;
-    if (mode == CVY_PAD_VALID || !cvy_add(window, p->output_padding[i], &natural))
+    if (mode == CVY_PAD_FULL || mode == CVY_PAD_VALID || !cvy_add(window, p->output_padding[i], &natural))
         return;
     if (natural < p->stride[i]) {
         p->output_padding[i] += p->stride[i] - natural;
@@ -333,6 +336,24 @@ static void resolve_auto_pad(struct cvy_conv_problem *p, enum cvy_auto_pad mode)
         else
             cvy_auto_pad(mode, p->in[i], window, p->stride[i], &p->pad_begin[i], &p->pad_end[i]);
     }
+}
+
+enum cvy_status cvy_conv_set_padding(struct cvy_conv_problem *problem, enum cvy_auto_pad rule)
+{
+    struct cvy_conv_problem p = *problem;
+    if ((unsigned)rule > CVY_PAD_FULL)
+        return cvy_fail(CVY_ERROR_INVALID, "conv: padding rule %d is none; take one of enum cvy_auto_pad",
+                        (int)rule);
+    enum cvy_status status = validate_channels(&p);
+    if (status != CVY_OK)
+        return status;
+    if (rule != CVY_PAD_EXPLICIT)
+        memset(p.output_padding, 0, sizeof(p.output_padding));
+    resolve_auto_pad(&p, rule);
+    status = cvy_conv_validate(&p);
+    if (status == CVY_OK)
+        *problem = p;
+    return status;
 }
 
 static enum cvy_status check_op_shapes(const struct cvy_op_conv *op, const struct cvy_shape *x,
