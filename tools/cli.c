@@ -147,6 +147,15 @@ int cvy_cli_common_option(struct cvy_cli_common *common, const char *command, in
                                  argument);
         }
         return CVY_CLI_OK;
+    case CVY_CLI_OPT_KERNEL:
+        if (!strchr(argument, '=')) {
+            return cvy_cli_usage(command, "--kernel %s: not NAME=FILE", argument);
+        }
+        if (common->n_kernels == CVY_CLI_MAX_KERNELS) {
+            return cvy_cli_usage(command, "--kernel: given more than %d times", CVY_CLI_MAX_KERNELS);
+        }
+        common->kernels[common->n_kernels++] = argument;
+        return CVY_CLI_OK;
     case CVY_CLI_OPT_JSON:
         common->json = true;
         return CVY_CLI_OK;
@@ -197,9 +206,67 @@ static char *default_store(void)
     return path;
 }
 
+#define CVY_CLI_MAX_KERNEL_BYTES ((size_t)16 << 20)
+
+/* The whole file with a terminator; the caller frees. NULL after a message. */
+static char *read_text(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    char *text = NULL;
+    size_t used = 0, capacity = 0;
+    bool good = file != NULL;
+    while (good) {
+        if (capacity - used < 2) {
+            capacity = capacity ? 2 * capacity : 1 << 14;
+            char *grown = capacity <= CVY_CLI_MAX_KERNEL_BYTES ? realloc(text, capacity) : NULL;
+            errno = grown ? 0 : EFBIG;
+            good = grown != NULL;
+            text = grown ? grown : text;
+        }
+        size_t got = good ? fread(text + used, 1, capacity - used - 1, file) : 0;
+        used += got;
+        if (got == 0) {
+            break;
+        }
+    }
+    good = good && !ferror(file);
+    if (!good) {
+        cvy_cli_error("%s: %s; give a file of OpenCL C", path, strerror(errno));
+    }
+    if (file) {
+        fclose(file);
+    }
+    if (!good) {
+        free(text);
+        return NULL;
+    }
+    text[used] = '\0';
+    return text;
+}
+
+static bool replace_kernels(struct cvy_device *device, const struct cvy_cli_common *common)
+{
+    for (size_t i = 0; i < common->n_kernels; i++) {
+        const char *equals = strchr(common->kernels[i], '=');
+        char *name = strndup(common->kernels[i], (size_t)(equals - common->kernels[i]));
+        char *text = name ? read_text(equals + 1) : NULL;
+        bool done = text && cvy_device_set_kernel_source(device, name, text) == CVY_OK;
+        free(name);
+        free(text);
+        if (!done) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool cvy_cli_open_device(struct cvy_device **device, const struct cvy_cli_common *common)
 {
     if (cvy_device_open(device, common->device) != CVY_OK) {
+        return false;
+    }
+    if (!replace_kernels(*device, common)) {
+        cvy_device_destroy(device);
         return false;
     }
     if (common->store && strcmp(common->store, "off") == 0) {

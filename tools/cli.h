@@ -38,12 +38,16 @@ void cvy_cli_files_finish(struct cvy_cli_files *files);
 /* Seconds of a clock that only goes forward. */
 double cvy_cli_now(void);
 
+#define CVY_CLI_MAX_KERNELS 16
+
 /* Options that every subcommand which opens a device takes. */
 struct cvy_cli_common {
     const char *device;
     const char *algo;
     const char *store; /* NULL = default place */
     size_t store_mib;
+    const char *kernels[CVY_CLI_MAX_KERNELS]; /* NAME=FILE: kernel files to use instead of built-in ones */
+    size_t n_kernels;
     double tolerance;
     int verbose;
     bool json;
@@ -55,6 +59,7 @@ enum {
     CVY_CLI_OPT_STORE,
     CVY_CLI_OPT_STORE_SIZE,
     CVY_CLI_OPT_TOLERANCE,
+    CVY_CLI_OPT_KERNEL,
     CVY_CLI_OPT_JSON,
     CVY_CLI_OPT_LAST,
 };
@@ -66,21 +71,24 @@ enum {
         {"store", required_argument, NULL, CVY_CLI_OPT_STORE},                              \
         {"store-size", required_argument, NULL, CVY_CLI_OPT_STORE_SIZE},                    \
         {"tolerance", required_argument, NULL, CVY_CLI_OPT_TOLERANCE},                      \
+        {"kernel", required_argument, NULL, CVY_CLI_OPT_KERNEL},                            \
         {"json", no_argument, NULL, CVY_CLI_OPT_JSON}, {"verbose", no_argument, NULL, 'v'}, \
     {                                                                                       \
         "help", no_argument, NULL, 'h'                                                      \
     }
 
-#define CVY_CLI_COMMON_HELP                                                                \
-    "  --device SEL        device: PLATFORM:DEVICE, gpu, igpu, cpu, or a part of a name\n" \
-    "                      (default: CONVOY_DEVICE, else the best)\n"                      \
-    "  --algo NAME         algorithm for convolutions\n"                                   \
-    "  --tolerance X       largest error over largest expected value (default 1e-3)\n"     \
-    "  --store FILE|off    where compiled kernels are kept\n"                              \
-    "                      (default: $XDG_CACHE_HOME/convoy/kernels.db)\n"                 \
-    "  --store-size MIB    its largest size (default 256)\n"                               \
-    "  --json              print the report as JSON\n"                                     \
-    "  -v, --verbose       say what is chosen; twice: and why\n"                           \
+#define CVY_CLI_COMMON_HELP                                                                       \
+    "  --device SEL        device: PLATFORM:DEVICE, gpu, igpu, cpu, or a part of a name\n"        \
+    "                      (default: CONVOY_DEVICE, else the best)\n"                             \
+    "  --algo NAME         algorithm for convolutions\n"                                          \
+    "  --tolerance X       largest error over largest expected value (default 1e-3)\n"            \
+    "  --store FILE|off    where compiled kernels are kept\n"                                     \
+    "                      (default: $XDG_CACHE_HOME/convoy/kernels.db)\n"                        \
+    "  --store-size MIB    its largest size (default 256)\n"                                      \
+    "  --kernel NAME=FILE  compile FILE instead of the kernel file NAME; for those who develop\n" \
+    "                      kernels: begin with 'convoy doctor --print-kernel NAME'\n"             \
+    "  --json              print the report as JSON\n"                                            \
+    "  -v, --verbose       say what is chosen; twice: and why\n"                                  \
     "  -h, --help          this text\n"
 
 void cvy_cli_common_init(struct cvy_cli_common *common);
@@ -111,6 +119,7 @@ struct cJSON *cvy_cli_json_shape(const struct cvy_shape *shape);
 int cvy_cli_finish_output(int status);
 
 int cvy_cmd_devices(int argc, char **argv);
+int cvy_cmd_doctor(int argc, char **argv);
 int cvy_cmd_run(int argc, char **argv);
 int cvy_cmd_conv(int argc, char **argv);
 

@@ -12,6 +12,7 @@ struct subcommand {
 
 static const struct subcommand subcommands[] = {
     {"devices", "list OpenCL platforms and devices", cvy_cmd_devices},
+    {"doctor", "test every kernel on a device", cvy_cmd_doctor},
     {"run", "run an ONNX model on files", cvy_cmd_run},
     {"conv", "run one convolution on files", cvy_cmd_conv},
 };

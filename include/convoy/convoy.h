@@ -6,6 +6,7 @@
 #include <convoy/base.h>
 #include <convoy/conv.h>
 #include <convoy/device.h>
+#include <convoy/doctor.h>
 #include <convoy/graph.h>
 #include <convoy/import.h>
 #include <convoy/op.h>

@@ -174,7 +174,7 @@ enum cvy_status cvy_gemm_enqueue(struct cvy_device *device, const struct cvy_gem
     if (code == CLBlastSuccess) {
         pthread_mutex_lock(&device->lock);
         cvy_device_launched(device);
-        cvy_launch_note(device, CVY_CLBLAST_PROGRAM, CVY_CLBLAST_KERNEL, false);
+        cvy_launch_note(device, CVY_CLBLAST_PROGRAM, CVY_CLBLAST_KERNEL, CVY_OK);
         pthread_mutex_unlock(&device->lock);
         return CVY_OK;
     }

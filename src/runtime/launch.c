@@ -274,7 +274,8 @@ void cvy_launch_set_trace(struct cvy_device *device, struct cvy_launch_trace *tr
     pthread_mutex_unlock(&device->lock);
 }
 
-void cvy_launch_note(struct cvy_device *device, const char *program, const char *kernel, bool has_failed)
+void cvy_launch_note(struct cvy_device *device, const char *program, const char *kernel,
+                     enum cvy_status status)
 {
     struct cvy_launch_trace *trace = device->trace;
     if (trace == NULL)
@@ -287,7 +288,8 @@ void cvy_launch_note(struct cvy_device *device, const char *program, const char 
         return;
     if (i == trace->n)
         trace->seen[trace->n++] = (struct cvy_launch_seen){.program = program, .kernel = kernel};
-    trace->seen[i].failed = trace->seen[i].failed || has_failed;
+    if (trace->seen[i].status == CVY_OK)
+        trace->seen[i].status = status;
 }
 
 enum cvy_status cvy_launch_build(struct cvy_device *device, const struct cvy_launch *launch)
@@ -301,7 +303,7 @@ enum cvy_status cvy_launch_build(struct cvy_device *device, const struct cvy_lau
     pthread_mutex_lock(&device->lock);
     status = cvy_programs_get(device, launch->program, launch->kernel, macros_of(launch), &kernel);
     if (status != CVY_OK)
-        cvy_launch_note(device, launch->program, launch->kernel, true);
+        cvy_launch_note(device, launch->program, launch->kernel, status);
     pthread_mutex_unlock(&device->lock);
     return status;
 }
@@ -318,7 +320,7 @@ enum cvy_status cvy_launch_enqueue(struct cvy_device *device, const struct cvy_l
     status = cvy_programs_get(device, launch->program, launch->kernel, macros_of(launch), &kernel);
     if (status == CVY_OK)
         status = enqueue(device, launch, kernel);
-    cvy_launch_note(device, launch->program, launch->kernel, status != CVY_OK);
+    cvy_launch_note(device, launch->program, launch->kernel, status);
     pthread_mutex_unlock(&device->lock);
     return status;
 }

@@ -78,13 +78,14 @@ struct cvy_launch_trace {
     size_t n;
     struct cvy_launch_seen {
         const char *program, *kernel;
-        bool failed; /* it did not build or could not be launched */
+        enum cvy_status status; /* the first failure to build or launch it */
     } seen[CVY_LAUNCH_MAX_TRACE];
 };
 
 /* Begins to note in trace what is built and launched on the device; NULL ends that. */
 void cvy_launch_set_trace(struct cvy_device *device, struct cvy_launch_trace *trace);
 /* Notes a kernel, also one that is launched by others than this file. Call with device->lock held. */
-void cvy_launch_note(struct cvy_device *device, const char *program, const char *kernel, bool failed);
+void cvy_launch_note(struct cvy_device *device, const char *program, const char *kernel,
+                     enum cvy_status status);
 
 #endif

@@ -1,0 +1,283 @@
+/* The doctor's convolutions: a table of problems and some random ones, by every algorithm that applies. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arith.h"
+#include "op/algo.h"
+#include "op/doctor_trial.h"
+#include "op/host_conv.h"
+#include "op/problem.h"
+
+#define DEFAULT_WORKSPACE ((size_t)64 << 20)
+#define SMALL_WORKSPACE ((size_t)1 << 14) /* cuts the work into strips */
+#define RANDOM_PROBLEMS 16
+
+/* A problem in few numbers: further axes of x are longer than the first, padding is uneven. */
+struct row {
+    unsigned char rank, c, k, groups, in, kernel, stride, dilation, pad, output_padding;
+    enum cvy_pad_mode mode;
+    unsigned char shuffle;
+    bool transposed, flip, bias;
+};
+
+/* rank, c, k, groups, in, kernel, stride, dilation, pad, output padding */
+static const struct row rows[] = {
+    {2, 3, 4, 1, 9, 3, 1, 1, 1, 0},
+    {2, 3, 4, 1, 9, 3, 1, 1, 1, 0, .bias = true},
+    {1, 4, 5, 1, 19, 5, 2, 1, 2, 0},
+    {3, 2, 3, 1, 5, 3, 1, 1, 1, 0},
+    {2, 3, 2, 1, 11, 3, 2, 2, 2, 0},
+    {2, 5, 3, 1, 8, 4, 3, 1, 0, 0, .flip = true},
+    {3, 2, 2, 1, 4, 2, 1, 2, 1, 0, .flip = true, .bias = true},
+    /* padding */
+    {2, 2, 3, 1, 7, 5, 1, 1, 2, 0, .mode = CVY_PAD_REFLECT},
+    {2, 2, 3, 1, 7, 5, 1, 1, 2, 0, .mode = CVY_PAD_REPLICATE},
+    {2, 2, 3, 1, 7, 5, 1, 1, 2, 0, .mode = CVY_PAD_WRAP},
+    {2, 4, 8, 4, 7, 3, 2, 1, 1, 0, .mode = CVY_PAD_WRAP, .bias = true},
+    {3, 6, 6, 6, 5, 3, 1, 1, 1, 0, .mode = CVY_PAD_REFLECT},
+    /* groups and shuffles */
+    {2, 6, 4, 2, 9, 3, 1, 1, 1, 0},
+    {2, 6, 9, 3, 8, 3, 1, 1, 1, 0, .shuffle = 3},
+    {2, 6, 9, 3, 8, 3, 1, 1, 1, 0, .shuffle = 3, .bias = true},
+    {2, 4, 12, 4, 6, 3, 1, 1, 1, 0, .shuffle = 6, .bias = true},
+    {2, 7, 7, 7, 12, 3, 1, 1, 1, 0},
+    {2, 7, 7, 7, 12, 3, 2, 1, 1, 0, .bias = true},
+    {2, 5, 15, 5, 13, 5, 1, 2, 2, 0},
+    {1, 6, 12, 6, 33, 3, 1, 1, 1, 0, .bias = true},
+    {2, 5, 5, 5, 9, 3, 1, 1, 1, 0, .flip = true},
+    /* pointwise */
+    {2, 37, 21, 1, 11, 1, 1, 1, 0, 0},
+    {2, 37, 21, 1, 11, 1, 1, 1, 0, 0, .bias = true},
+    {2, 64, 64, 1, 14, 1, 1, 1, 0, 0, .bias = true},
+    {2, 12, 8, 4, 10, 1, 1, 1, 0, 0},
+    {2, 12, 8, 4, 10, 1, 1, 1, 0, 0, .shuffle = 4, .bias = true},
+    {2, 9, 10, 1, 13, 1, 2, 1, 0, 0},
+    {3, 5, 6, 1, 6, 1, 1, 1, 0, 0},
+    /* large enough for whole tiles */
+    {2, 16, 24, 1, 33, 3, 1, 1, 1, 0, .bias = true},
+    {2, 40, 40, 40, 30, 3, 1, 1, 1, 0, .bias = true},
+    /* transposed */
+    {2, 3, 4, 1, 6, 3, 1, 1, 1, 0, .transposed = true},
+    {2, 3, 4, 1, 6, 3, 1, 1, 1, 0, .transposed = true, .bias = true},
+    {2, 4, 3, 1, 6, 4, 2, 1, 1, 0, .transposed = true},
+    {2, 4, 3, 1, 6, 3, 2, 1, 1, 1, .transposed = true, .bias = true},
+    {2, 3, 3, 1, 5, 2, 2, 1, 0, 0, .transposed = true},
+    {2, 3, 2, 1, 5, 3, 3, 2, 1, 2, .transposed = true},
+    {2, 3, 2, 1, 5, 2, 3, 1, 0, 0, .transposed = true, .bias = true},
+    {1, 4, 6, 2, 15, 4, 2, 1, 1, 0, .transposed = true, .bias = true},
+    {3, 2, 3, 1, 4, 3, 2, 1, 1, 1, .transposed = true},
+    {2, 6, 6, 6, 7, 3, 2, 1, 1, 1, .transposed = true},
+    {2, 6, 4, 2, 7, 3, 1, 2, 1, 0, .transposed = true, .flip = true, .bias = true},
+    {2, 6, 6, 3, 5, 3, 2, 1, 1, 0, .shuffle = 3, .transposed = true, .bias = true},
+    {2, 8, 9, 1, 7, 1, 1, 1, 0, 0, .transposed = true, .bias = true},
+};
+
+static struct cvy_conv_problem problem_of(const struct row *row, size_t n)
+{
+    struct cvy_conv_problem p;
+    cvy_conv_problem_init(&p, row->rank);
+    p.n = n;
+    p.c = row->c;
+    p.k = row->k;
+    p.groups = row->groups;
+    p.pad_mode = row->mode;
+    p.shuffle = row->shuffle;
+    p.transposed = row->transposed;
+    p.flip = row->flip;
+    p.bias = row->bias;
+    for (size_t i = 0; i < p.rank; i++) {
+        p.in[i] = row->in + 2 * i;
+        p.kernel[i] = row->kernel;
+        p.stride[i] = row->stride;
+        p.dilation[i] = row->dilation;
+        p.pad_begin[i] = row->pad;
+        p.pad_end[i] = row->pad - (row->pad > 0 && i == 1);
+        p.output_padding[i] = row->output_padding;
+    }
+    return p;
+}
+
+/* Whatever is drawn fits: an axis is longer than any window. */
+static struct cvy_conv_problem random_problem(struct cvy_doctor *doctor)
+{
+    struct cvy_conv_problem p;
+    cvy_conv_problem_init(&p, cvy_doctor_random_size(doctor, 1, 3));
+    p.n = cvy_doctor_random_size(doctor, 1, 2);
+    p.groups = cvy_doctor_random_size(doctor, 0, 1) ? 1 : cvy_doctor_random_size(doctor, 2, 5);
+    p.c = p.groups * cvy_doctor_random_size(doctor, 1, p.groups > 1 ? 2 : 9);
+    p.k = p.groups * cvy_doctor_random_size(doctor, 1, p.groups > 1 ? 3 : 9);
+    p.transposed = cvy_doctor_random_size(doctor, 0, 1);
+    p.flip = cvy_doctor_random_size(doctor, 0, 3) == 0;
+    p.bias = cvy_doctor_random_size(doctor, 0, 1);
+    if (!p.transposed)
+        p.pad_mode = (enum cvy_pad_mode)cvy_doctor_random_size(doctor, 0, 3);
+    if (p.groups > 1 && cvy_doctor_random_size(doctor, 0, 1))
+        p.shuffle = p.groups;
+    for (size_t i = 0; i < p.rank; i++) {
+        p.kernel[i] = cvy_doctor_random_size(doctor, 1, p.rank == 3 ? 3 : 5);
+        p.stride[i] = cvy_doctor_random_size(doctor, 1, 3);
+        p.dilation[i] = cvy_doctor_random_size(doctor, 1, 2);
+        p.in[i] = cvy_doctor_random_size(doctor, p.dilation[i] * (p.kernel[i] - 1) + 2, p.rank == 3 ? 7 : 14);
+        p.pad_begin[i] = cvy_doctor_random_size(doctor, 0, p.kernel[i] / 2);
+        p.pad_end[i] = cvy_doctor_random_size(doctor, 0, p.kernel[i] / 2);
+        p.output_padding[i] = p.transposed ? cvy_doctor_random_size(doctor, 0, p.stride[i] - 1) : 0;
+    }
+    return p;
+}
+
+static void format_problem(const struct cvy_conv_problem *p, const char *algo, size_t limit, char *text,
+                           size_t size)
+{
+    int used = snprintf(text, size, "%s%s: %zu-D n%zu c%zu k%zu groups %zu%s%s%s", algo,
+                        limit == SMALL_WORKSPACE ? " in strips" : "", p->rank, p->n, p->c, p->k, p->groups,
+                        p->transposed ? " transposed" : "", p->flip ? " flip" : "", p->bias ? " bias" : "");
+    if (p->shuffle > 1 && used > 0 && (size_t)used < size)
+        used += snprintf(text + used, size - (size_t)used, " shuffle %zu", p->shuffle);
+    for (size_t i = 0; i < p->rank && used > 0 && (size_t)used < size; i++)
+        used += snprintf(text + used, size - (size_t)used,
+                         ", in %zu kernel %zu stride %zu dilation %zu pad %zu:%zu", p->in[i], p->kernel[i],
+                         p->stride[i], p->dilation[i], p->pad_begin[i], p->pad_end[i]);
+    if (p->pad_mode != CVY_PAD_CONSTANT && used > 0 && (size_t)used < size)
+        snprintf(text + used, size - (size_t)used, " %s", cvy_pad_mode_name(p->pad_mode));
+}
+
+/* One problem's data and answer, for all algorithms. */
+struct conv_data {
+    float *x, *w, *bias;
+    double *expected, *bounds;
+    size_t x_count, w_count, y_count;
+};
+
+static size_t count_of(enum cvy_status (*shape_of)(const struct cvy_conv_problem *, struct cvy_shape *),
+                       const struct cvy_conv_problem *p)
+{
+    struct cvy_shape shape;
+    size_t count = 0;
+    return shape_of(p, &shape) == CVY_OK && cvy_shape_elements(&shape, &count) == CVY_OK ? count : 0;
+}
+
+static void data_finish(struct conv_data *data)
+{
+    free(data->x);
+    free(data->w);
+    free(data->bias);
+    free(data->expected);
+    free(data->bounds);
+}
+
+static bool data_init(struct conv_data *data, struct cvy_doctor *doctor, const struct cvy_conv_problem *p)
+{
+    *data = (struct conv_data){.x_count = count_of(cvy_conv_x_shape, p),
+                               .w_count = count_of(cvy_conv_w_shape, p),
+                               .y_count = count_of(cvy_conv_y_shape, p)};
+    data->x = calloc(data->x_count, sizeof(float));
+    data->w = calloc(data->w_count, sizeof(float));
+    data->bias = calloc(p->k, sizeof(float));
+    data->expected = calloc(data->y_count, sizeof(double));
+    data->bounds = calloc(data->y_count, sizeof(double));
+    if (data->x == NULL || data->w == NULL || data->bias == NULL || data->expected == NULL ||
+        data->bounds == NULL) {
+        data_finish(data);
+        return false;
+    }
+    cvy_doctor_random_fill(doctor, data->x, data->x_count);
+    cvy_doctor_random_fill(doctor, data->w, data->w_count);
+    cvy_doctor_random_fill(doctor, data->bias, p->k);
+    cvy_host_conv(p, data->x, data->w, p->bias ? data->bias : NULL, data->expected, data->bounds);
+    /* half an ulp for each product and sum, in any order, doubled */
+    double terms = (double)(p->c / p->groups);
+    for (size_t i = 0; i < p->rank; i++)
+        terms *= (double)p->kernel[i];
+    for (size_t i = 0; i < data->y_count; i++)
+        data->bounds[i] = (2 * terms + 16) * 6e-8 * data->bounds[i] + 1e-30;
+    return true;
+}
+
+static enum cvy_status check(struct cvy_doctor *doctor, const struct cvy_conv_problem *p,
+                             const struct conv_data *data, const char *algo, size_t max_workspace)
+{
+    char text[300];
+    struct cvy_conv *conv = NULL;
+    struct cvy_buffer *x = NULL, *y = NULL;
+    struct cvy_conv_params params = {.algo = algo, .max_workspace = max_workspace};
+    format_problem(p, algo, max_workspace, text, sizeof(text));
+    cvy_trial_begin(doctor, "%s", text);
+    enum cvy_status status =
+        cvy_conv_create(&conv, doctor->device, p, data->w, p->bias ? data->bias : NULL, &params);
+    if (status == CVY_OK)
+        status = cvy_buffer_create(&x, doctor->device, data->x_count * sizeof(float));
+    if (status == CVY_OK)
+        status = cvy_buffer_write(x, 0, data->x_count * sizeof(float), data->x);
+    if (status == CVY_OK)
+        status = cvy_trial_output(doctor, data->y_count * sizeof(float), &y);
+    if (status == CVY_OK)
+        status = cvy_conv_enqueue(conv, x, y, NULL, 0, NULL);
+    status = cvy_trial_end(doctor, status, y, CVY_FLOAT32, data->y_count, data->expected, data->bounds);
+    cvy_buffer_destroy(&x);
+    cvy_buffer_destroy(&y);
+    cvy_conv_destroy(&conv);
+    return status;
+}
+
+/* Whether the algorithm does the problem within so much scratch memory. */
+static bool fits(const struct cvy_doctor *doctor, const struct cvy_algo *algo,
+                 const struct cvy_conv_problem *p, size_t max_workspace)
+{
+    char why[256];
+    struct cvy_algo_config config;
+    if (!algo->applicable(p, doctor->device, why, sizeof(why)))
+        return false;
+    algo->default_config(p, doctor->device, max_workspace, &config);
+    return algo->workspace(p, doctor->device, &config) <= max_workspace;
+}
+
+static enum cvy_status check_problem(struct cvy_doctor *doctor, const struct cvy_conv_problem *p,
+                                     bool in_strips)
+{
+    struct conv_data data;
+    const struct cvy_algo *algo;
+    enum cvy_status status = CVY_OK;
+    if (!data_init(&data, doctor, p))
+        return CVY_ERROR_HOST_MEMORY;
+    for (size_t a = 0; status == CVY_OK && (algo = cvy_algo_at(a)) != NULL; a++) {
+        if (fits(doctor, algo, p, DEFAULT_WORKSPACE))
+            status = check(doctor, p, &data, algo->id, DEFAULT_WORKSPACE);
+        if (status == CVY_OK && in_strips && fits(doctor, algo, p, SMALL_WORKSPACE) &&
+            fits(doctor, algo, p, DEFAULT_WORKSPACE))
+            status = check(doctor, p, &data, algo->id, SMALL_WORKSPACE);
+    }
+    data_finish(&data);
+    return status;
+}
+
+enum cvy_status cvy_doctor_check_convolutions(struct cvy_doctor *doctor)
+{
+    enum cvy_status status = CVY_OK;
+    for (size_t i = 0; status == CVY_OK && i < CVY_COUNT(rows); i++) {
+        bool is_large = rows[i].in > 16 || rows[i].c * rows[i].k > 200;
+        if (doctor->quick && is_large)
+            continue;
+        struct cvy_conv_problem p = problem_of(&rows[i], doctor->quick ? 1 : 1 + i % 2);
+        status = check_problem(doctor, &p, i % 4 == 0);
+    }
+    for (size_t i = 0; status == CVY_OK && !doctor->quick && i < RANDOM_PROBLEMS; i++) {
+        struct cvy_conv_problem p = random_problem(doctor);
+        status = check_problem(doctor, &p, i % 4 == 0);
+    }
+    return status;
+}
+
+void cvy_doctor_why_not_tried(struct cvy_doctor *doctor, const char *program, char *why, size_t size)
+{
+    const struct cvy_algo *algo;
+    for (size_t a = 0; (algo = cvy_algo_at(a)) != NULL; a++) {
+        for (size_t i = 0; i < CVY_COUNT(algo->programs) && algo->programs[i] != NULL; i++) {
+            if (strcmp(algo->programs[i], program) != 0)
+                continue;
+            /* the device's own reason is the same for every problem; the first row is an everyday one */
+            struct cvy_conv_problem p = problem_of(&rows[0], 1);
+            algo->applicable(&p, doctor->device, why, size);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+/* The doctor's operators: a table of them with shapes; inputs are random. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/arith.h"
+#include "base/log.h"
+#include "op/doctor_trial.h"
+#include "op/host_op.h"
+#include "op/operator.h"
+
+#define MAX_INPUTS 5
+#define TOLERANCE 1e-5 /* of the value, or of 1 where that is more; exp and tanh are allowed 5 ulp */
+
+struct row {
+    struct cvy_op op;
+    size_t n_in;
+    struct cvy_shape in[MAX_INPUTS];
+    bool positive; /* inputs from 1 to 5: divisors, variances; otherwise -4 to 4 */
+};
+
+#define UNARY(operator_type)                                                \
+    {                                                                       \
+        .op = {.type = operator_type}, .n_in = 1, .in = { {3, {3, 5, 23}} } \
+    }
+#define BINARY(operator_type, ...)                                      \
+    {                                                                   \
+        .op = {.type = operator_type}, .n_in = 2, .in = { __VA_ARGS__ } \
+    }
+#define POOL(operator_type, ...)                       \
+    {                                                  \
+        .type = operator_type, .pool = { __VA_ARGS__ } \
+    }
+#define RESIZE(...)                                      \
+    {                                                    \
+        .type = CVY_OP_RESIZE, .resize = { __VA_ARGS__ } \
+    }
+#define PAD(...)                                   \
+    {                                              \
+        .type = CVY_OP_PAD, .pad = { __VA_ARGS__ } \
+    }
+
+static const struct row rows[] = {
+    UNARY(CVY_OP_RELU),
+    UNARY(CVY_OP_SIGMOID),
+    UNARY(CVY_OP_TANH),
+    {.op = {.type = CVY_OP_LEAKY_RELU, .leaky_relu = {0.3f}}, .n_in = 1, .in = {{2, {7, 41}}}},
+    {.op = {.type = CVY_OP_CLIP, .clip = {-1.5f, 2.0f}}, .n_in = 1, .in = {{4, {2, 3, 5, 7}}}},
+    BINARY(CVY_OP_ADD, {4, {2, 3, 5, 4}}, {4, {2, 3, 5, 4}}),
+    BINARY(CVY_OP_SUB, {4, {2, 3, 5, 4}}, {3, {3, 1, 1}}),
+    BINARY(CVY_OP_MUL, {2, {1, 6}}, {3, {4, 5, 6}}),
+    {.op = {.type = CVY_OP_DIV}, .n_in = 2, .in = {{3, {4, 1, 9}}, {3, {1, 5, 9}}}, .positive = true},
+    BINARY(CVY_OP_PRELU, {4, {2, 5, 4, 3}}, {3, {5, 1, 1}}),
+    {.op = {.type = CVY_OP_CONCAT, .axis = 1},
+     .n_in = 3,
+     .in = {{3, {2, 3, 5}}, {3, {2, 1, 5}}, {3, {2, 4, 5}}}},
+    {.op = {.type = CVY_OP_CONCAT, .axis = -1}, .n_in = 2, .in = {{2, {6, 3}}, {2, {6, 8}}}},
+    {.op = POOL(CVY_OP_MAX_POOL, .rank = 2, .kernel = {3, 2}, .stride = {2, 1}, .dilation = {1, 2},
+                .pad_begin = {1, 1}, .pad_end = {1, 0}),
+     .n_in = 1,
+     .in = {{4, {2, 3, 9, 11}}}},
+    {.op = POOL(CVY_OP_MAX_POOL, .rank = 3, .kernel = {2, 2, 2}, .stride = {2, 2, 2}, .dilation = {1, 1, 1}),
+     .n_in = 1,
+     .in = {{5, {1, 2, 4, 6, 8}}}},
+    {.op = POOL(CVY_OP_AVERAGE_POOL, .rank = 2, .kernel = {3, 3}, .stride = {2, 2}, .dilation = {1, 1},
+                .pad_begin = {1, 1}, .pad_end = {1, 1}),
+     .n_in = 1,
+     .in = {{4, {2, 3, 8, 9}}}},
+    {.op = POOL(CVY_OP_AVERAGE_POOL, .rank = 1, .kernel = {4}, .stride = {3}, .dilation = {1},
+                .pad_begin = {2}, .pad_end = {1}, .count_include_pad = true),
+     .n_in = 1,
+     .in = {{3, {2, 5, 20}}}},
+    {.op = {.type = CVY_OP_GLOBAL_AVERAGE_POOL}, .n_in = 1, .in = {{4, {2, 9, 7, 5}}}},
+    {.op = {.type = CVY_OP_BATCH_NORM, .batch_norm = {1e-3f}},
+     .n_in = 5,
+     .in = {{4, {2, 6, 5, 4}}, {1, {6}}, {1, {6}}, {1, {6}}, {1, {6}}},
+     .positive = true},
+    {.op = {.type = CVY_OP_TRANSPOSE, .transpose = {4, {0, 2, 3, 1}}}, .n_in = 1, .in = {{4, {2, 3, 5, 7}}}},
+    {.op = {.type = CVY_OP_TRANSPOSE}, .n_in = 1, .in = {{3, {4, 9, 5}}}},
+    {.op = {.type = CVY_OP_DEPTH_TO_SPACE, .depth_to_space = {2, false}},
+     .n_in = 1,
+     .in = {{4, {2, 12, 4, 5}}}},
+    {.op = {.type = CVY_OP_DEPTH_TO_SPACE, .depth_to_space = {3, true}},
+     .n_in = 1,
+     .in = {{4, {1, 18, 3, 4}}}},
+    {.op = RESIZE(.mode = CVY_RESIZE_LINEAR, .rank = 4, .scales = {1, 1, 2, 1.5f}),
+     .n_in = 1,
+     .in = {{4, {1, 3, 5, 6}}}},
+    {.op = RESIZE(.mode = CVY_RESIZE_CUBIC, .coordinates = CVY_RESIZE_ALIGN_CORNERS, .cubic_a = -0.75f,
+                  .rank = 4, .sizes = {1, 2, 9, 4}),
+     .n_in = 1,
+     .in = {{4, {1, 2, 6, 7}}}},
+    {.op = RESIZE(.mode = CVY_RESIZE_NEAREST, .coordinates = CVY_RESIZE_ASYMMETRIC,
+                  .nearest = CVY_RESIZE_FLOOR, .rank = 4, .scales = {1, 1, 2, 4}),
+     .n_in = 1,
+     .in = {{4, {2, 3, 4, 5}}}},
+    {.op = PAD(.mode = CVY_PAD_CONSTANT, .value = 1.25f, .rank = 3, .begin = {1, 0, 2}, .end = {0, -1, 3}),
+     .n_in = 1,
+     .in = {{3, {2, 5, 7}}}},
+    {.op = PAD(.mode = CVY_PAD_REFLECT, .rank = 2, .begin = {2, 3}, .end = {1, 4}),
+     .n_in = 1,
+     .in = {{2, {5, 6}}}},
+    {.op = PAD(.mode = CVY_PAD_REPLICATE, .rank = 2, .begin = {2, 3}, .end = {1, 4}),
+     .n_in = 1,
+     .in = {{2, {5, 6}}}},
+    {.op = PAD(.mode = CVY_PAD_WRAP, .rank = 2, .begin = {2, 3}, .end = {1, 4}),
+     .n_in = 1,
+     .in = {{2, {5, 6}}}},
+    {.op = {.type = CVY_OP_GEMM, .gemm = {1.5f, 0.5f, false, true}},
+     .n_in = 3,
+     .in = {{2, {6, 11}}, {2, {9, 11}}, {1, {9}}}},
+    {.op = {.type = CVY_OP_SOFTMAX, .softmax = {-1, false}}, .n_in = 1, .in = {{3, {3, 4, 17}}}},
+    {.op = {.type = CVY_OP_SOFTMAX, .softmax = {1, false}}, .n_in = 1, .in = {{4, {2, 6, 3, 4}}}},
+    {.op = {.type = CVY_OP_SOFTMAX, .softmax = {1, true}}, .n_in = 1, .in = {{3, {3, 4, 5}}}},
+};
+
+struct op_case {
+    const struct row *row;
+    struct cvy_host_tensor in[MAX_INPUTS], y;
+    double *bounds;
+    struct cvy_buffer *buffers[MAX_INPUTS], *out, *workspace;
+    struct cvy_operator *operator;
+};
+
+static void case_finish(struct op_case *c)
+{
+    for (size_t i = 0; i < MAX_INPUTS; i++) {
+        free(c->in[i].values);
+        cvy_buffer_destroy(&c->buffers[i]);
+    }
+    free(c->y.values);
+    free(c->bounds);
+    cvy_buffer_destroy(&c->out);
+    cvy_buffer_destroy(&c->workspace);
+    cvy_operator_destroy(&c->operator);
+}
+
+/* Random values that floats hold, on the host and in a buffer. */
+static enum cvy_status make_input(struct cvy_doctor *doctor, struct op_case *c, size_t i)
+{
+    const struct cvy_shape *shape = &c->row->in[i];
+    struct cvy_tensor tensor = {0};
+    enum cvy_status status = cvy_tensor_init(&tensor, CVY_FLOAT32, shape);
+    if (status != CVY_OK)
+        return status;
+    c->in[i].shape = *shape;
+    c->in[i].values = calloc(tensor.elements, sizeof(double));
+    if (c->in[i].values == NULL) {
+        cvy_tensor_finish(&tensor);
+        return cvy_fail_memory("the doctor", tensor.elements * sizeof(double));
+    }
+    float *values = tensor.data;
+    for (size_t e = 0; e < tensor.elements; e++) {
+        float drawn = cvy_doctor_random_float(doctor);
+        values[e] = c->row->positive ? 3 + 2 * drawn : 4 * drawn;
+        c->in[i].values[e] = (double)values[e];
+    }
+    status = cvy_buffer_create(&c->buffers[i], doctor->device, tensor.bytes);
+    if (status == CVY_OK)
+        status = cvy_buffer_write(c->buffers[i], 0, tensor.bytes, values);
+    cvy_tensor_finish(&tensor);
+    return status;
+}
+
+static enum cvy_status make_expected(struct op_case *c, size_t count)
+{
+    c->y.values = calloc(count, sizeof(double));
+    c->bounds = calloc(count, sizeof(double));
+    if (c->y.values == NULL || c->bounds == NULL)
+        return cvy_fail_memory("the doctor", count * sizeof(double));
+    if (!cvy_host_op(&c->row->op, c->in, c->row->n_in, &c->y))
+        return cvy_fail(CVY_ERROR_UNSUPPORTED, "doctor: %s has no loops on the host",
+                        cvy_op_name(&c->row->op));
+    for (size_t i = 0; i < count; i++)
+        c->bounds[i] = TOLERANCE * fmax(1, fabs(c->y.values[i]));
+    return CVY_OK;
+}
+
+static enum cvy_status launch(struct cvy_doctor *doctor, struct op_case *c, size_t count)
+{
+    struct cvy_operand operands[MAX_INPUTS] = {{0}};
+    struct cvy_operator_params params = {NULL, (size_t)64 << 20};
+    for (size_t i = 0; i < c->row->n_in; i++)
+        operands[i] = (struct cvy_operand){.present = true, .shape = c->row->in[i]};
+    enum cvy_status status =
+        cvy_operator_create(&c->operator, doctor->device, &c->row->op, operands, c->row->n_in, &params);
+    if (status == CVY_OK)
+        status = cvy_trial_output(doctor, count * sizeof(float), &c->out);
+    if (status == CVY_OK && c->operator->workspace> 0)
+        status = cvy_buffer_create(&c->workspace, doctor->device, c->operator->workspace);
+    if (status == CVY_OK)
+        status = c->operator->class->enqueue(c->operator, c->buffers, c->row->n_in, c->out, c->workspace);
+    return status;
+}
+
+static enum cvy_status check(struct cvy_doctor *doctor, const struct row *row)
+{
+    struct op_case c = {.row = row};
+    struct cvy_operand operands[MAX_INPUTS] = {{0}};
+    enum cvy_dtype dtype;
+    size_t count = 0;
+    char text[128];
+    enum cvy_status status = CVY_OK;
+    for (size_t i = 0; i < row->n_in; i++)
+        operands[i] = (struct cvy_operand){.present = true, .shape = row->in[i]};
+    for (size_t i = 0; status == CVY_OK && i < row->n_in; i++)
+        status = make_input(doctor, &c, i);
+    if (status == CVY_OK)
+        status = cvy_operator_infer(&row->op, operands, row->n_in, &c.y.shape, &dtype);
+    if (status == CVY_OK)
+        status = cvy_shape_elements(&c.y.shape, &count);
+    if (status == CVY_OK)
+        status = make_expected(&c, count);
+    if (status == CVY_OK) {
+        cvy_trial_begin(doctor, "%s of %s", cvy_op_name(&row->op),
+                        cvy_shape_format(&row->in[0], text, sizeof(text)));
+        status = launch(doctor, &c, count);
+        status = cvy_trial_end(doctor, status, c.out, CVY_FLOAT32, count, c.y.values, c.bounds);
+    }
+    case_finish(&c);
+    return status;
+}
+
+enum cvy_status cvy_doctor_check_operators(struct cvy_doctor *doctor)
+{
+    enum cvy_status status = CVY_OK;
+    for (size_t i = 0; status == CVY_OK && i < CVY_COUNT(rows); i++)
+        status = check(doctor, &rows[i]);
+    return status;
+}

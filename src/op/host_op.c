@@ -1,0 +1,311 @@
+#include "op/host_op.h"
+
+#include <math.h>
+
+#include "op/host_conv.h"
+
+static size_t product(const struct cvy_shape *shape, size_t begin, size_t end)
+{
+    size_t count = 1;
+    for (size_t i = begin; i < end; i++)
+        count *= shape->dims[i];
+    return count;
+}
+
+static size_t elements(const struct cvy_host_tensor *tensor)
+{
+    return product(&tensor->shape, 0, tensor->shape.rank);
+}
+
+static void position(const struct cvy_shape *shape, size_t index, size_t *at)
+{
+    for (size_t i = shape->rank; i-- > 0; index /= shape->dims[i])
+        at[i] = index % shape->dims[i];
+}
+
+/* Dimensions of size 1 are repeated; leading ones may be missing. */
+static double read(const struct cvy_host_tensor *tensor, const size_t *at, size_t rank)
+{
+    size_t index = 0;
+    for (size_t i = 0; i < tensor->shape.rank; i++) {
+        size_t size = tensor->shape.dims[i];
+        index = index * size + (size == 1 ? 0 : at[rank - tensor->shape.rank + i]);
+    }
+    return tensor->values[index];
+}
+
+static double unary(const struct cvy_op *op, double x)
+{
+    switch (op->type) {
+    case CVY_OP_RELU:
+        return x < 0 ? 0 : x;
+    case CVY_OP_LEAKY_RELU:
+        return x < 0 ? (double)op->leaky_relu.alpha * x : x;
+    case CVY_OP_CLIP:
+        return fmin((double)op->clip.max, fmax((double)op->clip.min, x));
+    case CVY_OP_SIGMOID:
+        return 1 / (1 + exp(-x));
+    default:
+        return tanh(x);
+    }
+}
+
+static double binary(enum cvy_op_type type, double a, double b)
+{
+    switch (type) {
+    case CVY_OP_ADD:
+        return a + b;
+    case CVY_OP_SUB:
+        return a - b;
+    case CVY_OP_MUL:
+        return a * b;
+    case CVY_OP_DIV:
+        return a / b;
+    default:
+        return a < 0 ? a * b : a;
+    }
+}
+
+static double concat(const struct cvy_op *op, const struct cvy_host_tensor *in, size_t *at, size_t rank)
+{
+    size_t axis = op->axis < 0 ? (size_t)(op->axis + (int64_t)rank) : (size_t)op->axis;
+    while (at[axis] >= in->shape.dims[axis])
+        at[axis] -= (in++)->shape.dims[axis];
+    return read(in, at, rank);
+}
+
+/* One window, over up to three spatial axes; taps are counted in one number. */
+static double pool(const struct cvy_op *op, const struct cvy_host_tensor *x, const size_t *at)
+{
+    const struct cvy_op_pool *p = &op->pool;
+    size_t taps = 1, inside = 0, padded = 0;
+    double sum = 0, largest = -INFINITY;
+    for (size_t i = 0; i < p->rank; i++)
+        taps *= p->kernel[i];
+    for (size_t tap = 0; tap < taps; tap++) {
+        size_t from[CVY_MAX_RANK] = {at[0], at[1]}, rest = tap;
+        bool in_x = true, in_padding = true;
+        for (size_t i = p->rank; i-- > 0; rest /= p->kernel[i]) {
+            int64_t size = (int64_t)x->shape.dims[i + 2];
+            int64_t where = (int64_t)(at[i + 2] * p->stride[i] + rest % p->kernel[i] * p->dilation[i]) -
+                            (int64_t)p->pad_begin[i];
+            in_x = in_x && where >= 0 && where < size;
+            in_padding = in_padding && where < size + (int64_t)p->pad_end[i];
+            from[i + 2] = (size_t)where;
+        }
+        padded += in_padding;
+        if (!in_x)
+            continue;
+        double value = read(x, from, x->shape.rank);
+        inside++;
+        sum += value;
+        largest = fmax(largest, value);
+    }
+    if (op->type == CVY_OP_MAX_POOL)
+        return largest;
+    size_t count = p->count_include_pad ? padded : inside;
+    return count > 0 ? sum / (double)count : 0;
+}
+
+static double global_pool(const struct cvy_host_tensor *x, const size_t *at)
+{
+    size_t pixels = product(&x->shape, 2, x->shape.rank);
+    double sum = 0;
+    for (size_t i = 0; i < pixels; i++)
+        sum += x->values[(at[0] * x->shape.dims[1] + at[1]) * pixels + i];
+    return sum / (double)pixels;
+}
+
+static double batch_norm(const struct cvy_op *op, const struct cvy_host_tensor *in, const size_t *at)
+{
+    size_t c = in[0].shape.rank > 1 ? at[1] : 0;
+    double deviation = sqrt(in[4].values[c] + (double)op->batch_norm.epsilon);
+    return (read(&in[0], at, in[0].shape.rank) - in[3].values[c]) / deviation * in[1].values[c] +
+           in[2].values[c];
+}
+
+static double transpose(const struct cvy_op *op, const struct cvy_host_tensor *x, const size_t *at)
+{
+    size_t from[CVY_MAX_RANK], rank = x->shape.rank;
+    for (size_t i = 0; i < rank; i++)
+        from[op->transpose.rank == 0 ? rank - 1 - i : op->transpose.order[i]] = at[i];
+    return read(x, from, rank);
+}
+
+static double depth_to_space(const struct cvy_op *op, const struct cvy_host_tensor *x, const size_t *at)
+{
+    size_t block = op->depth_to_space.block, channels = x->shape.dims[1] / (block * block);
+    size_t inside = at[2] % block * block + at[3] % block;
+    size_t c =
+        op->depth_to_space.column_row_depth ? at[1] * block * block + inside : inside * channels + at[1];
+    return read(x, (size_t[]){at[0], c, at[2] / block, at[3] / block}, 4);
+}
+
+static double channel_shuffle(const struct cvy_op *op, const struct cvy_host_tensor *x, const size_t *at)
+{
+    size_t from[CVY_MAX_RANK], groups = op->channel_shuffle.groups;
+    for (size_t i = 0; i < x->shape.rank; i++)
+        from[i] = at[i];
+    from[1] = at[1] % groups * (x->shape.dims[1] / groups) + at[1] / groups;
+    return read(x, from, x->shape.rank);
+}
+
+static double pad(const struct cvy_op *op, const struct cvy_host_tensor *x, const size_t *at)
+{
+    size_t from[CVY_MAX_RANK];
+    for (size_t i = 0; i < x->shape.rank; i++) {
+        int64_t where =
+            cvy_host_border(op->pad.mode, (int64_t)at[i] - op->pad.begin[i], (int64_t)x->shape.dims[i]);
+        if (where < 0)
+            return (double)op->pad.value;
+        from[i] = (size_t)where;
+    }
+    return read(x, from, x->shape.rank);
+}
+
+static double gemm(const struct cvy_op *op, const struct cvy_host_tensor *in, size_t n_in, const size_t *at)
+{
+    size_t inner = in[0].shape.dims[!op->gemm.transpose_a];
+    double sum = 0;
+    for (size_t l = 0; l < inner; l++) {
+        const size_t a[2] = {op->gemm.transpose_a ? l : at[0], op->gemm.transpose_a ? at[0] : l};
+        const size_t b[2] = {op->gemm.transpose_b ? at[1] : l, op->gemm.transpose_b ? l : at[1]};
+        sum += read(&in[0], a, 2) * read(&in[1], b, 2);
+    }
+    sum *= (double)op->gemm.alpha;
+    return n_in > 2 ? sum + (double)op->gemm.beta * read(&in[2], at, 2) : sum;
+}
+
+static double softmax(const struct cvy_op *op, const struct cvy_host_tensor *x, const size_t *at)
+{
+    size_t rank = x->shape.rank, from[CVY_MAX_RANK];
+    size_t axis =
+        op->softmax.axis < 0 ? (size_t)(op->softmax.axis + (int64_t)rank) : (size_t)op->softmax.axis;
+    size_t first = axis, last = op->softmax.flatten ? rank : axis + 1,
+           count = product(&x->shape, first, last);
+    double sum = 0;
+    for (size_t i = 0; i < rank; i++)
+        from[i] = at[i];
+    for (size_t l = 0; l < count; l++) {
+        size_t rest = l;
+        for (size_t i = last; i-- > first; rest /= x->shape.dims[i])
+            from[i] = rest % x->shape.dims[i];
+        sum += exp(read(x, from, rank) - read(x, at, rank));
+    }
+    return 1 / sum;
+}
+
+/* Weight of the sample `distance` away from where x is read. */
+static double weight(const struct cvy_op_resize *r, double distance)
+{
+    double d = fabs(distance), a = (double)r->cubic_a;
+    if (r->mode == CVY_RESIZE_LINEAR)
+        return d < 1 ? 1 - d : 0;
+    if (d < 1)
+        return ((a + 2) * d - (a + 3)) * d * d + 1;
+    return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
+}
+
+/* Where along axis i position `at` of y lies in x: only for the coordinates that the doctor uses. */
+static double source(const struct cvy_op_resize *r, size_t i, size_t in, size_t out, size_t at)
+{
+    double scale = r->sizes[i] != 0 ? (double)out / (double)in : (double)r->scales[i];
+    if (r->coordinates == CVY_RESIZE_ASYMMETRIC)
+        return (double)at / scale;
+    if (r->coordinates == CVY_RESIZE_ALIGN_CORNERS)
+        return out > 1 ? (double)(at * (in - 1)) / (double)(out - 1) : 0;
+    return ((double)at + 0.5) / scale - 0.5;
+}
+
+/* The sum over axis `axis` and those behind it, from[] being set before. */
+static double resize(const struct cvy_op_resize *r, const struct cvy_host_tensor *x,
+                     const struct cvy_shape *y, const size_t *at, size_t *from, size_t axis)
+{
+    if (axis == x->shape.rank)
+        return read(x, from, axis);
+    size_t in = x->shape.dims[axis];
+    double where = source(r, axis, in, y->dims[axis], at[axis]), low = floor(where), sum = 0;
+    if (y->dims[axis] == in || r->mode == CVY_RESIZE_NEAREST) {
+        /* the doctor asks for rounding down alone */
+        from[axis] = y->dims[axis] == in ? at[axis] : (size_t)fmin(fmax(low, 0), (double)in - 1);
+        return resize(r, x, y, at, from, axis + 1);
+    }
+    for (int tap = -1; tap <= 2; tap++) {
+        double w = weight(r, low + tap - where);
+        if (fpclassify(w) == FP_ZERO)
+            continue;
+        from[axis] = (size_t)fmin(fmax(low + tap, 0), (double)in - 1);
+        sum += w * resize(r, x, y, at, from, axis + 1);
+    }
+    return sum;
+}
+
+static bool element(const struct cvy_op *op, const struct cvy_host_tensor *in, size_t n_in,
+                    const struct cvy_shape *y, size_t *at, double *value)
+{
+    size_t from[CVY_MAX_RANK];
+    switch (op->type) {
+    case CVY_OP_RELU:
+    case CVY_OP_LEAKY_RELU:
+    case CVY_OP_CLIP:
+    case CVY_OP_SIGMOID:
+    case CVY_OP_TANH:
+        *value = unary(op, read(&in[0], at, y->rank));
+        return true;
+    case CVY_OP_PRELU:
+    case CVY_OP_ADD:
+    case CVY_OP_SUB:
+    case CVY_OP_MUL:
+    case CVY_OP_DIV:
+        *value = binary(op->type, read(&in[0], at, y->rank), read(&in[1], at, y->rank));
+        return true;
+    case CVY_OP_CONCAT:
+        *value = concat(op, in, at, y->rank);
+        return true;
+    case CVY_OP_MAX_POOL:
+    case CVY_OP_AVERAGE_POOL:
+        *value = pool(op, &in[0], at);
+        return true;
+    case CVY_OP_GLOBAL_AVERAGE_POOL:
+        *value = global_pool(&in[0], at);
+        return true;
+    case CVY_OP_BATCH_NORM:
+        *value = batch_norm(op, in, at);
+        return true;
+    case CVY_OP_TRANSPOSE:
+        *value = transpose(op, &in[0], at);
+        return true;
+    case CVY_OP_DEPTH_TO_SPACE:
+        *value = depth_to_space(op, &in[0], at);
+        return true;
+    case CVY_OP_CHANNEL_SHUFFLE:
+        *value = channel_shuffle(op, &in[0], at);
+        return true;
+    case CVY_OP_RESIZE:
+        *value = resize(&op->resize, &in[0], y, at, from, 0);
+        return true;
+    case CVY_OP_PAD:
+        *value = pad(op, &in[0], at);
+        return true;
+    case CVY_OP_GEMM:
+        *value = gemm(op, in, n_in, at);
+        return true;
+    case CVY_OP_SOFTMAX:
+        *value = softmax(op, &in[0], at);
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool cvy_host_op(const struct cvy_op *op, const struct cvy_host_tensor *in, size_t n_in,
+                 struct cvy_host_tensor *y)
+{
+    for (size_t i = 0; i < elements(y); i++) {
+        size_t at[CVY_MAX_RANK];
+        position(&y->shape, i, at);
+        if (!element(op, in, n_in, &y->shape, at, &y->values[i]))
+            return false;
+    }
+    return true;
+}
