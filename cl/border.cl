@@ -9,7 +9,9 @@ int border(int p, int n)
 #if PAD_MODE == 1
     if (n == 1)
         return 0;
-    p = (p < 0 ? -p : p) % (2 * n - 2);
+    // no absolute value: Oclgrind lacks the intrinsic that compilers make of it
+    p %= 2 * n - 2;
+    p += p < 0 ? 2 * n - 2 : 0;
     return p < n ? p : 2 * n - 2 - p;
 #elif PAD_MODE == 2
     return p < 0 ? 0 : n - 1;

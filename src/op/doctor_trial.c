@@ -96,8 +96,10 @@ static enum cvy_status note_wrong(struct cvy_doctor *doctor, const char *what)
         kernel->wrong++;
         failure->kernels[failure->n_kernels++] = (size_t)(kernel - doctor->kernels);
     }
-    failure->next = doctor->failures;
-    doctor->failures = failure;
+    struct cvy_doctor_failure **last = &doctor->failures;
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = failure;
     return CVY_OK;
 }
 

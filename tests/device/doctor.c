@@ -1,0 +1,292 @@
+/* The doctor on the device under test: it finds the true kernels right and altered ones wrong. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "op/operator.h"
+#include "support.h"
+
+static char store_path[64];
+
+/* A device of its own, so that nothing found here outlives a test. */
+static struct cvy_device *open_device(const char *store)
+{
+    struct cvy_device *device = NULL;
+    ck_assert_int_eq(cvy_device_open(&device, getenv("CVY_TEST_DEVICE")), CVY_OK);
+    struct cvy_store_params params = {.path = store};
+    if (store != NULL)
+        ck_assert_int_eq(cvy_device_set_store(device, &params), CVY_OK);
+    return device;
+}
+
+static void setup(void)
+{
+    snprintf(store_path, sizeof(store_path), "/tmp/convoy-doctor-%ld.db", (long)getpid());
+    remove(store_path);
+}
+
+static void teardown(void)
+{
+    remove(store_path);
+}
+
+/* The source of a kernel file with the first `from` replaced by `to`. */
+static void alter(struct cvy_device *device, const char *name, const char *from, const char *to)
+{
+    const char *text = cvy_device_get_kernel_source(NULL, name);
+    ck_assert_ptr_nonnull(text);
+    const char *at = strstr(text, from);
+    ck_assert_msg(at != NULL, "%s.cl has no '%s' any more", name, from);
+    size_t size = strlen(text) + strlen(to) + 1;
+    char *altered = malloc(size);
+    snprintf(altered, size, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    ck_assert_int_eq(cvy_device_set_kernel_source(device, name, altered), CVY_OK);
+    ck_assert_str_eq(cvy_device_get_kernel_source(device, name), altered);
+    free(altered);
+}
+
+/* What is asked of one kernel's report, and the totals. */
+struct seen {
+    const char *program, *kernel;
+    struct cvy_doctor_report report; /* program NULL: it did not come */
+    char detail[512];
+    size_t reports, bad, not_tried;
+};
+
+static void take(void *user, const struct cvy_doctor_report *report)
+{
+    struct seen *seen = user;
+    bool is_bad = report->verdict != CVY_VERDICT_RIGHT && report->verdict != CVY_VERDICT_NOT_TRIED;
+    seen->reports++;
+    seen->bad += is_bad;
+    seen->not_tried += report->verdict == CVY_VERDICT_NOT_TRIED;
+    if (report->verdict != CVY_VERDICT_RIGHT)
+        printf("%s %s: %s: %s\n", report->program, report->kernel, cvy_verdict_name(report->verdict),
+               report->detail);
+    if (seen->program != NULL && strcmp(report->program, seen->program) == 0 &&
+        strcmp(report->kernel, seen->kernel) == 0) {
+        seen->report = *report;
+        snprintf(seen->detail, sizeof(seen->detail), "%s", report->detail);
+    }
+}
+
+static size_t examine(struct cvy_device *device, struct seen *seen, const char *program, const char *kernel)
+{
+    *seen = (struct seen){.program = program, .kernel = kernel};
+    struct cvy_doctor_params params = {.seed = test_seed(), .quick = true, .report = take, .user = seen};
+    size_t wrong = SIZE_MAX;
+    ck_assert_msg(cvy_doctor_run(device, &params, &wrong) == CVY_OK, "%s", test_log_last());
+    ck_assert_uint_eq(wrong, seen->bad);
+    if (program != NULL)
+        ck_assert_ptr_nonnull(seen->report.program);
+    return wrong;
+}
+
+static struct cvy_conv_problem problem(void)
+{
+    struct cvy_conv_problem p;
+    cvy_conv_problem_init(&p, 2);
+    for (size_t i = 0; i < 2; i++) {
+        p.in[i] = 5;
+        p.kernel[i] = 3;
+    }
+    return p;
+}
+
+/* y of ones: 9 everywhere where the algorithm is right. */
+static enum cvy_status run_conv(struct cvy_device *device, const char *algo, const char **used)
+{
+    float x[25], w[9], y[9];
+    struct cvy_conv_problem p = problem();
+    struct cvy_conv_params params = {.algo = algo};
+    for (size_t i = 0; i < 25; i++)
+        x[i] = 1;
+    for (size_t i = 0; i < 9; i++)
+        w[i] = 1;
+    test_poison(y, 9);
+    enum cvy_status status = cvy_conv_run(device, &p, x, w, NULL, y, &params, used);
+    for (size_t i = 0; status == CVY_OK && i < 9; i++)
+        ck_assert_msg(y[i] > 8.99f && y[i] < 9.01f, "%s: y[%zu] is %g", *used, i, (double)y[i]);
+    return status;
+}
+
+START_TEST(every_kernel_is_right_and_tried)
+{
+    struct cvy_device *device = open_device(NULL);
+    struct seen seen = {0};
+    struct cvy_doctor_params params = {
+        .seed = test_seed(), .quick = test_small(), .report = take, .user = &seen};
+    size_t wrong = SIZE_MAX;
+    ck_assert_msg(cvy_doctor_run(device, &params, &wrong) == CVY_OK, "%s", test_log_last());
+    ck_assert_uint_eq(wrong, 0);
+    ck_assert_uint_eq(seen.not_tried, 0);
+    ck_assert_uint_gt(seen.reports, 10);
+    cvy_device_destroy(&device);
+}
+END_TEST
+
+START_TEST(kernel_that_computes_wrongly_is_named_and_avoided_in_later_processes)
+{
+    struct cvy_device *device = open_device(store_path);
+    struct seen seen;
+    const char *used = NULL;
+    char why[400];
+    struct cvy_conv_problem p = problem();
+    alter(device, "conv_ref", "sum += x[", "sum -= x[");
+    ck_assert_uint_eq(examine(device, &seen, "conv_ref", "conv_ref"), 1);
+    ck_assert_int_eq(seen.report.verdict, CVY_VERDICT_WRONG);
+    ck_assert_uint_gt(seen.report.wrong, 0);
+    ck_assert_ptr_nonnull(strstr(seen.detail, "should be"));
+    cvy_device_destroy(&device);
+
+    /* as another process would */
+    device = open_device(store_path);
+    alter(device, "conv_ref", "sum += x[", "sum -= x[");
+    ck_assert_int_eq(run_conv(device, NULL, &used), CVY_OK);
+    ck_assert_str_ne(used, "ref");
+    ck_assert_int_eq(run_conv(device, "ref", &used), CVY_ERROR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(test_log_last(), "conv_ref of conv_ref.cl"));
+    ck_assert_ptr_nonnull(strstr(test_log_last(), "--forget"));
+    ck_assert(!cvy_conv_algo_applies(device, &p, "ref", why, sizeof(why)));
+    ck_assert_ptr_nonnull(strstr(why, "--forget"));
+    ck_assert(cvy_conv_algo_applies(device, &p, "im2col", why, sizeof(why)));
+
+    /* the true source was never found wrong */
+    ck_assert_int_eq(cvy_device_set_kernel_source(device, "conv_ref", NULL), CVY_OK);
+    ck_assert_int_eq(run_conv(device, "ref", &used), CVY_OK);
+    cvy_device_destroy(&device);
+
+    device = open_device(store_path);
+    size_t count = 0;
+    ck_assert_int_eq(cvy_doctor_forget(device, &count), CVY_OK);
+    ck_assert_uint_eq(count, 1);
+    cvy_device_destroy(&device);
+    device = open_device(store_path);
+    alter(device, "conv_ref", "sum += x[", "sum -= x[");
+    ck_assert(cvy_conv_algo_applies(device, &p, "ref", why, sizeof(why)));
+    cvy_device_destroy(&device);
+}
+END_TEST
+
+START_TEST(kernel_found_right_again_is_released)
+{
+    struct cvy_device *device = open_device(NULL);
+    struct seen seen;
+    const char *used = NULL;
+    alter(device, "conv_ref", "sum += x[", "sum -= x[");
+    ck_assert_uint_eq(examine(device, &seen, "conv_ref", "conv_ref"), 1);
+    ck_assert_int_eq(cvy_device_set_kernel_source(device, "conv_ref", NULL), CVY_OK);
+    ck_assert_uint_eq(examine(device, &seen, "conv_ref", "conv_ref"), 0);
+    ck_assert_int_eq(seen.report.verdict, CVY_VERDICT_RIGHT);
+    ck_assert_int_eq(run_conv(device, "ref", &used), CVY_OK);
+    cvy_device_destroy(&device);
+}
+END_TEST
+
+START_TEST(kernel_that_lies_in_one_mode_is_told_from_its_companions)
+{
+    struct cvy_device *device = open_device(NULL);
+    struct seen seen;
+    const char *used = NULL;
+    alter(device, "conv_im2col", "columns[id] = value;", "columns[id] = value + (PAD_MODE == 2);");
+    ck_assert_uint_eq(examine(device, &seen, "conv_im2col", "im2col"), 1);
+    ck_assert_int_eq(seen.report.verdict, CVY_VERDICT_WRONG);
+    ck_assert_ptr_nonnull(strstr(seen.detail, "replicate"));
+    ck_assert_int_eq(run_conv(device, "im2col", &used), CVY_ERROR_UNSUPPORTED);
+    ck_assert_int_eq(run_conv(device, NULL, &used), CVY_OK);
+    cvy_device_destroy(&device);
+}
+END_TEST
+
+START_TEST(kernels_that_write_nothing_nan_or_too_much_are_wrong)
+{
+    static const struct {
+        const char *program, *kernel, *from, *to;
+    } cases[] = {
+        {"batch_norm", "batch_norm", "y[i] =", "if (epsilon < 0) y[i] ="},
+        {"softmax", "softmax", "exp(x[begin + i * inner] - largest) / sum", "NAN"},
+        {"unary", "unary", "if (i < count)", "if (i < count + 5)"},
+    };
+    struct cvy_device *device = open_device(NULL);
+    struct seen seen;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        alter(device, cases[i].program, cases[i].from, cases[i].to);
+        ck_assert_uint_eq(examine(device, &seen, cases[i].program, cases[i].kernel), 1);
+        ck_assert_int_eq(seen.report.verdict, CVY_VERDICT_WRONG);
+        ck_assert_int_eq(cvy_device_set_kernel_source(device, cases[i].program, NULL), CVY_OK);
+    }
+    cvy_device_destroy(&device);
+}
+END_TEST
+
+START_TEST(kernel_that_does_not_build_is_told_and_avoided)
+{
+    struct cvy_device *device = open_device(NULL);
+    struct seen seen;
+    const char *used = NULL;
+    alter(device, "conv_ref", "float sum = 0;", "float sum = nonsense;");
+    ck_assert_uint_eq(examine(device, &seen, "conv_ref", "conv_ref"), 1);
+    ck_assert_int_eq(seen.report.verdict, CVY_VERDICT_NO_BUILD);
+    ck_assert_int_eq(run_conv(device, NULL, &used), CVY_OK);
+    ck_assert_str_ne(used, "ref");
+    cvy_device_destroy(&device);
+}
+END_TEST
+
+START_TEST(operator_without_another_kernel_fails_instead_of_lying)
+{
+    struct cvy_device *device = open_device(NULL);
+    struct seen seen;
+    alter(device, "pool", "fmax(largest", "fmin(largest");
+    ck_assert_uint_eq(examine(device, &seen, "pool", "max_pool"), 1);
+    struct cvy_op op = {.type = CVY_OP_MAX_POOL,
+                        .pool = {.rank = 1, .kernel = {2}, .stride = {1}, .dilation = {1}}};
+    struct cvy_operand in = {.present = true, .shape = {3, {1, 1, 4}}};
+    struct cvy_operator_params params = {.max_workspace = 1};
+    struct cvy_operator *made = NULL;
+    test_log_clear();
+    ck_assert_int_eq(cvy_operator_create(&made, device, &op, &in, 1, &params), CVY_ERROR_UNSUPPORTED);
+    ck_assert_ptr_null(made);
+    ck_assert_ptr_nonnull(strstr(test_log_last(), "kernel max_pool of pool.cl"));
+    /* its neighbour in the file is innocent */
+    op.type = CVY_OP_AVERAGE_POOL;
+    ck_assert_int_eq(cvy_operator_create(&made, device, &op, &in, 1, &params), CVY_OK);
+    cvy_operator_destroy(&made);
+    cvy_device_destroy(&device);
+}
+END_TEST
+
+START_TEST(unknown_kernel_files_are_refused)
+{
+    ck_assert_ptr_null(cvy_device_get_kernel_source(NULL, "magic"));
+    ck_assert_int_eq(cvy_device_set_kernel_source(test_device(), "magic", ""), CVY_ERROR_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(test_log_last(), "'magic'"));
+    size_t files = 0;
+    for (const char *name; (name = cvy_kernel_file_name(files)) != NULL; files++)
+        ck_assert_ptr_nonnull(cvy_device_get_kernel_source(test_device(), name));
+    ck_assert_uint_gt(files, 5);
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+    Suite *suite = suite_create("doctor");
+    TCase *tests = tcase_create("doctor");
+    tcase_set_timeout(tests, 0);
+    tcase_add_checked_fixture(tests, setup, teardown);
+    test_device();
+    tcase_add_test(tests, every_kernel_is_right_and_tried);
+    /* the rest runs the doctor again and again, and does not differ from driver to driver */
+    if (!test_small()) {
+        tcase_add_test(tests, kernel_that_computes_wrongly_is_named_and_avoided_in_later_processes);
+        tcase_add_test(tests, kernel_found_right_again_is_released);
+        tcase_add_test(tests, kernel_that_lies_in_one_mode_is_told_from_its_companions);
+        tcase_add_test(tests, kernels_that_write_nothing_nan_or_too_much_are_wrong);
+        tcase_add_test(tests, kernel_that_does_not_build_is_told_and_avoided);
+        tcase_add_test(tests, operator_without_another_kernel_fails_instead_of_lying);
+    }
+    tcase_add_test(tests, unknown_kernel_files_are_refused);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
