@@ -232,7 +232,7 @@ static int forget(struct cvy_device *device, bool json)
         cJSON_AddNumberToObject(report, "forgotten", (double)count);
         return cvy_cli_print_json(report) ? CVY_CLI_OK : CVY_CLI_FAILED;
     }
-    printf("%zu kernels forgotten\n", count);
+    printf("%zu kernel%s forgotten\n", count, count == 1 ? "" : "s");
     return CVY_CLI_OK;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arith.h"
+#include "base/log.h"
 #include "op/algo.h"
 #include "op/doctor_trial.h"
 #include "op/host_conv.h"
@@ -126,12 +127,12 @@ static struct cvy_conv_problem random_problem(struct cvy_doctor *doctor)
     return p;
 }
 
-static void format_problem(const struct cvy_conv_problem *p, const char *algo, size_t limit, char *text,
-                           size_t size)
+static void format_problem(const struct cvy_conv_problem *p, const char *algo, const char *variant,
+                           char *text, size_t size)
 {
-    int used = snprintf(text, size, "%s%s: %zu-D n%zu c%zu k%zu groups %zu%s%s%s", algo,
-                        limit == SMALL_WORKSPACE ? " in strips" : "", p->rank, p->n, p->c, p->k, p->groups,
-                        p->transposed ? " transposed" : "", p->flip ? " flip" : "", p->bias ? " bias" : "");
+    int used = snprintf(text, size, "%s%s: %zu-D n%zu c%zu k%zu groups %zu%s%s%s", algo, variant, p->rank,
+                        p->n, p->c, p->k, p->groups, p->transposed ? " transposed" : "",
+                        p->flip ? " flip" : "", p->bias ? " bias" : "");
     if (p->shuffle > 1 && used > 0 && (size_t)used < size)
         used += snprintf(text + used, size - (size_t)used, " shuffle %zu", p->shuffle);
     for (size_t i = 0; i < p->rank && used > 0 && (size_t)used < size; i++)
@@ -194,58 +195,114 @@ static bool data_init(struct conv_data *data, struct cvy_doctor *doctor, const s
     return true;
 }
 
-static enum cvy_status check(struct cvy_doctor *doctor, const struct cvy_conv_problem *p,
-                             const struct conv_data *data, const char *algo, size_t max_workspace)
+/* The buffers of one run. */
+struct conv_buffers {
+    struct cvy_buffer *x, *w, *prepared, *bias, *y, *workspace;
+};
+
+static enum cvy_status upload(struct cvy_doctor *doctor, struct cvy_buffer **buffer, const float *data,
+                              size_t count)
 {
-    char text[300];
-    struct cvy_conv *conv = NULL;
-    struct cvy_buffer *x = NULL, *y = NULL;
-    struct cvy_conv_params params = {.algo = algo, .max_workspace = max_workspace};
-    format_problem(p, algo, max_workspace, text, sizeof(text));
-    cvy_trial_begin(doctor, "%s", text);
-    enum cvy_status status =
-        cvy_conv_create(&conv, doctor->device, p, data->w, p->bias ? data->bias : NULL, &params);
+    enum cvy_status status = cvy_buffer_create(buffer, doctor->device, count * sizeof(float));
+    return status == CVY_OK ? cvy_buffer_write(*buffer, 0, count * sizeof(float), data) : status;
+}
+
+static enum cvy_status make_buffers(struct cvy_doctor *doctor, const struct cvy_conv_problem *p,
+                                    const struct conv_data *data, struct conv_buffers *buffers)
+{
+    enum cvy_status status = upload(doctor, &buffers->x, data->x, data->x_count);
     if (status == CVY_OK)
-        status = cvy_buffer_create(&x, doctor->device, data->x_count * sizeof(float));
+        status = upload(doctor, &buffers->w, data->w, data->w_count);
+    if (status == CVY_OK && p->bias)
+        status = upload(doctor, &buffers->bias, data->bias, p->k);
     if (status == CVY_OK)
-        status = cvy_buffer_write(x, 0, data->x_count * sizeof(float), data->x);
-    if (status == CVY_OK)
-        status = cvy_trial_output(doctor, data->y_count * sizeof(float), &y);
-    if (status == CVY_OK)
-        status = cvy_conv_enqueue(conv, x, y, NULL, 0, NULL);
-    status = cvy_trial_end(doctor, status, y, CVY_FLOAT32, data->y_count, data->expected, data->bounds);
-    cvy_buffer_destroy(&x);
-    cvy_buffer_destroy(&y);
-    cvy_conv_destroy(&conv);
+        status = cvy_trial_output(doctor, data->y_count * sizeof(float), &buffers->y);
     return status;
 }
 
-/* Whether the algorithm does the problem within so much scratch memory. */
-static bool fits(const struct cvy_doctor *doctor, const struct cvy_algo *algo,
-                 const struct cvy_conv_problem *p, size_t max_workspace)
+static enum cvy_status launch(struct cvy_doctor *doctor, const struct cvy_conv_problem *p,
+                              const struct cvy_algo *algo, const struct cvy_algo_config *config,
+                              struct conv_buffers *buffers)
 {
-    char why[256];
-    struct cvy_algo_config config;
-    if (!algo->applicable(p, doctor->device, why, sizeof(why)))
-        return false;
-    algo->default_config(p, doctor->device, max_workspace, &config);
-    return algo->workspace(p, doctor->device, &config) <= max_workspace;
+    struct cvy_device *device = doctor->device;
+    struct cvy_algo_args args = {.x = buffers->x, .y = buffers->y, .w = buffers->w, .bias = buffers->bias};
+    size_t workspace = algo->workspace(p, device, config);
+    size_t prepared = algo->prepared_bytes != NULL ? algo->prepared_bytes(p, device, config) : 0;
+    enum cvy_status status = algo->build(device, p, config);
+    if (status == CVY_OK && workspace > 0)
+        status = cvy_buffer_create(&buffers->workspace, device, workspace);
+    if (status == CVY_OK && prepared > 0)
+        status = cvy_buffer_create(&buffers->prepared, device, prepared);
+    if (status == CVY_OK && prepared > 0)
+        status = algo->prepare(device, p, config, buffers->w, buffers->prepared);
+    if (status != CVY_OK)
+        return status;
+    args.workspace = buffers->workspace;
+    if (prepared > 0)
+        args.w = buffers->prepared;
+    return algo->enqueue(device, p, config, &args);
 }
 
+static enum cvy_status check(struct cvy_doctor *doctor, const struct cvy_conv_problem *p,
+                             const struct conv_data *data, const struct cvy_algo *algo,
+                             const struct cvy_algo_config *config, const char *variant)
+{
+    char text[300];
+    struct conv_buffers buffers = {0};
+    format_problem(p, algo->id, variant, text, sizeof(text));
+    cvy_trial_begin(doctor, "%s", text);
+    enum cvy_status status = make_buffers(doctor, p, data, &buffers);
+    if (status == CVY_OK)
+        status = launch(doctor, p, algo, config, &buffers);
+    status =
+        cvy_trial_end(doctor, status, buffers.y, CVY_FLOAT32, data->y_count, data->expected, data->bounds);
+    cvy_buffer_destroy(&buffers.x);
+    cvy_buffer_destroy(&buffers.w);
+    cvy_buffer_destroy(&buffers.prepared);
+    cvy_buffer_destroy(&buffers.bias);
+    cvy_buffer_destroy(&buffers.y);
+    cvy_buffer_destroy(&buffers.workspace);
+    return status;
+}
+
+/* As convoy runs it by itself, in strips, or with one more point of its search space. */
+static enum cvy_status check_algorithm(struct cvy_doctor *doctor, const struct cvy_conv_problem *p,
+                                       const struct conv_data *data, const struct cvy_algo *algo,
+                                       size_t number)
+{
+    struct cvy_algo_config config, other;
+    struct cvy_device *device = doctor->device;
+    algo->default_config(p, device, DEFAULT_WORKSPACE, &config);
+    if (algo->workspace(p, device, &config) > DEFAULT_WORKSPACE)
+        return CVY_OK;
+    enum cvy_status status = check(doctor, p, data, algo, &config, "");
+    algo->default_config(p, device, SMALL_WORKSPACE, &other);
+    if (status == CVY_OK && number % 4 == 0 && memcmp(&config, &other, sizeof(config)) != 0 &&
+        algo->workspace(p, device, &other) <= SMALL_WORKSPACE)
+        status = check(doctor, p, data, algo, &other, " in strips");
+    size_t count = 0;
+    while (algo->configs(p, device, count, &other))
+        count++;
+    if (status == CVY_OK && count > 1 && algo->configs(p, device, number % count, &other) &&
+        memcmp(&config, &other, sizeof(config)) != 0 &&
+        algo->workspace(p, device, &other) <= DEFAULT_WORKSPACE)
+        status = check(doctor, p, data, algo, &other, " tuned otherwise");
+    return status;
+}
+
+/* number: of the problem, so that variants take turns. */
 static enum cvy_status check_problem(struct cvy_doctor *doctor, const struct cvy_conv_problem *p,
-                                     bool in_strips)
+                                     size_t number)
 {
     struct conv_data data;
     const struct cvy_algo *algo;
+    char why[256];
     enum cvy_status status = CVY_OK;
     if (!data_init(&data, doctor, p))
-        return CVY_ERROR_HOST_MEMORY;
+        return cvy_fail_memory("the doctor", p->c * p->k);
     for (size_t a = 0; status == CVY_OK && (algo = cvy_algo_at(a)) != NULL; a++) {
-        if (fits(doctor, algo, p, DEFAULT_WORKSPACE))
-            status = check(doctor, p, &data, algo->id, DEFAULT_WORKSPACE);
-        if (status == CVY_OK && in_strips && fits(doctor, algo, p, SMALL_WORKSPACE) &&
-            fits(doctor, algo, p, DEFAULT_WORKSPACE))
-            status = check(doctor, p, &data, algo->id, SMALL_WORKSPACE);
+        if (algo->applicable(p, doctor->device, why, sizeof(why)))
+            status = check_algorithm(doctor, p, &data, algo, number);
     }
     data_finish(&data);
     return status;
@@ -259,11 +316,11 @@ enum cvy_status cvy_doctor_check_convolutions(struct cvy_doctor *doctor)
         if (doctor->quick && is_large)
             continue;
         struct cvy_conv_problem p = problem_of(&rows[i], doctor->quick ? 1 : 1 + i % 2);
-        status = check_problem(doctor, &p, i % 4 == 0);
+        status = check_problem(doctor, &p, i);
     }
     for (size_t i = 0; status == CVY_OK && !doctor->quick && i < RANDOM_PROBLEMS; i++) {
         struct cvy_conv_problem p = random_problem(doctor);
-        status = check_problem(doctor, &p, i % 4 == 0);
+        status = check_problem(doctor, &p, i);
     }
     return status;
 }

@@ -1,0 +1,109 @@
+"""convoy doctor: true kernels are right; an altered one is named, avoided, and forgotten when asked."""
+import json
+import os
+import unittest
+
+import support
+from support import model, node, npy, read_npy, value_info
+
+
+class Doctor(support.CommandTest):
+
+  def setUp(self):
+    super().setUp()
+    self.store = ('--store', self.path('store.db'))
+
+  def alter(self, name, old, new):
+    """--kernel with the built-in source, one place changed."""
+    source = self.succeed('doctor', '--print-kernel', name)
+    self.assertIn(old, source)
+    self.write(name + '.cl', source.replace(old, new, 1).encode())
+    return ('--kernel', '%s=%s.cl' % (name, name))
+
+  def examine(self, status, *args):
+    done, out, err = self.convoy('doctor', '--quick', '--json', '--seed', self.seed, *self.store, *args)
+    self.assertEqual(done, status, 'seed %d: %s%s' % (self.seed, out, err))
+    return json.loads(out)
+
+  def wrong(self, report):
+    return [(kernel['file'], kernel['kernel'], kernel['verdict']) for kernel in report['kernels']
+            if kernel['verdict'] not in ('right', 'not tried')]
+
+  def test_true_kernels_are_right(self):
+    report = self.examine(0)
+    self.assertEqual(self.wrong(report), [])
+    self.assertEqual((report['wrong'], report['seed']), (0, str(self.seed)))
+    names = [kernel['file'] for kernel in report['kernels']]
+    for name in ('clblast', 'conv_ref', 'conv_im2col', 'gemm', 'pool', 'unary'):
+      self.assertIn(name, names)
+    table = self.succeed('doctor', '--quick', *self.store)
+    self.assertRegex(table, r'(?m)^conv_ref\.cl conv_ref +right +\d+ ')
+    self.assertRegex(table, r'(?m)^seed +\d+$')
+    self.assertRegex(table, r' 0 wrong')
+
+  def test_wrong_kernel_is_named_avoided_and_forgotten(self):
+    x = self.random_npy('x.npy', [1, 2, 6, 5])
+    w = self.random_npy('w.npy', [3, 2, 3, 3])
+    _, want = support.conv_oracle(x, [1, 2, 6, 5], w, [3, 2, 3, 3], None, (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
+    self.write('want.npy', npy([1, 3, 4, 3], want))
+    bad = self.alter('conv_im2col', 'columns[id] = value', 'columns[id] = -value')
+    conv = ('conv', 'x.npy', 'w.npy', '--json', '--expect', 'want.npy', *self.store)
+    self.assertEqual(self.convoy(*conv, *bad, '--algo', 'im2col')[0], 3)
+
+    report = self.examine(1, *bad)
+    self.assertEqual(self.wrong(report), [('conv_im2col', 'im2col', 'WRONG')])
+    detail = [kernel['detail'] for kernel in report['kernels'] if kernel['kernel'] == 'im2col'][0]
+    self.assertIn('should be', detail)
+
+    self.assertNotEqual(json.loads(self.succeed(*conv, *bad))['algorithm'], 'im2col')
+    err = self.refuse(1, ['im2col of conv_im2col.cl', 'convoy doctor --forget'], *conv, *bad, '--algo', 'im2col')
+    self.assertEqual(len(err.splitlines()), 1)
+    # the true kernel is another one
+    self.assertEqual(json.loads(self.succeed(*conv, '--algo', 'im2col'))['algorithm'], 'im2col')
+
+    self.assertRegex(self.succeed('doctor', '--forget', *self.store), r'^1 kernel forgotten\n$')
+    self.assertEqual(self.convoy(*conv, *bad, '--algo', 'im2col')[0], 3)
+    self.assertEqual(json.loads(self.succeed('doctor', '--forget', '--json', *self.store)), {'forgotten': 0})
+
+  @unittest.skipUnless(support.HAVE_ONNX, 'built without ONNX')
+  def test_models_run_by_another_algorithm(self):
+    x_shape, w_shape = [1, 3, 7, 7], [4, 3, 3, 3]
+    x = self.random_npy('x.npy', x_shape)
+    w = self.random_npy('w.npy', w_shape)
+    self.write('m.onnx', model([node('Conv', ['x', 'w'], ['y'])], [value_info('x', x_shape), value_info(
+        'w', w_shape)], [value_info('y', [1, 4, 5, 5])]))
+    shape, want = support.conv_oracle(x, x_shape, w, w_shape, None, (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
+    for name in ('conv_ref', 'conv_im2col'):
+      places = {'conv_ref': ('sum += x[', 'sum -= x['), 'conv_im2col': ('columns[id] = value', 'columns[id] = 0')}
+      bad = self.alter(name, *places[name])
+      self.examine(1, *bad)
+      report = json.loads(self.succeed('run', 'm.onnx', '-i', 'x=x.npy', '-i', 'w=w.npy', '-o', 'y.npy', '--json',
+                                       *self.store, *bad))
+      self.assertNotEqual(report['layers'][0]['algorithm'], name[len('conv_'):])
+      got_shape, got = read_npy(self.path('y.npy'))
+      self.assertEqual(got_shape, shape)
+      self.assertLess(max(abs(a - b) for a, b in zip(got, want)), 1e-4)
+
+  def test_kernel_that_does_not_build(self):
+    bad = self.alter('softmax', 'float largest', 'nonsense largest')
+    self.assertEqual(self.wrong(self.examine(1, *bad)), [('softmax', 'softmax', 'does not build')])
+
+  def test_without_a_store_nothing_is_remembered(self):
+    self.store = ('--store', 'off')
+    bad = self.alter('conv_ref', 'sum += x[', 'sum -= x[')
+    self.examine(1, *bad)
+    self.assertFalse(os.path.exists(self.path('store.db')))
+    self.assertEqual(json.loads(self.succeed('doctor', '--forget', '--json', *self.store)), {'forgotten': 0})
+
+  def test_usage(self):
+    self.refuse(2, ['--kernel nothing', 'NAME=FILE'], 'doctor', '--kernel', 'nothing')
+    self.refuse(1, ["'magic'"], 'doctor', '--kernel', 'magic=/dev/null')
+    self.refuse(1, ['nowhere.cl', 'No such file'], 'doctor', '--kernel', 'pad=nowhere.cl')
+    self.refuse(1, ['magic', 'conv_ref'], 'doctor', '--print-kernel', 'magic')
+    self.refuse(2, ['--seed x'], 'doctor', '--seed', 'x')
+    self.refuse(2, ['one', 'too many'], 'doctor', 'one')
+    self.assertIn('Usage: convoy doctor', self.succeed('doctor', '--help'))
+
+
+if __name__ == '__main__':
+  unittest.main()
