@@ -4,7 +4,7 @@
 
 #include "support.h"
 
-#define MAX_INPUTS 5
+#define MAX_INPUTS 8
 
 /* The stream of random numbers of the suite; case_seed() starts it. */
 extern struct test_random case_random;

@@ -76,10 +76,10 @@ CVY_API const char *cvy_conv_kind_name(enum cvy_conv_kind kind);
  * The passes of `kind` that map the same shapes as problem, each a convolution of its own: y of one is x of
  * the next. Stride, dilation and padding go with their axis; bias, and shuffle, with the last pass; groups
  * with the pass that mixes channels (spatially separable: with both). A 1x1 pass is never transposed: that
- * changes nothing but the order of its weights. middle: channels between the two passes of a spatially
- * separable convolution, a multiple of groups, 0 = the smaller of c and k; of no meaning to other kinds.
- * CVY_ERROR_INVALID with the reason where kind does not fit the problem (spatially separable of rank 1), or
- * where a pass is too large.
+ * changes nothing but the order of its weights. middle: channels between two passes; spatially separable: a
+ * multiple of groups, 0 = the smaller of c and k; depthwise separable: a multiple of c (the depth
+ * multiplier), 0 = c; of no meaning to other kinds. CVY_ERROR_INVALID with the reason where kind does not fit
+ * the problem (spatially separable of rank 1), or where a pass is too large.
  */
 CVY_API enum cvy_status cvy_conv_get_passes(const struct cvy_conv_problem *problem, enum cvy_conv_kind kind,
                                             size_t middle,

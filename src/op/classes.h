@@ -9,6 +9,7 @@ extern const struct cvy_operator_class cvy_op_binary_class;
 extern const struct cvy_operator_class cvy_op_channel_shuffle_class;
 extern const struct cvy_operator_class cvy_op_concat_class;
 extern const struct cvy_operator_class cvy_op_conv_class;
+extern const struct cvy_operator_class cvy_op_conv_passes_class;
 extern const struct cvy_operator_class cvy_op_depth_to_space_class;
 extern const struct cvy_operator_class cvy_op_flatten_class;
 extern const struct cvy_operator_class cvy_op_gemm_class;

@@ -33,6 +33,9 @@ static const struct {
     [CVY_OP_PAD] = {"Pad", &cvy_op_pad_class},
     [CVY_OP_GEMM] = {"Gemm", &cvy_op_gemm_class},
     [CVY_OP_SOFTMAX] = {"Softmax", &cvy_op_softmax_class},
+    [CVY_OP_SPATIALLY_SEPARABLE_CONV] = {"SpatiallySeparableConv", &cvy_op_conv_passes_class},
+    [CVY_OP_DEPTHWISE_SEPARABLE_CONV] = {"DepthwiseSeparableConv", &cvy_op_conv_passes_class},
+    [CVY_OP_FLATTENED_CONV] = {"FlattenedConv", &cvy_op_conv_passes_class},
     [CVY_OP_CHANNEL_SHUFFLE] = {"ChannelShuffle", &cvy_op_channel_shuffle_class},
 };
 

@@ -92,7 +92,13 @@ static enum cvy_status add_kind(struct chain *chain, enum cvy_conv_kind kind, si
     case CVY_CONV_SPATIALLY_SEPARABLE:
         return add_separable(chain, middle);
     case CVY_CONV_DEPTHWISE_SEPARABLE:
-        status = add_pass(chain, whole->c, whole->c, 0, whole->rank);
+        if (middle % whole->c != 0)
+            return cvy_fail(
+                CVY_ERROR_INVALID,
+                "passes: %zu channels between the passes are no multiple of the %zu of x; take one, "
+                "or 0",
+                middle, whole->c);
+        status = add_pass(chain, middle ? middle : whole->c, whole->c, 0, whole->rank);
         return status == CVY_OK ? add_pass(chain, whole->k, whole->groups, 0, 0) : status;
     case CVY_CONV_FLATTENED:
         return add_flattened(chain);

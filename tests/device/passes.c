@@ -1,0 +1,162 @@
+/* Operators of several passes against the oracle, run pass by pass in double. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conv_case.h"
+#include "op/operator.h"
+#include "operator_case.h"
+#include "oracle.h"
+
+static struct cvy_op op_of(enum cvy_conv_kind kind, const struct cvy_conv_problem *p)
+{
+    static const enum cvy_op_type types[] = {CVY_OP_CONV, CVY_OP_SPATIALLY_SEPARABLE_CONV,
+                                             CVY_OP_DEPTHWISE_SEPARABLE_CONV, CVY_OP_FLATTENED_CONV};
+    struct cvy_op op = {.type = types[kind]};
+    op.conv.groups = p->groups;
+    op.conv.pad_mode = p->pad_mode;
+    op.conv.shuffle = p->shuffle;
+    op.conv.transposed = p->transposed;
+    op.conv.flip = p->flip;
+    memcpy(op.conv.stride, p->stride, sizeof(p->stride));
+    memcpy(op.conv.dilation, p->dilation, sizeof(p->dilation));
+    memcpy(op.conv.pad_begin, p->pad_begin, sizeof(p->pad_begin));
+    memcpy(op.conv.pad_end, p->pad_end, sizeof(p->pad_end));
+    memcpy(op.conv.output_padding, p->output_padding, sizeof(p->output_padding));
+    return op;
+}
+
+static size_t count(enum cvy_status (*shape_of)(const struct cvy_conv_problem *, struct cvy_shape *),
+                    const struct cvy_conv_problem *p, struct cvy_shape *shape)
+{
+    ck_assert_msg(shape_of(p, shape) == CVY_OK, "%s", test_log_last());
+    return case_elements(shape);
+}
+
+/* What the passes make of the inputs, and in scale how large rounding may be. Weights begin at input 1. */
+static double *expected_of(const struct cvy_conv_problem *passes, size_t n_passes,
+                           const struct inputs *inputs, const size_t *bias, double *bound)
+{
+    struct cvy_shape shape;
+    size_t n = count(cvy_conv_x_shape, &passes[0], &shape);
+    float *x = malloc(n * sizeof(*x));
+    memcpy(x, inputs->data[0], n * sizeof(*x));
+    double *y = NULL;
+    *bound = 0;
+    for (size_t i = 0; i < n_passes; i++) {
+        n = count(cvy_conv_y_shape, &passes[i], &shape);
+        free(y);
+        y = malloc(n * sizeof(*y));
+        oracle_conv(&passes[i], x, inputs->data[1 + i], bias[i] ? inputs->data[bias[i]] : NULL, y, NULL);
+        x = realloc(x, n * sizeof(*x));
+        for (size_t j = 0; j < n; j++) {
+            x[j] = (float)y[j];
+            *bound = fmax(*bound, fabs(y[j]));
+        }
+    }
+    free(x);
+    return y;
+}
+
+static void run_case(enum cvy_conv_kind kind, const struct cvy_conv_problem *whole, size_t middle,
+                     bool with_bias)
+{
+    struct cvy_conv_problem passes[CVY_CONV_MAX_PASSES];
+    size_t n_passes, bias[CVY_CONV_MAX_PASSES] = {0};
+    ck_assert_msg(cvy_conv_get_passes(whole, kind, middle, passes, &n_passes) == CVY_OK, "%s",
+                  test_log_last());
+    struct inputs inputs = {0};
+    struct cvy_shape shape;
+    count(cvy_conv_x_shape, whole, &shape);
+    case_add_input(&inputs, &shape);
+    for (size_t i = 0; i < n_passes; i++) {
+        count(cvy_conv_w_shape, &passes[i], &shape);
+        case_add_input(&inputs, &shape);
+    }
+    if (with_bias) {
+        bias[n_passes - 1] = inputs.n;
+        case_add_input(&inputs, &(struct cvy_shape){1, {whole->k}});
+    }
+    if (with_bias && kind == CVY_CONV_DEPTHWISE_SEPARABLE) {
+        bias[0] = inputs.n;
+        case_add_input(&inputs, &(struct cvy_shape){1, {passes[0].k}});
+    }
+    for (size_t i = 0; i < n_passes; i++)
+        passes[i].bias = bias[i] != 0;
+    double bound, *expected = expected_of(passes, n_passes, &inputs, bias, &bound);
+    struct cvy_op op = op_of(kind, whole);
+    float *got = case_run(&op, &inputs, &shape);
+    struct cvy_shape wanted;
+    size_t n = count(cvy_conv_y_shape, &passes[n_passes - 1], &wanted);
+    ck_assert(cvy_shape_equal(&shape, &wanted));
+    for (size_t i = 0; i < n; i++)
+        ck_assert_msg(fabs(got[i] - expected[i]) <= 2e-5 * (bound + 1), "%s: element %zu is %g, not %g",
+                      cvy_op_name(&op), i, (double)got[i], expected[i]);
+    free(got);
+    free(expected);
+    case_free(&inputs);
+}
+
+START_TEST(passes_agree_with_the_oracle_pass_by_pass)
+{
+    size_t runs[CVY_CONV_KINDS] = {0};
+    case_seed();
+    for (int round = 0; round < (test_small() ? 8 : 120); round++) {
+        struct cvy_conv_problem whole = case_random_problem(&case_random);
+        whole.bias = false;
+        for (int k = CVY_CONV_SPATIALLY_SEPARABLE; k < CVY_CONV_KINDS; k++) {
+            enum cvy_conv_kind kind = (enum cvy_conv_kind)k;
+            struct cvy_conv_problem p = whole;
+            if (kind == CVY_CONV_SPATIALLY_SEPARABLE && p.rank == 1)
+                continue;
+            size_t middle = 0;
+            if (kind == CVY_CONV_SPATIALLY_SEPARABLE)
+                middle = p.groups * test_random_range(&case_random, 0, 3);
+            else if (kind == CVY_CONV_DEPTHWISE_SEPARABLE)
+                middle = p.c * test_random_range(&case_random, 0, 2);
+            /* the pass that mixes channels divides them by its groups; after a depth multiplier still */
+            run_case(kind, &p, middle, test_random_range(&case_random, 0, 1));
+            runs[k]++;
+        }
+    }
+    for (int k = CVY_CONV_SPATIALLY_SEPARABLE; k < CVY_CONV_KINDS; k++)
+        ck_assert_uint_gt(runs[k], 0);
+}
+END_TEST
+
+START_TEST(passes_refuse_weights_that_do_not_fit)
+{
+    struct cvy_conv_problem p;
+    cvy_conv_problem_init(&p, 2);
+    p.c = 4;
+    p.k = 6;
+    struct cvy_op op = op_of(CVY_CONV_DEPTHWISE_SEPARABLE, &p);
+    struct cvy_operand in[3] = {{.present = true, .shape = {4, {1, 4, 8, 8}}},
+                                {.present = true, .shape = {4, {5, 1, 3, 3}}},
+                                {.present = true, .shape = {4, {6, 4, 1, 1}}}};
+    struct cvy_shape out;
+    enum cvy_dtype dtype;
+    ck_assert_int_eq(cvy_operator_infer(&op, in, 3, &out, &dtype), CVY_ERROR_INVALID);
+    ck_assert_ptr_nonnull(strstr(test_log_last(), "no multiple of the 4 of x"));
+    in[1].shape.dims[0] = 4;
+    in[2].shape.dims[1] = 3;
+    ck_assert_int_eq(cvy_operator_infer(&op, in, 3, &out, &dtype), CVY_ERROR_INVALID);
+    ck_assert_ptr_nonnull(strstr(test_log_last(), "6x3x1x1; they need to be 6x4x1x1"));
+    in[2].shape.dims[1] = 4;
+    ck_assert_int_eq(cvy_operator_infer(&op, in, 3, &out, &dtype), CVY_OK);
+    op.type = CVY_OP_FLATTENED_CONV;
+    ck_assert_int_eq(cvy_operator_infer(&op, in, 3, &out, &dtype), CVY_ERROR_INVALID);
+    ck_assert_ptr_nonnull(strstr(test_log_last(), "weights of 3 passes"));
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+    Suite *suite = suite_create("passes");
+    TCase *tests = tcase_create("passes");
+    tcase_set_timeout(tests, 0);
+    tcase_add_test(tests, passes_agree_with_the_oracle_pass_by_pass);
+    tcase_add_test(tests, passes_refuse_weights_that_do_not_fit);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
