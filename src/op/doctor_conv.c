@@ -301,7 +301,7 @@ static enum cvy_status check_problem(struct cvy_doctor *doctor, const struct cvy
     if (!data_init(&data, doctor, p))
         return cvy_fail_memory("the doctor", p->c * p->k);
     for (size_t a = 0; status == CVY_OK && (algo = cvy_algo_at(a)) != NULL; a++) {
-        if (algo->applicable(p, doctor->device, why, sizeof(why)))
+        if (cvy_conv_algo_applies(doctor->device, p, algo->id, why, sizeof(why)))
             status = check_algorithm(doctor, p, &data, algo, number);
     }
     data_finish(&data);
@@ -334,7 +334,7 @@ void cvy_doctor_why_not_tried(struct cvy_doctor *doctor, const char *program, ch
                 continue;
             /* the device's own reason is the same for every problem; the first row is an everyday one */
             struct cvy_conv_problem p = problem_of(&rows[0], 1);
-            algo->applicable(&p, doctor->device, why, size);
+            cvy_conv_algo_applies(doctor->device, &p, algo->id, why, size);
         }
     }
 }

@@ -1,8 +1,10 @@
 #include "op/host_op.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "op/host_conv.h"
+#include "op/problem.h"
 
 static size_t product(const struct cvy_shape *shape, size_t begin, size_t end)
 {
@@ -240,8 +242,32 @@ static double resize(const struct cvy_op_resize *r, const struct cvy_host_tensor
     return sum;
 }
 
+/* To nearest, ties to even, kept within int8 or uint8. */
+static double quantized(double value, double zero, enum cvy_dtype dtype)
+{
+    double low = dtype == CVY_INT8 ? -128 : 0, high = dtype == CVY_INT8 ? 127 : 255;
+    return fmin(fmax(nearbyint(value) + zero, low), high);
+}
+
+/* Position along the axis of scales; 0 for a single one. */
+static size_t scale_at(const struct cvy_op *op, const struct cvy_host_tensor *in, const size_t *at)
+{
+    size_t axis = op->axis < 0 ? (size_t)(op->axis + (int64_t)in[0].shape.rank) : (size_t)op->axis;
+    return elements(&in[1]) > 1 ? at[axis] : 0;
+}
+
+static double quantize(const struct cvy_op *op, const struct cvy_host_tensor *in, size_t n_in,
+                       enum cvy_dtype dtype, const size_t *at)
+{
+    size_t channel = scale_at(op, in, at);
+    double x = read(&in[0], at, in[0].shape.rank), zero = n_in > 2 ? in[2].values[channel] : 0;
+    if (op->type == CVY_OP_DEQUANTIZE)
+        return (x - zero) * in[1].values[channel];
+    return quantized(x / in[1].values[channel], zero, dtype);
+}
+
 static bool element(const struct cvy_op *op, const struct cvy_host_tensor *in, size_t n_in,
-                    const struct cvy_shape *y, size_t *at, double *value)
+                    const struct cvy_host_tensor *y, size_t *at, double *value)
 {
     size_t from[CVY_MAX_RANK];
     switch (op->type) {
@@ -250,17 +276,17 @@ static bool element(const struct cvy_op *op, const struct cvy_host_tensor *in, s
     case CVY_OP_CLIP:
     case CVY_OP_SIGMOID:
     case CVY_OP_TANH:
-        *value = unary(op, read(&in[0], at, y->rank));
+        *value = unary(op, read(&in[0], at, y->shape.rank));
         return true;
     case CVY_OP_PRELU:
     case CVY_OP_ADD:
     case CVY_OP_SUB:
     case CVY_OP_MUL:
     case CVY_OP_DIV:
-        *value = binary(op->type, read(&in[0], at, y->rank), read(&in[1], at, y->rank));
+        *value = binary(op->type, read(&in[0], at, y->shape.rank), read(&in[1], at, y->shape.rank));
         return true;
     case CVY_OP_CONCAT:
-        *value = concat(op, in, at, y->rank);
+        *value = concat(op, in, at, y->shape.rank);
         return true;
     case CVY_OP_MAX_POOL:
     case CVY_OP_AVERAGE_POOL:
@@ -282,13 +308,17 @@ static bool element(const struct cvy_op *op, const struct cvy_host_tensor *in, s
         *value = channel_shuffle(op, &in[0], at);
         return true;
     case CVY_OP_RESIZE:
-        *value = resize(&op->resize, &in[0], y, at, from, 0);
+        *value = resize(&op->resize, &in[0], &y->shape, at, from, 0);
         return true;
     case CVY_OP_PAD:
         *value = pad(op, &in[0], at);
         return true;
     case CVY_OP_GEMM:
         *value = gemm(op, in, n_in, at);
+        return true;
+    case CVY_OP_QUANTIZE:
+    case CVY_OP_DEQUANTIZE:
+        *value = quantize(op, in, n_in, y->dtype, at);
         return true;
     case CVY_OP_SOFTMAX:
         *value = softmax(op, &in[0], at);
@@ -298,13 +328,67 @@ static bool element(const struct cvy_op *op, const struct cvy_host_tensor *in, s
     }
 }
 
+/* A copy in float with the zero point taken off; zeros take turns every `inner` elements. */
+static float *centred(const struct cvy_host_tensor *tensor, const struct cvy_host_tensor *zero, size_t inner)
+{
+    size_t count = elements(tensor), zeros = zero != NULL ? elements(zero) : 1;
+    float *values = calloc(count, sizeof(float));
+    for (size_t i = 0; values != NULL && i < count; i++)
+        values[i] = (float)(tensor->values[i] - (zero != NULL ? zero->values[i / inner % zeros] : 0));
+    return values;
+}
+
+/* ConvInteger and QLinearConv, forward: a convolution, exact in double, then rescaled where y_scale is there.
+ */
+struct integer_conv {
+    const struct cvy_host_tensor *x, *w, *x_zero, *w_zero, *x_scale, *w_scale, *y_scale, *y_zero, *bias;
+};
+
+static void rescale(const struct integer_conv *c, struct cvy_host_tensor *y)
+{
+    size_t pixels = product(&y->shape, 2, y->shape.rank);
+    for (size_t i = 0; c->y_scale != NULL && i < elements(y); i++) {
+        double w_scale = c->w_scale->values[i / pixels % y->shape.dims[1] % elements(c->w_scale)];
+        double factor = c->x_scale->values[0] * w_scale / c->y_scale->values[0];
+        y->values[i] = quantized(y->values[i] * factor, c->y_zero->values[0], y->dtype);
+    }
+}
+
+static bool convolve_integers(const struct cvy_op *op, const struct integer_conv *c,
+                              struct cvy_host_tensor *y)
+{
+    struct cvy_conv_problem problem;
+    if (cvy_conv_problem_from_op(&op->conv, &c->x->shape, &c->w->shape, c->bias != NULL, &problem) != CVY_OK)
+        return false;
+    float *x = centred(c->x, c->x_zero, 1), *bias = c->bias != NULL ? centred(c->bias, NULL, 1) : NULL;
+    float *w = centred(c->w, c->w_zero, product(&c->w->shape, 1, c->w->shape.rank));
+    double *scale = calloc(elements(y), sizeof(double));
+    bool done = x != NULL && w != NULL && scale != NULL && (bias != NULL) == problem.bias;
+    if (done) {
+        cvy_host_conv(&problem, x, w, bias, y->values, scale);
+        rescale(c, y);
+    }
+    free(x);
+    free(w);
+    free(bias);
+    free(scale);
+    return done;
+}
+
 bool cvy_host_op(const struct cvy_op *op, const struct cvy_host_tensor *in, size_t n_in,
                  struct cvy_host_tensor *y)
 {
+    if (op->type == CVY_OP_CONV_INTEGER)
+        return n_in == 4 && convolve_integers(op, &(struct integer_conv){&in[0], &in[1], &in[2], &in[3]}, y);
+    if (op->type == CVY_OP_QLINEAR_CONV)
+        return n_in == 9 && convolve_integers(op,
+                                              &(struct integer_conv){&in[0], &in[3], &in[2], &in[5], &in[1],
+                                                                     &in[4], &in[6], &in[7], &in[8]},
+                                              y);
     for (size_t i = 0; i < elements(y); i++) {
         size_t at[CVY_MAX_RANK];
         position(&y->shape, i, at);
-        if (!element(op, in, n_in, &y->shape, at, &y->values[i]))
+        if (!element(op, in, n_in, y, at, &y->values[i]))
             return false;
     }
     return true;

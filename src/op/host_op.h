@@ -5,6 +5,7 @@
 #include <convoy/op.h>
 
 struct cvy_host_tensor {
+    enum cvy_dtype dtype; /* of the tensor on the device */
     struct cvy_shape shape;
     double *values;
 };
