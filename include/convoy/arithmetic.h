@@ -115,7 +115,7 @@ struct cvy_sparse_matrix {
     size_t *column;    /* ascending in each row */
     float *value;
 };
-/* CVY_ERROR_UNSUPPORTED for more than max_entries entries (0 = 2^24). */
+/* CVY_ERROR_UNSUPPORTED for more entries, or more rows, than max_entries (0 = 2^24). */
 CVY_API enum cvy_status cvy_conv_matrix_create(struct cvy_sparse_matrix **matrix,
                                                const struct cvy_conv_problem *problem, const float *w,
                                                size_t max_entries);

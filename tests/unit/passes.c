@@ -1,22 +1,9 @@
-#include "support.h"
+#include "problem_case.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "oracle.h"
-
-static struct cvy_conv_problem problem_of(size_t rank, size_t c, size_t k, size_t in, size_t kernel)
-{
-    struct cvy_conv_problem p;
-    cvy_conv_problem_init(&p, rank);
-    p.c = c;
-    p.k = k;
-    for (size_t i = 0; i < rank; i++) {
-        p.in[i] = in;
-        p.kernel[i] = kernel;
-    }
-    return p;
-}
 
 struct passes {
     struct cvy_conv_problem at[CVY_CONV_MAX_PASSES];
@@ -57,7 +44,7 @@ END_TEST
 
 START_TEST(depthwise_separable_needs_675_and_9600)
 {
-    struct cvy_conv_problem p = problem_of(2, 3, 128, 7, 3);
+    struct cvy_conv_problem p = problem_case(2, 3, 128, 7, 3);
     ck_assert_double_eq(cost_of(&p).multiplications, 86400);
     struct passes passes = passes_of(&p, CVY_CONV_DEPTHWISE_SEPARABLE, 0);
     ck_assert_uint_eq(passes.n, 2);
@@ -70,7 +57,7 @@ END_TEST
 
 START_TEST(spatially_separable_needs_45_and_27)
 {
-    struct cvy_conv_problem p = problem_of(2, 1, 1, 5, 3);
+    struct cvy_conv_problem p = problem_case(2, 1, 1, 5, 3);
     ck_assert_double_eq(cost_of(&p).multiplications, 81);
     struct passes passes = passes_of(&p, CVY_CONV_SPATIALLY_SEPARABLE, 0);
     ck_assert_uint_eq(passes.n, 2);
@@ -82,7 +69,7 @@ END_TEST
 START_TEST(spatially_separable_tends_to_two_over_the_kernel)
 {
     for (size_t kernel = 3; kernel <= 7; kernel += 2) {
-        struct cvy_conv_problem p = problem_of(2, 1, 1, 100000, kernel);
+        struct cvy_conv_problem p = problem_case(2, 1, 1, 100000, kernel);
         struct passes passes = passes_of(&p, CVY_CONV_SPATIALLY_SEPARABLE, 0);
         double ratio = multiplications(&passes) / cost_of(&p).multiplications;
         ck_assert_double_eq_tol(ratio, 2.0 / (double)kernel, 1e-4);
@@ -92,47 +79,18 @@ END_TEST
 
 START_TEST(grouped_by_two_has_half_the_parameters)
 {
-    struct cvy_conv_problem p = problem_of(2, 64, 128, 14, 3);
+    struct cvy_conv_problem p = problem_case(2, 64, 128, 14, 3);
     double whole = cost_of(&p).parameters;
     p.groups = 2;
     ck_assert_double_eq(cost_of(&p).parameters, whole / 2);
 }
 END_TEST
 
-static struct cvy_conv_problem random_problem(struct test_random *random, bool transposed)
-{
-    for (;;) {
-        struct cvy_conv_problem p = problem_of(test_random_range(random, 1, 3), 1, 1, 1, 1);
-        p.n = test_random_range(random, 1, 2);
-        p.groups = test_random_range(random, 1, 3);
-        p.c = p.groups * test_random_range(random, 1, 3);
-        p.k = p.groups * test_random_range(random, 1, 3);
-        p.shuffle = p.groups;
-        p.transposed = transposed;
-        p.flip = test_random_range(random, 0, 1);
-        p.bias = test_random_range(random, 0, 1);
-        if (!transposed)
-            p.pad_mode = (enum cvy_pad_mode)test_random_range(random, 0, 3);
-        for (size_t i = 0; i < p.rank; i++) {
-            p.in[i] = test_random_range(random, 1, p.rank == 3 ? 4 : 7);
-            p.kernel[i] = test_random_range(random, 1, 4);
-            p.stride[i] = test_random_range(random, 1, 3);
-            p.dilation[i] = test_random_range(random, 1, 3);
-            p.pad_begin[i] = test_random_range(random, 0, 3);
-            p.pad_end[i] = test_random_range(random, 0, 3);
-            if (transposed)
-                p.output_padding[i] = test_random_range(random, 0, 2);
-        }
-        if (cvy_conv_validate(&p) == CVY_OK)
-            return p;
-    }
-}
-
 START_TEST(passes_map_the_same_shapes)
 {
     struct test_random random = {test_seed() + 1};
     for (int round = 0; round < 2000; round++) {
-        struct cvy_conv_problem p = random_problem(&random, round % 2);
+        struct cvy_conv_problem p = problem_case_random(&random, round % 2);
         struct cvy_shape x, y, from, to;
         cvy_conv_x_shape(&p, &x);
         cvy_conv_y_shape(&p, &y);
@@ -164,7 +122,7 @@ static bool is_idle(const struct cvy_conv_problem *p, size_t axis)
 
 START_TEST(flattened_passes_are_lateral_then_one_axis_each)
 {
-    struct cvy_conv_problem p = problem_of(3, 4, 6, 9, 3);
+    struct cvy_conv_problem p = problem_case(3, 4, 6, 9, 3);
     p.groups = 2;
     for (size_t i = 0; i < 3; i++) {
         p.stride[i] = i + 1;
@@ -183,7 +141,7 @@ END_TEST
 
 START_TEST(spatially_separable_splits_after_the_first_axis)
 {
-    struct cvy_conv_problem p = problem_of(3, 8, 4, 9, 3);
+    struct cvy_conv_problem p = problem_case(3, 8, 4, 9, 3);
     p.groups = 2;
     struct passes passes = passes_of(&p, CVY_CONV_SPATIALLY_SEPARABLE, 0);
     ck_assert_uint_eq(passes.at[0].k, 4);
@@ -199,12 +157,12 @@ END_TEST
 
 START_TEST(passes_refuse_what_does_not_fit)
 {
-    struct cvy_conv_problem p = problem_of(1, 4, 4, 9, 3), passes[CVY_CONV_MAX_PASSES];
+    struct cvy_conv_problem p = problem_case(1, 4, 4, 9, 3), passes[CVY_CONV_MAX_PASSES];
     size_t n = 99;
     memset(passes, 7, sizeof(passes));
     ck_assert_int_eq(cvy_conv_get_passes(&p, CVY_CONV_SPATIALLY_SEPARABLE, 0, passes, &n), CVY_ERROR_INVALID);
     ck_assert(strstr(test_log_last(), "2 or 3 spatial axes") != NULL);
-    p = problem_of(2, 4, 4, 9, 3);
+    p = problem_case(2, 4, 4, 9, 3);
     p.groups = 2;
     ck_assert_int_eq(cvy_conv_get_passes(&p, CVY_CONV_SPATIALLY_SEPARABLE, 3, passes, &n), CVY_ERROR_INVALID);
     ck_assert(strstr(test_log_last(), "do not divide by groups 2") != NULL);
@@ -220,7 +178,7 @@ END_TEST
 
 static struct cvy_checkerboard board_of(size_t kernel, size_t stride, size_t dilation)
 {
-    struct cvy_conv_problem p = problem_of(1, 1, 1, 40, kernel);
+    struct cvy_conv_problem p = problem_case(1, 1, 1, 40, kernel);
     struct cvy_checkerboard board;
     p.transposed = true;
     p.stride[0] = stride;
@@ -254,7 +212,7 @@ START_TEST(checkerboard_and_counts_are_those_of_ones)
 {
     struct test_random random = {test_seed() + 2};
     for (int round = 0; round < 500; round++) {
-        struct cvy_conv_problem p = random_problem(&random, true), axis = problem_of(1, 1, 1, 1, 1);
+        struct cvy_conv_problem p = problem_case_random(&random, true), axis = problem_case(1, 1, 1, 1, 1);
         size_t counts[256];
         for (size_t i = 0; i < p.rank; i++) {
             axis.transposed = true;
@@ -297,7 +255,7 @@ END_TEST
 
 START_TEST(checkerboard_is_of_transposed_problems)
 {
-    struct cvy_conv_problem p = problem_of(2, 1, 1, 5, 3);
+    struct cvy_conv_problem p = problem_case(2, 1, 1, 5, 3);
     struct cvy_checkerboard board = {.least = {77}};
     size_t counts[8] = {77};
     ck_assert_int_eq(cvy_conv_get_checkerboard(&p, &board), CVY_ERROR_INVALID);
