@@ -5,10 +5,18 @@
 
 #if LANES == 1
 typedef float lanes;
+typedef int lanes_int;
+#define LANES_NUMBERS 0
 #define LANES_LOAD(from) (*(from))
 #define LANES_STORE(value, to) (*(to) = (value))
 #else
 typedef LANE_JOIN(float, LANES) lanes;
+typedef LANE_JOIN(int, LANES) lanes_int;
+#define LANES_NUMBERS LANE_JOIN(lane_numbers_, LANES)
+#define lane_numbers_2 ((int2)(0, 1))
+#define lane_numbers_4 ((int4)(0, 1, 2, 3))
+#define lane_numbers_8 ((int8)(0, 1, 2, 3, 4, 5, 6, 7))
+#define lane_numbers_16 ((int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
 #define LANES_LOAD(from) LANE_JOIN(vload, LANES)(0, from)
 #define LANES_STORE(value, to) LANE_JOIN(vstore, LANES)(value, 0, to)
 #endif

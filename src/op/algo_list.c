@@ -3,6 +3,7 @@
 #include "base/arith.h"
 #include "op/algo.h"
 
+extern const struct cvy_algo cvy_algo_depthwise;
 extern const struct cvy_algo cvy_algo_im2col;
 extern const struct cvy_algo cvy_algo_pointwise;
 extern const struct cvy_algo cvy_algo_ref;
@@ -10,6 +11,7 @@ extern const struct cvy_algo cvy_algo_subpixel;
 
 /* Considered in this order; at equal estimates the earlier wins. */
 static const struct cvy_algo *const algos[] = {
+    &cvy_algo_depthwise,
     &cvy_algo_pointwise,
     &cvy_algo_subpixel,
     &cvy_algo_im2col,
