@@ -1,4 +1,5 @@
 #include "conv_case.h"
+#include "op/algo.h"
 #include "oracle.h"
 
 #include <math.h>
@@ -28,6 +29,72 @@ START_TEST(conv_agrees_with_the_oracle_on_random_problems)
     for (size_t a = 0; cvy_conv_algo_name(a) != NULL; a++) {
         printf("%s: %zu of %zu problems\n", cvy_conv_algo_name(a), counts[a], problems);
         ck_assert_uint_gt(counts[a], 0);
+    }
+}
+END_TEST
+
+static struct cvy_buffer *upload(const float *data, size_t count)
+{
+    struct cvy_buffer *buffer = NULL;
+    ck_assert_int_eq(cvy_buffer_create(&buffer, test_device(), count * sizeof(float)), CVY_OK);
+    ck_assert_int_eq(cvy_buffer_write(buffer, 0, count * sizeof(float), data), CVY_OK);
+    return buffer;
+}
+
+/* What cvy_conv_run() does, with a config that it might not choose. */
+static void run_config(const struct cvy_conv_problem *p, struct case_data *data, const struct cvy_algo *algo,
+                       const struct cvy_algo_config *config)
+{
+    struct cvy_device *device = test_device();
+    test_poison(data->y, data->y_count);
+    struct cvy_buffer *w = upload(data->w, data->w_count), *prepared = NULL, *workspace = NULL;
+    struct cvy_algo_args args = {.x = upload(data->x, data->x_count), .y = upload(data->y, data->y_count)};
+    args.bias = p->bias ? upload(data->bias, p->k) : NULL;
+    size_t bytes = algo->prepared_bytes != NULL ? algo->prepared_bytes(p, device, config) : 0;
+    ck_assert_msg(algo->build(device, p, config) == CVY_OK, "%s: %s", algo->id, test_log_last());
+    if (bytes > 0) {
+        ck_assert_int_eq(cvy_buffer_create(&prepared, device, bytes), CVY_OK);
+        ck_assert_int_eq(algo->prepare(device, p, config, w, prepared), CVY_OK);
+    }
+    args.w = prepared != NULL ? prepared : w;
+    bytes = algo->workspace(p, device, config);
+    if (bytes > 0)
+        ck_assert_int_eq(cvy_buffer_create(&workspace, device, bytes), CVY_OK);
+    args.workspace = workspace;
+    ck_assert_msg(algo->enqueue(device, p, config, &args) == CVY_OK, "%s: %s", algo->id, test_log_last());
+    ck_assert_int_eq(cvy_buffer_read(args.y, 0, data->y_count * sizeof(float), data->y), CVY_OK);
+    cvy_buffer_destroy(&w);
+    cvy_buffer_destroy(&prepared);
+    cvy_buffer_destroy(&workspace);
+    cvy_buffer_destroy(&args.x);
+    cvy_buffer_destroy(&args.y);
+    cvy_buffer_destroy(&args.bias);
+}
+
+/* Tile sizes that suit another device must be right on this one too. */
+START_TEST(conv_agrees_with_the_oracle_in_every_config)
+{
+    struct test_random random = {test_seed() + 8};
+    size_t problems = test_small() ? 2 : 12;
+    const struct cvy_algo *algo;
+    for (size_t a = 0; (algo = cvy_algo_at(a)) != NULL; a++) {
+        for (size_t i = 0; i < problems; i++) {
+            struct cvy_conv_problem p;
+            char why[256];
+            do
+                p = case_random_problem(&random);
+            while (!algo->applicable(&p, test_device(), why, sizeof(why)));
+            struct case_data data;
+            case_data_make(&data, &p, &random);
+            struct cvy_algo_config config;
+            for (size_t c = 0; algo->configs(&p, test_device(), c, &config); c++) {
+                char name[80];
+                snprintf(name, sizeof(name), "%s, config %zu", algo->id, c);
+                run_config(&p, &data, algo, &config);
+                case_check_y(&p, &data, name);
+            }
+            case_data_free(&data);
+        }
     }
 }
 END_TEST
@@ -213,6 +280,7 @@ Suite *test_suite(void)
     TCase *tests = tcase_create("conv");
     tcase_set_timeout(tests, 0);
     tcase_add_test(tests, conv_agrees_with_the_oracle_on_random_problems);
+    tcase_add_test(tests, conv_agrees_with_the_oracle_in_every_config);
     tcase_add_test(tests, conv_chooses_an_algorithm_that_is_right);
     tcase_add_test(tests, conv_runs_again_on_new_input_after_an_event);
     tcase_add_test(tests, conv_keeps_to_the_workspace_it_is_given);
