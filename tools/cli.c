@@ -75,6 +75,17 @@ bool cvy_cli_parse_double(const char *text, double *value)
     return true;
 }
 
+int cvy_cli_parse_pad_mode(const char *command, const char *text, enum cvy_pad_mode *mode)
+{
+    for (int i = CVY_PAD_CONSTANT; i <= CVY_PAD_WRAP; i++) {
+        if (strcmp(text, cvy_pad_mode_name((enum cvy_pad_mode)i)) == 0) {
+            *mode = (enum cvy_pad_mode)i;
+            return CVY_CLI_OK;
+        }
+    }
+    return cvy_cli_usage(command, "--pad-mode %s: not one of zeros, reflect, replicate, circular", text);
+}
+
 bool cvy_cli_files_add(struct cvy_cli_files *files, const char *argument)
 {
     struct cvy_cli_file *grown = realloc(files->items, (files->count + 1) * sizeof(*grown));

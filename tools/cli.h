@@ -22,6 +22,8 @@ int cvy_cli_bad_option(const char *command, char **argv, int found);
 bool cvy_cli_parse_size(const char *text, size_t *value);
 /* The whole text; no NaN. */
 bool cvy_cli_parse_double(const char *text, double *value);
+/* The value of --pad-mode. Returns an exit status. */
+int cvy_cli_parse_pad_mode(const char *command, const char *text, enum cvy_pad_mode *mode);
 
 /* "[NAME=]FILE". An empty name counts as none, so that "=FILE" admits a file with '=' in its name. */
 struct cvy_cli_file {

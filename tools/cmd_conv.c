@@ -140,17 +140,6 @@ static const struct option long_options[] = {
     {0},
 };
 
-static int parse_pad_mode(enum cvy_pad_mode *mode, const char *text)
-{
-    for (int i = CVY_PAD_CONSTANT; i <= CVY_PAD_WRAP; i++) {
-        if (strcmp(text, cvy_pad_mode_name((enum cvy_pad_mode)i)) == 0) {
-            *mode = (enum cvy_pad_mode)i;
-            return CVY_CLI_OK;
-        }
-    }
-    return cvy_cli_usage("conv", "--pad-mode %s: not one of zeros, reflect, replicate, circular", text);
-}
-
 static int parse_count(size_t *count, const char *option, const char *text)
 {
     if (!cvy_cli_parse_size(text, count)) {
@@ -175,7 +164,7 @@ static int parse_option(struct conv_options *options, int option, const char *ar
     case OPT_PAD:
         return parse_pad(options, argument);
     case OPT_PAD_MODE:
-        return parse_pad_mode(&options->pad_mode, argument);
+        return cvy_cli_parse_pad_mode("conv", argument, &options->pad_mode);
     case OPT_GROUPS:
         return parse_count(&options->groups, "--groups", argument);
     case OPT_SHUFFLE:
