@@ -124,5 +124,6 @@ int cvy_cmd_devices(int argc, char **argv);
 int cvy_cmd_doctor(int argc, char **argv);
 int cvy_cmd_run(int argc, char **argv);
 int cvy_cmd_conv(int argc, char **argv);
+int cvy_cmd_explain(int argc, char **argv);
 
 #endif

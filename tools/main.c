@@ -15,6 +15,7 @@ static const struct subcommand subcommands[] = {
     {"doctor", "test every kernel on a device", cvy_cmd_doctor},
     {"run", "run an ONNX model on files", cvy_cmd_run},
     {"conv", "run one convolution on files", cvy_cmd_conv},
+    {"explain", "explain a convolution or a model", cvy_cmd_explain},
 };
 #define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
 
