@@ -12,7 +12,7 @@
 
 #define DEFAULT_WORKSPACE ((size_t)64 << 20)
 #define SMALL_WORKSPACE ((size_t)1 << 14) /* cuts the work into strips */
-#define RANDOM_PROBLEMS 16
+#define RANDOM_PROBLEMS 8
 
 /* A problem in few numbers: further axes of x are longer than the first, padding is uneven. */
 struct row {

@@ -4,7 +4,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "op/algo.h"
 #include "op/operator.h"
+#include "runtime/gemm.h"
+#include "runtime/launch.h"
+#include "runtime/quarantine.h"
+#include "runtime/source.h"
+#include "runtime/store.h"
 #include "support.h"
 
 static char store_path[64];
@@ -206,6 +212,7 @@ START_TEST(kernels_that_write_nothing_nan_or_too_much_are_wrong)
     } cases[] = {
         {"batch_norm", "batch_norm", "y[i] =", "if (epsilon < 0) y[i] ="},
         {"softmax", "softmax", "exp(x[begin + i * inner] - largest) / sum", "NAN"},
+        {"gemm", "gemm", "*target = alpha * sum[i][j];", "*target = alpha * sum[j][i];"},
         {"unary", "unary", "if (i < count)", "if (i < count + 5)"},
     };
     struct cvy_device *device = open_device(NULL);
@@ -257,6 +264,123 @@ START_TEST(operator_without_another_kernel_fails_instead_of_lying)
 }
 END_TEST
 
+/* Whether a product of 2 x 2 matrices of ones was made by our own kernel. */
+static bool uses_own_gemm(struct cvy_device *device)
+{
+    float ones[4] = {1, 1, 1, 1}, y[4];
+    struct cvy_buffer *in = NULL, *out = NULL, *temporary = NULL;
+    struct cvy_launch_trace trace = {0};
+    ck_assert_int_eq(cvy_buffer_create(&in, device, sizeof(ones)), CVY_OK);
+    ck_assert_int_eq(cvy_buffer_create(&out, device, sizeof(y)), CVY_OK);
+    ck_assert_int_eq(cvy_buffer_write(in, 0, sizeof(ones), ones), CVY_OK);
+    struct cvy_gemm gemm = {
+        .m = 2, .n = 2, .k = 2, .alpha = 1, .a = in, .b = in, .c = out, .lda = 2, .ldb = 2, .ldc = 2};
+    size_t bytes = cvy_gemm_workspace(device, &gemm);
+    if (bytes > 0)
+        ck_assert_int_eq(cvy_buffer_create(&temporary, device, bytes), CVY_OK);
+    cvy_launch_set_trace(device, &trace);
+    ck_assert_int_eq(cvy_gemm_enqueue(device, &gemm, temporary, 0), CVY_OK);
+    cvy_launch_set_trace(device, NULL);
+    ck_assert_int_eq(cvy_buffer_read(out, 0, sizeof(y), y), CVY_OK);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert(y[i] > 1.99f && y[i] < 2.01f);
+    cvy_buffer_destroy(&in);
+    cvy_buffer_destroy(&out);
+    cvy_buffer_destroy(&temporary);
+    ck_assert_uint_eq(trace.n, 1);
+    return strcmp(trace.seen[0].program, "gemm") == 0;
+}
+
+START_TEST(product_by_clblast_that_is_wrong_is_made_by_our_kernel)
+{
+    struct cvy_device *device = open_device(store_path);
+    struct cvy_conv_problem p = problem();
+    const char *used = NULL;
+    char why[400];
+    ck_assert(!uses_own_gemm(device));
+    ck_assert_int_eq(cvy_quarantine_add(device, CVY_CLBLAST_PROGRAM, CVY_CLBLAST_KERNEL, "a test"), CVY_OK);
+    ck_assert(uses_own_gemm(device));
+    cvy_device_destroy(&device);
+    device = open_device(store_path);
+    ck_assert(uses_own_gemm(device));
+    ck_assert_int_eq(run_conv(device, "im2col", &used), CVY_OK);
+    /* both wrong: no product is to be had */
+    ck_assert_int_eq(cvy_quarantine_add(device, "gemm", "gemm", "a test"), CVY_OK);
+    ck_assert(!cvy_conv_algo_applies(device, &p, "im2col", why, sizeof(why)));
+    ck_assert_ptr_nonnull(strstr(why, "matrix product"));
+    ck_assert_int_eq(run_conv(device, NULL, &used), CVY_OK);
+    ck_assert_str_ne(used, "im2col");
+    ck_assert_int_eq(cvy_doctor_forget(device, NULL), CVY_OK);
+    ck_assert(!uses_own_gemm(device));
+    cvy_device_destroy(&device);
+}
+END_TEST
+
+START_TEST(conv_with_no_algorithm_left_says_why)
+{
+    struct cvy_device *device = open_device(NULL);
+    const char *used = NULL;
+    const struct cvy_algo *algo;
+    for (size_t a = 0; (algo = cvy_algo_at(a)) != NULL; a++) {
+        for (size_t i = 0; i < 4 && algo->programs[i] != NULL; i++) {
+            char kernel[64];
+            const char *text = cvy_device_get_kernel_source(NULL, algo->programs[i]);
+            ck_assert_ptr_nonnull(text);
+            ck_assert(cvy_source_kernel(text, 0, kernel, sizeof(kernel)));
+            ck_assert_int_eq(cvy_quarantine_add(device, algo->programs[i], kernel, "a test"), CVY_OK);
+        }
+        ck_assert_msg(algo->programs[0] != NULL, "%s names no programs", algo->id);
+    }
+    ck_assert_int_eq(run_conv(device, NULL, &used), CVY_ERROR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(test_log_last(), "wrong results here"));
+    ck_assert_ptr_nonnull(strstr(test_log_last(), "convoy doctor --forget"));
+    cvy_device_destroy(&device);
+}
+END_TEST
+
+START_TEST(quarantine_outlives_the_eviction_of_programs)
+{
+    struct cvy_device *device = open_device(store_path);
+    ck_assert_int_eq(cvy_quarantine_add(device, "pad", "pad", "a test"), CVY_OK);
+    cvy_device_destroy(&device);
+    struct cvy_store *store = cvy_store_open(store_path, 1000);
+    ck_assert_ptr_nonnull(store);
+    for (uint64_t i = 0; i < 20; i++) {
+        char payload[900] = {0};
+        cvy_store_put(store, (struct cvy_hash){i, i}, payload, sizeof(payload));
+    }
+    cvy_store_close(&store);
+    device = open_device(store_path);
+    ck_assert(cvy_quarantine_has(device, "pad", "pad", NULL, 0));
+    ck_assert(!cvy_quarantine_has(device, "pool", NULL, NULL, 0));
+    /* what one store says is carried into the next */
+    char other[80];
+    snprintf(other, sizeof(other), "%s.other", store_path);
+    struct cvy_store_params params = {.path = other};
+    ck_assert_int_eq(cvy_device_set_store(device, &params), CVY_OK);
+    cvy_device_destroy(&device);
+    device = open_device(other);
+    ck_assert(cvy_quarantine_has(device, "pad", "pad", NULL, 0));
+    cvy_device_destroy(&device);
+    remove(other);
+}
+END_TEST
+
+START_TEST(kernels_are_found_between_attributes_and_comments)
+{
+    static const char text[] =
+        "// __kernel void no(\n/* kernel void no( */\nint helper(int a);\n"
+        "__kernel __attribute__((reqd_work_group_size(A, (B), 1)))\nvoid one(int a) {}\n"
+        "kernel void\n/* here */ two (\nint a) { one(a); }\n";
+    char name[8];
+    ck_assert(cvy_source_kernel(text, 0, name, sizeof(name)));
+    ck_assert_str_eq(name, "one");
+    ck_assert(cvy_source_kernel(text, 1, name, sizeof(name)));
+    ck_assert_str_eq(name, "two");
+    ck_assert(!cvy_source_kernel(text, 2, name, sizeof(name)));
+}
+END_TEST
+
 START_TEST(unknown_kernel_files_are_refused)
 {
     ck_assert_ptr_null(cvy_device_get_kernel_source(NULL, "magic"));
@@ -286,6 +410,10 @@ Suite *test_suite(void)
         tcase_add_test(tests, kernel_that_does_not_build_is_told_and_avoided);
         tcase_add_test(tests, operator_without_another_kernel_fails_instead_of_lying);
     }
+    tcase_add_test(tests, product_by_clblast_that_is_wrong_is_made_by_our_kernel);
+    tcase_add_test(tests, conv_with_no_algorithm_left_says_why);
+    tcase_add_test(tests, quarantine_outlives_the_eviction_of_programs);
+    tcase_add_test(tests, kernels_are_found_between_attributes_and_comments);
     tcase_add_test(tests, unknown_kernel_files_are_refused);
     suite_add_tcase(suite, tests);
     return suite;
