@@ -293,6 +293,20 @@ START_TEST(receptive_fields_of_stacked_rates_are_3_7_15)
 }
 END_TEST
 
+START_TEST(receptive_field_after_upsampling_takes_smaller_steps)
+{
+    struct cvy_receptive_field field = {1, 1};
+    cvy_receptive_field_add(&field, 4, 2, 1, true);
+    ck_assert_double_eq(field.size, 2.5);
+    ck_assert_double_eq(field.jump, 0.5);
+    cvy_receptive_field_add(&field, 3, 2, 1, false);
+    ck_assert_double_eq(field.size, 3.5);
+    ck_assert_double_eq(field.jump, 1);
+    cvy_receptive_field_add(&field, 0, 2, 1, false); /* no layer at all */
+    ck_assert_double_eq(field.size, 3.5);
+}
+END_TEST
+
 enum { LAYERS = 3, WIDE = 1200 };
 
 /* How far apart the outermost elements of x are that an element of y sees, at most, in the middle of x. */
@@ -370,6 +384,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, transposed_examples_have_the_published_sizes);
     tcase_add_test(tests, zero_inserted_view_gives_the_same_y);
     tcase_add_test(tests, receptive_fields_of_stacked_rates_are_3_7_15);
+    tcase_add_test(tests, receptive_field_after_upsampling_takes_smaller_steps);
     tcase_add_test(tests, receptive_field_is_what_elements_see);
     suite_add_tcase(suite, tests);
     return suite;

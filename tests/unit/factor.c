@@ -174,6 +174,29 @@ START_TEST(rank_0_finds_the_least_exact_rank)
 }
 END_TEST
 
+START_TEST(rank_0_draws_the_line_at_a_millionth)
+{
+    struct test_random random = {test_seed() + 6};
+    struct cvy_conv_problem p = problem_case(2, 1, 1, 8, 3);
+    for (int round = 0; round < 1000; round++) {
+        float a[6], b[6], w[9];
+        double second = round % 2 ? 1e-6 : 1e-7 * (double)test_random_range(&random, 1, 100);
+        test_random_fill(&random, a, 6);
+        test_random_fill(&random, b, 6);
+        for (size_t i = 0; i < 9; i++)
+            w[i] = (float)((double)a[i / 3] * b[i % 3] + second * a[3 + i / 3] * b[3 + i % 3]);
+        struct cvy_conv_factors f = factors_of(&p, w, 0);
+        ck_assert_double_le(f.error, 1e-6);
+        if (f.rank > 1) {
+            struct cvy_conv_factors less = factors_of(&p, w, f.rank - 1);
+            ck_assert_double_gt(less.error, 1e-6);
+            cvy_conv_factors_finish(&less);
+        }
+        cvy_conv_factors_finish(&f);
+    }
+}
+END_TEST
+
 START_TEST(error_falls_with_rank_and_is_that_of_the_product)
 {
     struct test_random random = {test_seed() + 4};
@@ -255,6 +278,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, rank_1_of_a_random_kernel_has_the_least_error);
     tcase_add_test(tests, full_rank_reproduces_every_convolution);
     tcase_add_test(tests, rank_0_finds_the_least_exact_rank);
+    tcase_add_test(tests, rank_0_draws_the_line_at_a_millionth);
     tcase_add_test(tests, error_falls_with_rank_and_is_that_of_the_product);
     tcase_add_test(tests, depthwise_kernels_are_factored_each_by_itself);
     tcase_add_test(tests, weights_of_zeros_have_no_error);
