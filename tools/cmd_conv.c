@@ -25,6 +25,7 @@ static const char help[] =
     "  --transposed        transposed convolution\n"
     "  --output-padding LIST  extra size at the end of Y, transposed only\n"
     "  --flip              read W backwards: true convolution\n"
+    "  --separable RANK    factor W by spatial axes, run two passes in its place; 0: the least exact rank\n"
     "  --expect FILE       compare Y with it; exit 3 beyond the tolerance\n" CVY_CLI_COMMON_HELP;
 
 /* One value for each axis as given; count may exceed what values holds, to be reported. */
@@ -41,15 +42,17 @@ struct conv_options {
     struct axis_list stride, dilation, pad_begin, pad_end, output_padding;
     size_t groups, shuffle;
     enum cvy_pad_mode pad_mode;
-    bool transposed, flip;
+    bool transposed, flip, separable;
+    size_t separable_rank;
 };
 
 struct conv_job {
     struct cvy_tensor x, w, bias, y, expected;
     struct cvy_conv_problem problem;
     struct cvy_device *device;
-    struct cvy_conv *conv;
-    struct cvy_buffer *x_buffer, *y_buffer;
+    struct cvy_conv_factors factors; /* with --separable; conv is then its first pass */
+    struct cvy_conv *conv, *second;
+    struct cvy_buffer *x_buffer, *middle_buffer, *y_buffer;
     double setup_seconds, run_seconds;
 };
 
@@ -120,6 +123,7 @@ enum {
     OPT_TRANSPOSED,
     OPT_OUTPUT_PADDING,
     OPT_FLIP,
+    OPT_SEPARABLE,
     OPT_EXPECT,
 };
 
@@ -135,6 +139,7 @@ static const struct option long_options[] = {
     {"transposed", no_argument, NULL, OPT_TRANSPOSED},
     {"output-padding", required_argument, NULL, OPT_OUTPUT_PADDING},
     {"flip", no_argument, NULL, OPT_FLIP},
+    {"separable", required_argument, NULL, OPT_SEPARABLE},
     {"expect", required_argument, NULL, OPT_EXPECT},
     CVY_CLI_COMMON_OPTIONS,
     {0},
@@ -177,6 +182,9 @@ static int parse_option(struct conv_options *options, int option, const char *ar
     case OPT_FLIP:
         options->flip = true;
         return CVY_CLI_OK;
+    case OPT_SEPARABLE:
+        options->separable = true;
+        return parse_count(&options->separable_rank, "--separable", argument);
     case OPT_EXPECT:
         options->expect_path = argument;
         return CVY_CLI_OK;
@@ -279,21 +287,48 @@ static bool check_files(const struct conv_job *job, const struct conv_options *o
     return true;
 }
 
-static bool compute(struct conv_job *job, const struct conv_options *options)
+/* The convolution, or both passes and what lies between them. */
+static bool create_convs(struct conv_job *job, const struct conv_options *options)
 {
     struct cvy_conv_params params = {.algo = options->common.algo};
+    const float *bias = job->problem.bias ? job->bias.data : NULL;
+    if (!options->separable) {
+        return cvy_conv_create(&job->conv, job->device, &job->problem, job->w.data, bias, &params) == CVY_OK;
+    }
+    struct cvy_conv_factors *factors = &job->factors;
+    struct cvy_shape middle;
+    size_t elements;
+    return cvy_conv_factor(factors, &job->problem, job->w.data, options->separable_rank) == CVY_OK &&
+           cvy_conv_create(&job->conv, job->device, &factors->passes[0], factors->first_w.data, NULL,
+                           &params) == CVY_OK &&
+           cvy_conv_create(&job->second, job->device, &factors->passes[1], factors->second_w.data, bias,
+                           &params) == CVY_OK &&
+           cvy_conv_y_shape(&factors->passes[0], &middle) == CVY_OK &&
+           cvy_shape_elements(&middle, &elements) == CVY_OK &&
+           cvy_buffer_create(&job->middle_buffer, job->device, elements * sizeof(float)) == CVY_OK;
+}
+
+/* The device's queue keeps the order of the passes. */
+static bool enqueue(struct conv_job *job)
+{
+    if (!job->second) {
+        return cvy_conv_enqueue(job->conv, job->x_buffer, job->y_buffer, NULL, 0, NULL) == CVY_OK;
+    }
+    return cvy_conv_enqueue(job->conv, job->x_buffer, job->middle_buffer, NULL, 0, NULL) == CVY_OK &&
+           cvy_conv_enqueue(job->second, job->middle_buffer, job->y_buffer, NULL, 0, NULL) == CVY_OK;
+}
+
+static bool compute(struct conv_job *job, const struct conv_options *options)
+{
     double start = cvy_cli_now();
-    if (!cvy_cli_open_device(&job->device, &options->common) ||
-        cvy_conv_create(&job->conv, job->device, &job->problem, job->w.data,
-                        job->problem.bias ? job->bias.data : NULL, &params) != CVY_OK ||
+    if (!cvy_cli_open_device(&job->device, &options->common) || !create_convs(job, options) ||
         cvy_buffer_create(&job->x_buffer, job->device, job->x.bytes) != CVY_OK ||
         cvy_buffer_create(&job->y_buffer, job->device, job->y.bytes) != CVY_OK ||
         cvy_buffer_write(job->x_buffer, 0, job->x.bytes, job->x.data) != CVY_OK) {
         return false;
     }
     double ready = cvy_cli_now();
-    if (cvy_conv_enqueue(job->conv, job->x_buffer, job->y_buffer, NULL, 0, NULL) != CVY_OK ||
-        cvy_device_finish(job->device) != CVY_OK) {
+    if (!enqueue(job) || cvy_device_finish(job->device) != CVY_OK) {
         return false;
     }
     job->run_seconds = cvy_cli_now() - ready;
@@ -301,19 +336,35 @@ static bool compute(struct conv_job *job, const struct conv_options *options)
     return cvy_buffer_read(job->y_buffer, 0, job->y.bytes, job->y.data) == CVY_OK;
 }
 
+/* What has been run: of both passes. */
+static double multiplications(const struct conv_job *job)
+{
+    struct cvy_conv_cost first = {0}, second = {0};
+    if (!job->second) {
+        (void)cvy_conv_get_cost(&job->problem, &first);
+        return first.multiplications;
+    }
+    (void)cvy_conv_get_cost(&job->factors.passes[0], &first);
+    (void)cvy_conv_get_cost(&job->factors.passes[1], &second);
+    return first.multiplications + second.multiplications;
+}
+
 static void print_report(const struct conv_job *job)
 {
     char device[192], x[128], w[128], y[128];
-    struct cvy_conv_cost cost = {0};
     cvy_cli_describe_device(job->device, device, sizeof(device));
-    (void)cvy_conv_get_cost(&job->problem, &cost);
     printf("device     %s\n", device);
     printf("x          %s\n", cvy_shape_format(&job->x.shape, x, sizeof(x)));
     printf("w          %s\n", cvy_shape_format(&job->w.shape, w, sizeof(w)));
     printf("y          %s\n", cvy_shape_format(&job->y.shape, y, sizeof(y)));
-    printf("algorithm  %s\n", cvy_conv_get_algo(job->conv));
+    if (job->second) {
+        printf("separable  rank %zu, relative error of w %.2g\n", job->factors.rank, job->factors.error);
+        printf("algorithm  %s, then %s\n", cvy_conv_get_algo(job->conv), cvy_conv_get_algo(job->second));
+    } else {
+        printf("algorithm  %s\n", cvy_conv_get_algo(job->conv));
+    }
     printf("time       %.3f ms, %.2f GFLOP/s\n", 1e3 * job->run_seconds,
-           job->run_seconds > 0 ? 2e-9 * cost.multiplications / job->run_seconds : 0);
+           job->run_seconds > 0 ? 2e-9 * multiplications(job) / job->run_seconds : 0);
     printf("set-up     %.1f ms\n", 1e3 * job->setup_seconds);
 }
 
@@ -328,6 +379,12 @@ static bool print_json(const struct conv_job *job, const struct cvy_comparison *
     cJSON_AddItemToObject(json, "w", cvy_cli_json_shape(&job->w.shape));
     cJSON_AddItemToObject(json, "y", cvy_cli_json_shape(&job->y.shape));
     cJSON_AddStringToObject(json, "algorithm", cvy_conv_get_algo(job->conv));
+    if (job->second) {
+        cJSON *separable = cJSON_AddObjectToObject(json, "separable");
+        cJSON_AddNumberToObject(separable, "rank", (double)job->factors.rank);
+        cJSON_AddNumberToObject(separable, "error", job->factors.error);
+        cJSON_AddStringToObject(separable, "second_algorithm", cvy_conv_get_algo(job->second));
+    }
     cJSON_AddNumberToObject(json, "ms", 1e3 * job->run_seconds);
     cJSON_AddNumberToObject(json, "setup_ms", 1e3 * job->setup_seconds);
     if (options->expect_path) {
@@ -399,8 +456,11 @@ int cvy_cmd_conv(int argc, char **argv)
     struct conv_job job = {0};
     status = run_conv(&job, &options);
     cvy_buffer_destroy(&job.x_buffer);
+    cvy_buffer_destroy(&job.middle_buffer);
     cvy_buffer_destroy(&job.y_buffer);
     cvy_conv_destroy(&job.conv);
+    cvy_conv_destroy(&job.second);
+    cvy_conv_factors_finish(&job.factors);
     cvy_device_destroy(&job.device);
     cvy_tensor_finish(&job.x);
     cvy_tensor_finish(&job.w);

@@ -112,6 +112,30 @@ class Conv(support.CommandTest):
     self.succeed('conv', 'x.npy', 'w.npy', '-o', 'y.npy', '--groups', '2', '--shuffle', '2')
     self.assertEqual(read_npy(self.path('y.npy')), ([1, 6, 1], [1.0, 40.0, 2.0, 50.0, 3.0, 60.0]))
 
+  def test_separable_runs_two_passes(self):
+    x = self.random_npy('x.npy', [1, 1, 6, 5])
+    sobel = [1.0, 0.0, -1.0, 2.0, 0.0, -2.0, 1.0, 0.0, -1.0]
+    self.write('w.npy', npy([1, 1, 3, 3], sobel))
+    shape, want = support.conv_oracle(x, [1, 1, 6, 5], sobel, [1, 1, 3, 3], None, (2, 1), ((1, 1), (1, 1)), (1, 1), 1)
+    self.write('want.npy', npy(shape, want))
+    command = ('conv', 'x.npy', 'w.npy', '--stride', '2,1', '--pad', '1', '--algo', 'ref', '--expect', 'want.npy')
+    out = self.succeed(*command, '--separable', '0')
+    self.assertRegex(out, r'separable +rank 1, relative error of w [0-9.e-]+\nalgorithm +ref, then ref\n')
+    self.assertNotIn('separable', self.succeed(*command))
+
+  def test_separable_of_a_rank_too_small_reports_its_error(self):
+    self.write('x.npy', npy([1, 1, 2, 2], [1.0, 0.0, 0.0, 0.0]))
+    self.write('w.npy', npy([1, 1, 2, 2], [4.0, 0.0, 0.0, 3.0]))
+    command = ('conv', 'x.npy', 'w.npy', '-o', 'y.npy', '--json', '--separable')
+    report = json.loads(self.succeed(*command, '1'))['separable']
+    self.assertEqual(report['rank'], 1)
+    self.assertAlmostEqual(report['error'], 0.6, places=6)
+    self.assertAlmostEqual(read_npy(self.path('y.npy'))[1][0], 4.0, places=5)
+    self.assertEqual(json.loads(self.succeed(*command, '0'))['separable']['rank'], 2)
+    status, _, err = self.convoy(*command, '3')
+    self.assertEqual(status, 1)
+    self.assertIn('at most 2', err)
+
   def test_expect_beyond_tolerance_exits_3(self):
     shape, want = self.check([1, 2, 5, 5], [3, 2, 3, 3], [])
     self.write('good.npy', npy(shape, want))
