@@ -154,7 +154,7 @@ bool cvy_transposed_print(const struct cvy_conv_problem *problem)
     }
     print_zeros(&view);
     printf("\nCheckerboard: %s\n", view.board.even
-                                       ? "none, every element of y away from the edges gets as many taps"
+                                       ? "none, all elements of y away from the edges get equally many taps"
                                        : "yes, neighbours in y get unequally many taps");
     for (size_t i = 0; i < problem->rank; i++) {
         printf("  along %c: %zu to %zu taps, kernel %zu, stride %zu\n", cvy_axis_letter(problem->rank, i),
