@@ -92,6 +92,7 @@ CVY_API enum cvy_status cvy_conv_get_passes(const struct cvy_conv_problem *probl
  * rows (c, r) and columns (k, s) (Jaderberg, Vedaldi, Zisserman, "Speeding up convolutional neural networks
  * with low rank expansions", BMVC 2014). A kernel such as Sobel's or a Gaussian has rank 1 and is factored
  * exactly. rank 0: the least whose error is at most 1e-6.
+ * Time grows as the cube of the matrix: seconds for 256 to 256 channels with 3x3, a minute for 512.
  */
 struct cvy_conv_factors {
     size_t rank;

@@ -20,15 +20,20 @@ struct svd {
     size_t *order;  /* of the columns, greatest singular value first */
 };
 
+/* Four sums, because one would make each addition wait for the one before. */
 static double dot(const double *a, const double *b, size_t count)
 {
-    double sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += a[i] * b[i];
-    return sum;
+    double sums[4] = {0};
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4)
+        for (size_t j = 0; j < 4; j++)
+            sums[j] += a[i + j] * b[i + j];
+    for (; i < count; i++)
+        sums[0] += a[i] * b[i];
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-static void rotate(double *a, double *b, size_t count, double cosine, double sine)
+static void rotate(double *restrict a, double *restrict b, size_t count, double cosine, double sine)
 {
     for (size_t i = 0; i < count; i++) {
         double before = a[i];
