@@ -132,6 +132,10 @@ static const struct row rows[] = {
      .n_in = 4,
      .in = {{4, {2, 3, 7, 9}}, {4, {5, 3, 3, 3}}, {0}, {0}},
      .dtypes = {CVY_UINT8, CVY_INT8, CVY_UINT8, CVY_INT8}},
+    {.op = {.type = CVY_OP_CONV_INTEGER, .conv = {.groups = 4, .stride = {2, 1}, .dilation = {1, 1}}},
+     .n_in = 4,
+     .in = {{4, {1, 4, 9, 6}}, {4, {8, 1, 2, 3}}, {0}, {1, {8}}},
+     .dtypes = {CVY_INT8, CVY_UINT8, CVY_INT8, CVY_UINT8}},
     {.op = {.type = CVY_OP_QLINEAR_CONV,
             .conv =
                 {.groups = 2, .stride = {2, 1}, .dilation = {1, 2}, .pad_begin = {1, 0}, .pad_end = {0, 2}}},

@@ -241,6 +241,17 @@ START_TEST(kernel_that_does_not_build_is_told_and_avoided)
 }
 END_TEST
 
+START_TEST(kernel_that_builds_but_cannot_be_launched_is_told)
+{
+    struct cvy_device *device = open_device(NULL);
+    struct seen seen;
+    alter(device, "unary", "float a, float b", "float a, float b, int one_more");
+    ck_assert_uint_eq(examine(device, &seen, "unary", "unary"), 1);
+    ck_assert_int_eq(seen.report.verdict, CVY_VERDICT_NO_RUN);
+    cvy_device_destroy(&device);
+}
+END_TEST
+
 START_TEST(operator_without_another_kernel_fails_instead_of_lying)
 {
     struct cvy_device *device = open_device(NULL);
@@ -408,6 +419,7 @@ Suite *test_suite(void)
         tcase_add_test(tests, kernel_that_lies_in_one_mode_is_told_from_its_companions);
         tcase_add_test(tests, kernels_that_write_nothing_nan_or_too_much_are_wrong);
         tcase_add_test(tests, kernel_that_does_not_build_is_told_and_avoided);
+        tcase_add_test(tests, kernel_that_builds_but_cannot_be_launched_is_told);
         tcase_add_test(tests, operator_without_another_kernel_fails_instead_of_lying);
     }
     tcase_add_test(tests, product_by_clblast_that_is_wrong_is_made_by_our_kernel);
