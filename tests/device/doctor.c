@@ -177,14 +177,16 @@ END_TEST
 
 START_TEST(kernel_found_right_again_is_released)
 {
-    struct cvy_device *device = open_device(NULL);
+    struct cvy_device *device = open_device(store_path);
     struct seen seen;
     const char *used = NULL;
-    alter(device, "conv_ref", "sum += x[", "sum -= x[");
-    ck_assert_uint_eq(examine(device, &seen, "conv_ref", "conv_ref"), 1);
-    ck_assert_int_eq(cvy_device_set_kernel_source(device, "conv_ref", NULL), CVY_OK);
+    ck_assert_int_eq(cvy_quarantine_add(device, "conv_ref", "conv_ref", "a test"), CVY_OK);
+    ck_assert_int_eq(run_conv(device, "ref", &used), CVY_ERROR_UNSUPPORTED);
     ck_assert_uint_eq(examine(device, &seen, "conv_ref", "conv_ref"), 0);
     ck_assert_int_eq(seen.report.verdict, CVY_VERDICT_RIGHT);
+    ck_assert_int_eq(run_conv(device, "ref", &used), CVY_OK);
+    cvy_device_destroy(&device);
+    device = open_device(store_path);
     ck_assert_int_eq(run_conv(device, "ref", &used), CVY_OK);
     cvy_device_destroy(&device);
 }
