@@ -103,7 +103,7 @@ static size_t rank_algorithms(struct cvy_device *device, const struct cvy_conv_p
 static bool any_quarantined(const struct cvy_device *device)
 {
     const struct cvy_algo *algo;
-    char why[8];
+    char why[320];
     for (size_t i = 0; (algo = cvy_algo_at(i)) != NULL; i++) {
         if (cvy_algo_is_quarantined(algo, device, why, sizeof(why)))
             return true;
