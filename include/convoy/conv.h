@@ -16,6 +16,11 @@
  * shuffle interleaves the channels of y (ShuffleNet: Zhang et al., arXiv 1707.01083): channel k as defined
  * above is written as channel (k % m) * shuffle + k / m of y, m = k channels / shuffle. It costs no pass of
  * its own. The bias keeps the order of w.
+ *
+ * Integers: x and w may be int8 or uint8, each with a zero point, the integer that stands for 0. Sums are of
+ * (x - x zero point) * (w - w zero point) in int32, wrapping around beyond it; padding stands for 0. y is the
+ * sum itself (int32), or is requantised to int8 or uint8, in float32 and rounded to nearest, ties to even:
+ *   y = saturate(round(sum * (x scale * w scale / y scale)) + y zero point)
  */
 #ifndef CONVOY_CONV_H
 #define CONVOY_CONV_H
@@ -64,7 +69,13 @@ struct cvy_conv_problem {
     bool transposed;
     bool flip;
     bool bias; /* one value for each of the k channels */
+    /* Element types: float32 (0) all three, or int8 or uint8 for x and w and int32, int8 or uint8 for y; the
+     * bias of integers is int32. */
+    enum cvy_dtype x_dtype, w_dtype, y_dtype;
 };
+
+/* Whether the problem's elements are integers. */
+CVY_API bool cvy_conv_is_integer(const struct cvy_conv_problem *problem);
 
 /* "zeros", "reflect", "replicate" or "circular"; "unknown" for another value. */
 CVY_API const char *cvy_pad_mode_name(enum cvy_pad_mode mode);
@@ -85,7 +96,7 @@ CVY_API enum cvy_status cvy_conv_y_shape(const struct cvy_conv_problem *problem,
 struct cvy_conv_cost {
     double multiplications; /* of the definition, products with padding counted; FLOPs are twice this */
     double parameters;      /* weights and bias */
-    double bytes;           /* x, w, bias and y read or written once, float32 */
+    double bytes;           /* x, w, bias and y read or written once */
 };
 CVY_API enum cvy_status cvy_conv_get_cost(const struct cvy_conv_problem *problem, struct cvy_conv_cost *cost);
 
@@ -96,21 +107,35 @@ CVY_API const char *cvy_conv_algo_name(size_t index);
 CVY_API bool cvy_conv_algo_applies(const struct cvy_device *device, const struct cvy_conv_problem *problem,
                                    const char *algo, char *why, size_t why_size);
 
+/* What integers stand for: real value = scale * (integer - zero point). Copied. */
+struct cvy_conv_quantization {
+    int32_t x_zero_point, y_zero_point; /* within the range of their types */
+    const int32_t *w_zero_points;       /* n_w_zero_points values: 1, or one for each channel of y */
+    size_t n_w_zero_points;             /* 0 = all are 0 */
+    /* Of a requantised y alone; all finite and above 0. */
+    float x_scale, y_scale;
+    const float *w_scales; /* n_w_scales values: 1, or one for each channel of y */
+    size_t n_w_scales;
+};
+
 struct cvy_conv_params {
     const char *algo;     /* NULL = chosen by convoy; otherwise that one or CVY_ERROR_UNSUPPORTED */
     size_t max_workspace; /* bytes of scratch memory on the device; 0 = 256 MiB */
+    /* Of integers; NULL: all zero points are 0 (and y is int32). */
+    const struct cvy_conv_quantization *quantization;
 };
 
 /* A convolution made ready for one device: algorithm chosen, kernels built, weights in place. */
 struct cvy_conv;
 
 /*
- * w: float32 in the shape of cvy_conv_w_shape(); bias: k values, NULL where the problem has none. Both are
- * copied. CVY_ERROR_UNSUPPORTED when no algorithm applies, or the one asked for does not.
+ * w: elements of w_dtype in the shape of cvy_conv_w_shape(); bias: k values, float32 (of integers int32),
+ * NULL where the problem has none. Both are copied. CVY_ERROR_UNSUPPORTED when no algorithm applies, or the
+ * one asked for does not.
  */
 CVY_API enum cvy_status cvy_conv_create(struct cvy_conv **conv, struct cvy_device *device,
-                                        const struct cvy_conv_problem *problem, const float *w,
-                                        const float *bias, const struct cvy_conv_params *params);
+                                        const struct cvy_conv_problem *problem, const void *w,
+                                        const void *bias, const struct cvy_conv_params *params);
 CVY_API void cvy_conv_destroy(struct cvy_conv **conv);
 CVY_API const char *cvy_conv_get_algo(const struct cvy_conv *conv);
 CVY_API size_t cvy_conv_get_workspace(const struct cvy_conv *conv);
@@ -123,7 +148,7 @@ CVY_API enum cvy_status cvy_conv_enqueue(struct cvy_conv *conv, struct cvy_buffe
 
 /* From host memory to host memory, in one call. algo_used may be NULL; it receives a static string. */
 CVY_API enum cvy_status cvy_conv_run(struct cvy_device *device, const struct cvy_conv_problem *problem,
-                                     const float *x, const float *w, const float *bias, float *y,
+                                     const void *x, const void *w, const void *bias, void *y,
                                      const struct cvy_conv_params *params, const char **algo_used);
 
 #ifdef __cplusplus

@@ -17,6 +17,11 @@ struct cvy_algo_args {
     struct cvy_buffer *w;         /* what prepare made, or the weights as they are where it makes nothing */
     struct cvy_buffer *bias;      /* NULL where the problem has none */
     struct cvy_buffer *workspace; /* at least workspace() bytes; NULL where that is 0 */
+    /* Of integers: zero points in the types of their tensors, scales in float32. None is NULL, but y's and
+     * the scales are where y is int32. */
+    struct cvy_buffer *x_zero, *w_zero, *y_zero;
+    struct cvy_buffer *x_scale, *w_scale, *y_scale;
+    bool w_zero_per_channel, w_scale_per_channel; /* k values instead of one */
 };
 
 struct cvy_algo {
@@ -25,9 +30,11 @@ struct cvy_algo {
      * device the algorithm is not taken there. None given: it is refused only when it builds such a kernel.
      */
     const char *programs[4];
-    bool uses_gemm; /* runtime/gemm.h */
+    bool uses_gemm;    /* runtime/gemm.h */
+    bool for_integers; /* takes integers, and they alone; the others take float32 alone */
 
-    /* Can it do the problem on the device? If not, `why` (size bytes) receives the reason in words. */
+    /* Can it do the problem on the device? If not, `why` (size bytes) receives the reason in words. Asked
+     * about problems of its element types alone: see cvy_algo_applies(). */
     bool (*applicable)(const struct cvy_conv_problem *p, const struct cvy_device *device, char *why,
                        size_t size);
     /* Good without tuning, in constant time. max_workspace: bytes the config must keep within, if it can. */
@@ -58,6 +65,10 @@ struct cvy_algo {
 /* In the order they are considered; NULL past the last. */
 const struct cvy_algo *cvy_algo_at(size_t index);
 const struct cvy_algo *cvy_algo_by_name(const char *id);
+
+/* Element types, applicable() and the quarantine together. */
+bool cvy_algo_applies(const struct cvy_algo *algo, const struct cvy_conv_problem *p,
+                      const struct cvy_device *device, char *why, size_t size);
 
 /* Whether a kernel that the algorithm needs was found wrong on the device; why receives which, and the way
  * out. */

@@ -5,6 +5,7 @@
 
 extern const struct cvy_algo cvy_algo_depthwise;
 extern const struct cvy_algo cvy_algo_im2col;
+extern const struct cvy_algo cvy_algo_int8;
 extern const struct cvy_algo cvy_algo_pointwise;
 extern const struct cvy_algo cvy_algo_ref;
 extern const struct cvy_algo cvy_algo_subpixel;
@@ -15,6 +16,7 @@ static const struct cvy_algo *const algos[] = {
     &cvy_algo_pointwise,
     &cvy_algo_subpixel,
     &cvy_algo_im2col,
+    &cvy_algo_int8,
     &cvy_algo_ref,
 };
 

@@ -8,6 +8,7 @@
 #include "op/algo.h"
 #include "op/operator.h"
 #include "op/problem.h"
+#include "op/quantization.h"
 #include "runtime/buffer.h"
 #include "runtime/device.h"
 
@@ -25,11 +26,13 @@ struct ready {
 /* Before an algorithm is looked for: a tensor that no buffer can hold is the reason worth telling. */
 static enum cvy_status check_tensors(const struct cvy_device *device, const struct cvy_conv_problem *problem)
 {
-    static const struct {
+    const struct {
         const char *what;
         enum cvy_status (*shape)(const struct cvy_conv_problem *problem, struct cvy_shape *shape);
-    } tensors[] = {
-        {"conv: x", cvy_conv_x_shape}, {"conv: w", cvy_conv_w_shape}, {"conv: y", cvy_conv_y_shape}};
+        enum cvy_dtype dtype;
+    } tensors[] = {{"conv: x", cvy_conv_x_shape, problem->x_dtype},
+                   {"conv: w", cvy_conv_w_shape, problem->w_dtype},
+                   {"conv: y", cvy_conv_y_shape, problem->y_dtype}};
     for (size_t i = 0; i < CVY_COUNT(tensors); i++) {
         struct cvy_shape shape;
         size_t elements, bytes;
@@ -38,7 +41,7 @@ static enum cvy_status check_tensors(const struct cvy_device *device, const stru
             status = cvy_shape_elements(&shape, &elements);
         if (status == CVY_OK)
             status =
-                cvy_mul(elements, sizeof(float), &bytes)
+                cvy_mul(elements, cvy_dtype_size(tensors[i].dtype), &bytes)
                     ? cvy_check_allocation(device, bytes, tensors[i].what)
                     : cvy_fail(CVY_ERROR_DEVICE_MEMORY, "%s has more bytes than any memory", tensors[i].what);
         if (status != CVY_OK)
@@ -69,7 +72,7 @@ static enum cvy_status make_ready(struct ready *ready, struct cvy_device *device
     return CVY_OK;
 }
 
-static enum cvy_status upload(struct cvy_buffer **buffer, struct cvy_device *device, const float *data,
+static enum cvy_status upload(struct cvy_buffer **buffer, struct cvy_device *device, const void *data,
                               size_t bytes)
 {
     struct cvy_buffer *made = NULL;
@@ -85,7 +88,7 @@ static enum cvy_status upload(struct cvy_buffer **buffer, struct cvy_device *dev
 
 /* Weights from the host, prepared where the algorithm wants that. */
 static enum cvy_status upload_prepared(const struct ready *ready, struct cvy_buffer **buffer,
-                                       struct cvy_device *device, const float *w, size_t bytes)
+                                       struct cvy_device *device, const void *w, size_t bytes)
 {
     struct cvy_buffer *raw = NULL, *prepared = NULL;
     enum cvy_status status = upload(&raw, device, w, bytes);
@@ -128,8 +131,7 @@ bool cvy_conv_algo_applies(const struct cvy_device *device, const struct cvy_con
         snprintf(why, why_size, "the problem is not valid");
         return false;
     }
-    return found->applicable(problem, device, why, why_size) &&
-           !cvy_algo_is_quarantined(found, device, why, why_size);
+    return cvy_algo_applies(found, problem, device, why, why_size);
 }
 
 struct cvy_conv {
@@ -137,19 +139,19 @@ struct cvy_conv {
     struct ready ready;
     size_t x_bytes, y_bytes;
     struct cvy_buffer *w, *bias, *workspace;
+    struct cvy_quantization quantization;
 };
 
 /* The problem is valid, which includes that its bytes fit. */
-static size_t shape_bytes(const struct cvy_shape *shape)
+static size_t shape_bytes(const struct cvy_shape *shape, enum cvy_dtype dtype)
 {
-    size_t bytes = sizeof(float);
+    size_t bytes = cvy_dtype_size(dtype);
     for (size_t i = 0; i < shape->rank; i++)
         bytes *= shape->dims[i];
     return bytes;
 }
 
-static enum cvy_status check_weights(const struct cvy_conv_problem *problem, const float *w,
-                                     const float *bias)
+static enum cvy_status check_weights(const struct cvy_conv_problem *problem, const void *w, const void *bias)
 {
     if (w == NULL)
         return cvy_fail(CVY_ERROR_INVALID, "conv: w is NULL; give the weights");
@@ -161,7 +163,7 @@ static enum cvy_status check_weights(const struct cvy_conv_problem *problem, con
 }
 
 enum cvy_status cvy_conv_create(struct cvy_conv **conv, struct cvy_device *device,
-                                const struct cvy_conv_problem *problem, const float *w, const float *bias,
+                                const struct cvy_conv_problem *problem, const void *w, const void *bias,
                                 const struct cvy_conv_params *params)
 {
     struct cvy_shape x_shape, w_shape, y_shape;
@@ -176,16 +178,19 @@ enum cvy_status cvy_conv_create(struct cvy_conv **conv, struct cvy_device *devic
     if (made == NULL)
         return cvy_fail_memory("a convolution", sizeof(*made));
     made->device = device;
-    made->x_bytes = shape_bytes(&x_shape);
-    made->y_bytes = shape_bytes(&y_shape);
+    made->x_bytes = shape_bytes(&x_shape, problem->x_dtype);
+    made->y_bytes = shape_bytes(&y_shape, problem->y_dtype);
     size_t max_workspace =
         params != NULL && params->max_workspace > 0 ? params->max_workspace : DEFAULT_WORKSPACE;
     status = make_ready(&made->ready, device, problem, params != NULL ? params->algo : NULL, max_workspace);
     if (status != CVY_OK)
         goto fail;
-    status = upload_prepared(&made->ready, &made->w, device, w, shape_bytes(&w_shape));
+    status = upload_prepared(&made->ready, &made->w, device, w, shape_bytes(&w_shape, problem->w_dtype));
     if (status == CVY_OK && problem->bias)
         status = upload(&made->bias, device, bias, problem->k * sizeof(float));
+    if (status == CVY_OK && cvy_conv_is_integer(problem))
+        status = cvy_quantization_upload(&made->quantization, device, problem,
+                                         params != NULL ? params->quantization : NULL);
     if (status == CVY_OK && made->ready.workspace > 0)
         status = cvy_buffer_create(&made->workspace, device, made->ready.workspace);
     if (status != CVY_OK)
@@ -204,6 +209,7 @@ void cvy_conv_destroy(struct cvy_conv **conv)
     cvy_buffer_destroy(&(*conv)->w);
     cvy_buffer_destroy(&(*conv)->bias);
     cvy_buffer_destroy(&(*conv)->workspace);
+    cvy_quantization_finish(&(*conv)->quantization);
     free(*conv);
     *conv = NULL;
 }
@@ -239,15 +245,16 @@ enum cvy_status cvy_conv_enqueue(struct cvy_conv *conv, struct cvy_buffer *x, st
         return status;
     struct cvy_algo_args args = {
         .x = x, .y = y, .w = conv->w, .bias = conv->bias, .workspace = conv->workspace};
+    cvy_quantization_set(&conv->quantization, &args);
     status = conv->ready.algo->enqueue(conv->device, &conv->ready.problem, &conv->ready.config, &args);
     if (status == CVY_OK && event != NULL)
         status = cvy_enqueue_marker(conv->device, event);
     return status;
 }
 
-enum cvy_status cvy_conv_run(struct cvy_device *device, const struct cvy_conv_problem *problem,
-                             const float *x, const float *w, const float *bias, float *y,
-                             const struct cvy_conv_params *params, const char **algo_used)
+enum cvy_status cvy_conv_run(struct cvy_device *device, const struct cvy_conv_problem *problem, const void *x,
+                             const void *w, const void *bias, void *y, const struct cvy_conv_params *params,
+                             const char **algo_used)
 {
     struct cvy_conv *conv = NULL;
     struct cvy_buffer *x_buffer = NULL, *y_buffer = NULL;

@@ -34,6 +34,17 @@ bool cvy_algo_is_quarantined(const struct cvy_algo *algo, const struct cvy_devic
     return false;
 }
 
+bool cvy_algo_applies(const struct cvy_algo *algo, const struct cvy_conv_problem *p,
+                      const struct cvy_device *device, char *why, size_t size)
+{
+    if (algo->for_integers != cvy_conv_is_integer(p)) {
+        snprintf(why, size, "its tensors are %s; this algorithm computes in %s", cvy_dtype_name(p->x_dtype),
+                 algo->for_integers ? "integers" : "float32");
+        return false;
+    }
+    return algo->applicable(p, device, why, size) && !cvy_algo_is_quarantined(algo, device, why, size);
+}
+
 static void refuse(bool asked, const struct cvy_algo *algo, const char *why)
 {
     if (asked)
@@ -51,8 +62,7 @@ static bool consider(const struct cvy_algo *algo, const struct cvy_device *devic
                      struct candidate *candidate)
 {
     char why[320] = "";
-    bool fits = algo->applicable(p, device, why, sizeof(why)) &&
-                !cvy_algo_is_quarantined(algo, device, why, sizeof(why));
+    bool fits = cvy_algo_applies(algo, p, device, why, sizeof(why));
     if (fits) {
         candidate->algo = algo;
         algo->default_config(p, device, max_workspace, &candidate->config);

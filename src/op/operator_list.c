@@ -37,6 +37,10 @@ static const struct {
     [CVY_OP_DEPTHWISE_SEPARABLE_CONV] = {"DepthwiseSeparableConv", &cvy_op_conv_passes_class},
     [CVY_OP_FLATTENED_CONV] = {"FlattenedConv", &cvy_op_conv_passes_class},
     [CVY_OP_CHANNEL_SHUFFLE] = {"ChannelShuffle", &cvy_op_channel_shuffle_class},
+    [CVY_OP_CONV_INTEGER] = {"ConvInteger", &cvy_op_conv_integer_class},
+    [CVY_OP_QLINEAR_CONV] = {"QLinearConv", &cvy_op_qlinear_conv_class},
+    [CVY_OP_QUANTIZE] = {"QuantizeLinear", &cvy_op_quantize_class},
+    [CVY_OP_DEQUANTIZE] = {"DequantizeLinear", &cvy_op_dequantize_class},
 };
 
 const struct cvy_operator_class *cvy_operator_class_of(enum cvy_op_type type)

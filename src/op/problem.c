@@ -28,6 +28,28 @@ const char *cvy_pad_mode_name(enum cvy_pad_mode mode)
     return (size_t)mode < CVY_COUNT(names) ? names[mode] : "unknown";
 }
 
+bool cvy_conv_is_integer(const struct cvy_conv_problem *problem)
+{
+    return problem->x_dtype != CVY_FLOAT32;
+}
+
+static bool is_8_bit(enum cvy_dtype dtype)
+{
+    return dtype == CVY_INT8 || dtype == CVY_UINT8;
+}
+
+static enum cvy_status validate_types(const struct cvy_conv_problem *p)
+{
+    if (p->x_dtype == CVY_FLOAT32 && p->w_dtype == CVY_FLOAT32 && p->y_dtype == CVY_FLOAT32)
+        return CVY_OK;
+    if (is_8_bit(p->x_dtype) && is_8_bit(p->w_dtype) && (p->y_dtype == CVY_INT32 || is_8_bit(p->y_dtype)))
+        return CVY_OK;
+    return cvy_fail(CVY_ERROR_INVALID,
+                    "conv: x is %s, w %s and y %s; take float32 for all, or int8 or uint8 for x and w with y "
+                    "int32, int8 or uint8",
+                    cvy_dtype_name(p->x_dtype), cvy_dtype_name(p->w_dtype), cvy_dtype_name(p->y_dtype));
+}
+
 static enum cvy_status validate_channels(const struct cvy_conv_problem *p)
 {
     if (p->rank < 1 || p->rank > CVY_CONV_MAX_RANK)
@@ -177,9 +199,9 @@ static struct cvy_shape y_shape(const struct cvy_conv_problem *p)
     return tensor_shape(p->rank, p->n, p->k, out);
 }
 
-static enum cvy_status validate_bytes(struct cvy_shape shape, const char *name)
+static enum cvy_status validate_bytes(struct cvy_shape shape, enum cvy_dtype dtype, const char *name)
 {
-    size_t bytes = sizeof(float);
+    size_t bytes = cvy_dtype_size(dtype);
     for (size_t i = 0; i < shape.rank; i++)
         if (!cvy_mul(bytes, shape.dims[i], &bytes)) {
             char text[160];
@@ -193,14 +215,16 @@ static enum cvy_status validate_bytes(struct cvy_shape shape, const char *name)
 enum cvy_status cvy_conv_validate(const struct cvy_conv_problem *problem)
 {
     enum cvy_status status = validate_channels(problem);
+    if (status == CVY_OK)
+        status = validate_types(problem);
     for (size_t i = 0; status == CVY_OK && i < problem->rank; i++)
         status = validate_axis(problem, i);
     if (status == CVY_OK)
-        status = validate_bytes(x_shape(problem), "x");
+        status = validate_bytes(x_shape(problem), problem->x_dtype, "x");
     if (status == CVY_OK)
-        status = validate_bytes(w_shape(problem), "w");
+        status = validate_bytes(w_shape(problem), problem->w_dtype, "w");
     if (status == CVY_OK)
-        status = validate_bytes(y_shape(problem), "y");
+        status = validate_bytes(y_shape(problem), problem->y_dtype, "y");
     return status;
 }
 
@@ -246,7 +270,9 @@ enum cvy_status cvy_conv_get_cost(const struct cvy_conv_problem *problem, struct
     double each = w / (double)(problem->transposed ? problem->c : problem->k);
     cost->multiplications = (problem->transposed ? x : y) * each;
     cost->parameters = w + (problem->bias ? (double)problem->k : 0);
-    cost->bytes = (x + y + cost->parameters) * sizeof(float);
+    cost->bytes = x * (double)cvy_dtype_size(problem->x_dtype) +
+                  w * (double)cvy_dtype_size(problem->w_dtype) +
+                  y * (double)cvy_dtype_size(problem->y_dtype) + (cost->parameters - w) * sizeof(float);
     return CVY_OK;
 }
 
@@ -356,6 +382,30 @@ enum cvy_status cvy_conv_set_padding(struct cvy_conv_problem *problem, enum cvy_
     return status;
 }
 
+/* The padding from which y's sizes follow. What padding cannot reach is output padding. */
+static enum cvy_status resolve_output_shape(struct cvy_conv_problem *p, const struct cvy_op_conv *op)
+{
+    if (!op->transposed)
+        return cvy_fail(CVY_ERROR_INVALID,
+                        "conv: output_shape without transposed; the size of y follows from padding");
+    for (size_t i = 0; i < p->rank; i++) {
+        size_t wanted = op->output_shape[i], full, window;
+        if (wanted == 0)
+            continue;
+        if (p->in[i] == 0 || p->kernel[i] == 0)
+            continue; /* validation says so */
+        if (!cvy_mul(p->in[i] - 1, p->stride[i], &full) ||
+            !cvy_mul(p->kernel[i] - 1, p->dilation[i], &window) || !cvy_add(full, window, &full) ||
+            !cvy_add(full, 1, &full) || !cvy_add(full, p->output_padding[i], &full))
+            return too_large(axis_name(p->rank, i), "output");
+        size_t total = full > wanted ? full - wanted : 0;
+        p->output_padding[i] += wanted > full ? wanted - full : 0;
+        p->pad_begin[i] = op->auto_pad == CVY_PAD_SAME_UPPER ? total / 2 : total - total / 2;
+        p->pad_end[i] = total - p->pad_begin[i];
+    }
+    return CVY_OK;
+}
+
 static enum cvy_status check_op_shapes(const struct cvy_op_conv *op, const struct cvy_shape *x,
                                        const struct cvy_shape *w)
 {
@@ -408,8 +458,12 @@ enum cvy_status cvy_conv_problem_from_op(const struct cvy_op_conv *op, const str
     p.transposed = op->transposed;
     p.flip = op->flip;
     p.bias = bias;
-    resolve_auto_pad(&p, op->auto_pad);
-    status = cvy_conv_validate(&p);
+    if (op->output_shape[0] != 0)
+        status = resolve_output_shape(&p, op);
+    else
+        resolve_auto_pad(&p, op->auto_pad);
+    if (status == CVY_OK)
+        status = cvy_conv_validate(&p);
     if (status == CVY_OK)
         *problem = p;
     return status;

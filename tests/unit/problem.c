@@ -234,6 +234,48 @@ START_TEST(transposed_auto_pad_multiplies_the_size_by_the_stride)
 }
 END_TEST
 
+START_TEST(output_shape_becomes_padding_and_output_padding)
+{
+    /* without padding an axis becomes 2*7 + 3 = 17 */
+    struct cvy_shape x = {4, {1, 4, 8, 8}}, w = {4, {4, 2, 3, 3}};
+    struct cvy_op_conv op = {.groups = 1, .stride = {2, 2}, .dilation = {1, 1}, .output_shape = {14, 18}};
+    struct cvy_conv_problem p;
+    ck_assert_int_eq(cvy_conv_problem_from_op(&op, &x, &w, false, &p), CVY_ERROR_INVALID);
+    op.transposed = true;
+    for (int upper = 0; upper < 2; upper++) {
+        op.auto_pad = upper ? CVY_PAD_SAME_UPPER : CVY_PAD_EXPLICIT;
+        op.pad_begin[0] = 5; /* does not count any more */
+        ck_assert_int_eq(cvy_conv_problem_from_op(&op, &x, &w, false, &p), CVY_OK);
+        ck_assert_uint_eq(p.pad_begin[0], upper ? 1 : 2);
+        ck_assert_uint_eq(p.pad_end[0], upper ? 2 : 1);
+        ck_assert_uint_eq(p.output_padding[0], 0);
+        ck_assert_uint_eq(p.pad_begin[1] + p.pad_end[1], 0);
+        ck_assert_uint_eq(p.output_padding[1], 1);
+        struct cvy_shape y;
+        ck_assert_int_eq(cvy_conv_y_shape(&p, &y), CVY_OK);
+        ck_assert_uint_eq(y.dims[2], 14);
+        ck_assert_uint_eq(y.dims[3], 18);
+    }
+}
+END_TEST
+
+START_TEST(conv_rejects_element_types_that_do_not_go_together)
+{
+    struct cvy_conv_problem p;
+    cvy_conv_problem_init(&p, 1);
+    p.in[0] = 4;
+    p.x_dtype = CVY_INT8;
+    ck_assert_int_eq(cvy_conv_validate(&p), CVY_ERROR_INVALID);
+    p.w_dtype = CVY_UINT8;
+    ck_assert_int_eq(cvy_conv_validate(&p), CVY_ERROR_INVALID);
+    p.y_dtype = CVY_INT32;
+    ck_assert_int_eq(cvy_conv_validate(&p), CVY_OK);
+    struct cvy_conv_cost cost;
+    ck_assert_int_eq(cvy_conv_get_cost(&p, &cost), CVY_OK);
+    ck_assert_double_eq(cost.bytes, 4 + 1 + 4 * 4);
+}
+END_TEST
+
 START_TEST(problem_of_an_operator_checks_ranks_and_channels)
 {
     struct cvy_op_conv op = plain_op();
@@ -309,6 +351,8 @@ Suite *test_suite(void)
     tcase_add_test(tests, cost_counts_the_definition);
     tcase_add_test(tests, auto_pad_keeps_the_rounded_up_size);
     tcase_add_test(tests, transposed_auto_pad_multiplies_the_size_by_the_stride);
+    tcase_add_test(tests, output_shape_becomes_padding_and_output_padding);
+    tcase_add_test(tests, conv_rejects_element_types_that_do_not_go_together);
     tcase_add_test(tests, problem_of_an_operator_checks_ranks_and_channels);
     tcase_add_test(tests, three_axes_hold_every_rank);
     tcase_add_test(tests, oracle_knows_small_answers);
