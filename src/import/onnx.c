@@ -57,6 +57,29 @@ static enum cvy_status read_input_shape(const struct cvy_onnx *model, const char
     return CVY_OK;
 }
 
+/* What an input of the format's type becomes; false: it cannot be one. */
+static bool input_dtype(int element, enum cvy_dtype *dtype)
+{
+    switch (element) {
+    case CVY_ONNX_FLOAT:
+    case CVY_ONNX_FLOAT16:
+    case CVY_ONNX_DOUBLE:
+        *dtype = CVY_FLOAT32;
+        return true;
+    case CVY_ONNX_INT8:
+        *dtype = CVY_INT8;
+        return true;
+    case CVY_ONNX_UINT8:
+        *dtype = CVY_UINT8;
+        return true;
+    case CVY_ONNX_INT32:
+        *dtype = CVY_INT32;
+        return true;
+    default:
+        return false;
+    }
+}
+
 static enum cvy_status add_input(struct cvy_onnx *model, const Cvy__Onnx__ValueInfoProto *info)
 {
     const Cvy__Onnx__TypeProto__Tensor *type = info->type ? info->type->tensor_type : NULL;
@@ -71,11 +94,13 @@ static enum cvy_status add_input(struct cvy_onnx *model, const Cvy__Onnx__ValueI
                         "%s: input '%s' is no tensor; sequences and maps are not supported", model->file,
                         info->name);
     int element = type && type->has_elem_type ? type->elem_type : CVY_ONNX_FLOAT;
-    if (element != CVY_ONNX_FLOAT && element != CVY_ONNX_FLOAT16 && element != CVY_ONNX_DOUBLE)
+    enum cvy_dtype dtype = CVY_FLOAT32;
+    if (!input_dtype(element, &dtype))
         return cvy_fail(CVY_ERROR_UNSUPPORTED,
-                        "%s: input '%s' is %s; networks take float32, so make it a constant or convert it",
+                        "%s: input '%s' is %s; networks take float32, int8, uint8 and int32, so make it a "
+                        "constant or convert it",
                         model->file, info->name, cvy_onnx_type_name(element));
-    if (element != CVY_ONNX_FLOAT)
+    if (element == CVY_ONNX_FLOAT16 || element == CVY_ONNX_DOUBLE)
         cvy_log(CVY_LOG_WARNING, "%s: input '%s' is %s, it is computed in float32", model->file, info->name,
                 cvy_onnx_type_name(element));
     if (has_shape) {
@@ -85,7 +110,8 @@ static enum cvy_status add_input(struct cvy_onnx *model, const Cvy__Onnx__ValueI
         value->rank = shape.rank;
         value->shape = shape;
     }
-    return cvy_graph_add_input(model->graph, &value->value, info->name, has_shape ? &shape : NULL);
+    return cvy_graph_add_typed_input(model->graph, &value->value, info->name, dtype,
+                                     has_shape ? &shape : NULL);
 }
 
 static enum cvy_status read_graph(struct cvy_onnx *model)

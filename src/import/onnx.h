@@ -6,7 +6,7 @@
 
 #include "onnx.pb-c.h"
 
-#define CVY_ONNX_OLDEST 7
+#define CVY_ONNX_OLDEST 6
 #define CVY_ONNX_NEWEST 21 /* the newest opset whose operators were compared with what is done here */
 #define CVY_ONNX_OPEN_RANK SIZE_MAX
 
@@ -81,7 +81,7 @@ struct cvy_onnx_value *cvy_onnx_find(const struct cvy_onnx *model, const char *n
 enum cvy_status cvy_onnx_define(struct cvy_onnx *model, const char *name, struct cvy_onnx_value **value);
 /* Reads a constant's data, once. */
 enum cvy_status cvy_onnx_read_constant(struct cvy_onnx *model, struct cvy_onnx_value *value);
-/* Puts a constant into the graph as float32, once. */
+/* Puts a constant into the graph, once: floats as float32, int8, uint8 and int32 as they are. */
 enum cvy_status cvy_onnx_add_constant(struct cvy_onnx *model, struct cvy_onnx_value *value);
 
 /* onnx_tensor.c: where stands in messages. */
@@ -128,12 +128,19 @@ void cvy_onnx_emit_constant(struct cvy_onnx_node *node, struct cvy_tensor *tenso
 /* onnx_ops.c: reads the node, of any operator. */
 enum cvy_status cvy_onnx_read_node(struct cvy_onnx *model, size_t index);
 
+/* What convolutions have in common; weights: the index of that input. */
+void cvy_onnx_read_conv(struct cvy_onnx_node *node, size_t weights, struct cvy_op_conv *conv);
+
 /* Operators that fill files of their own. */
 void cvy_onnx_conv(struct cvy_onnx_node *node);
 void cvy_onnx_conv_transpose(struct cvy_onnx_node *node);
 void cvy_onnx_max_pool(struct cvy_onnx_node *node);
 void cvy_onnx_average_pool(struct cvy_onnx_node *node);
 void cvy_onnx_pad(struct cvy_onnx_node *node);
+void cvy_onnx_conv_integer(struct cvy_onnx_node *node);
+void cvy_onnx_qlinear_conv(struct cvy_onnx_node *node);
+void cvy_onnx_quantize_linear(struct cvy_onnx_node *node);
+void cvy_onnx_dequantize_linear(struct cvy_onnx_node *node);
 void cvy_onnx_resize(struct cvy_onnx_node *node);
 void cvy_onnx_upsample(struct cvy_onnx_node *node);
 

@@ -63,12 +63,12 @@ static void read_window(struct cvy_onnx_node *node, struct window *window)
 }
 
 /* Shape of the weights where it is known: of a constant, or of a graph's input that declares all of it. */
-static bool weight_shape(struct cvy_onnx_node *node, struct cvy_shape *shape)
+static bool weight_shape(struct cvy_onnx_node *node, size_t index, struct cvy_shape *shape)
 {
-    const struct cvy_onnx_value *w = cvy_onnx_input(node, 1);
+    const struct cvy_onnx_value *w = cvy_onnx_input(node, index);
     if (w == NULL)
         return false;
-    const struct cvy_tensor *tensor = w->constant ? cvy_onnx_constant(node, 1, "the weights") : NULL;
+    const struct cvy_tensor *tensor = w->constant ? cvy_onnx_constant(node, index, "the weights") : NULL;
     if (w->constant && tensor == NULL)
         return false;
     *shape = tensor ? tensor->shape : w->shape;
@@ -87,10 +87,11 @@ static bool weight_shape(struct cvy_onnx_node *node, struct cvy_shape *shape)
     return true;
 }
 
-static void read_conv(struct cvy_onnx_node *node, struct window *window, struct cvy_op_conv *conv)
+static void read_conv(struct cvy_onnx_node *node, size_t weights, struct window *window,
+                      struct cvy_op_conv *conv)
 {
     struct cvy_shape w = {0};
-    bool known = weight_shape(node, &w);
+    bool known = weight_shape(node, weights, &w);
     if (known)
         window->rank = w.rank - 2;
     read_window(node, window);
@@ -114,51 +115,39 @@ static void read_conv(struct cvy_onnx_node *node, struct window *window, struct 
     memcpy(conv->pad_end, window->pad_end, sizeof(conv->pad_end));
 }
 
+void cvy_onnx_read_conv(struct cvy_onnx_node *node, size_t weights, struct cvy_op_conv *conv)
+{
+    struct window window = {0};
+    read_conv(node, weights, &window, conv);
+}
+
 void cvy_onnx_conv(struct cvy_onnx_node *node)
 {
     struct cvy_op op = {.type = CVY_OP_CONV};
-    struct window window = {0};
-    read_conv(node, &window, &op.conv);
+    cvy_onnx_read_conv(node, 1, &op.conv);
     cvy_onnx_emit(node, &op, cvy_onnx_has_input(node, 2) ? 3 : 2, cvy_onnx_rank(node, 0));
 }
 
-/* output_shape: padding that makes it so. It needs the size of x, which is known of graph inputs alone. */
-static void pad_for_output_shape(struct cvy_onnx_node *node, const struct window *window,
-                                 struct cvy_op_conv *conv)
+/* output_shape is of the spatial axes; some exporters put N and C in front. */
+static void read_output_shape(struct cvy_onnx_node *node, size_t rank, struct cvy_op_conv *conv)
 {
-    int64_t wanted[CVY_CONV_MAX_RANK + 2];
-    size_t count = cvy_onnx_ints(node, "output_shape", wanted, CVY_CONV_MAX_RANK + 2);
-    const struct cvy_onnx_value *x = cvy_onnx_input(node, 0);
-    if (count == 0 || node->status != CVY_OK)
+    int64_t sizes[CVY_CONV_MAX_RANK + 2];
+    size_t count = cvy_onnx_ints(node, "output_shape", sizes, CVY_CONV_MAX_RANK + 2);
+    size_t before = rank != 0 && count == rank + 2 ? 2 : 0;
+    if (count == 0)
         return;
-    size_t rank = window->rank;
-    const int64_t *sizes = rank != 0 && count == rank + 2 ? wanted + 2 : wanted;
-    bool known = x != NULL && rank != 0 && x->shape.rank == rank + 2 && window->kernel[0] != 0;
-    for (size_t i = 0; known && i < rank; i++)
-        known = x->shape.dims[i + 2] != 0;
-    if (!known || (count != rank && count != rank + 2)) {
-        cvy_onnx_fail(node, CVY_ERROR_UNSUPPORTED,
-                      "attribute 'output_shape' is read only where the size of its input is fixed; export it "
-                      "with 'pads'");
+    if (count - before > CVY_CONV_MAX_RANK || (rank != 0 && count - before != rank)) {
+        cvy_onnx_fail(node, CVY_ERROR_INVALID, "attribute 'output_shape' has %zu entries, %zu are needed",
+                      count, rank != 0 ? rank : CVY_CONV_MAX_RANK);
         return;
     }
-    bool upper = conv->auto_pad == CVY_PAD_SAME_UPPER;
-    conv->auto_pad = CVY_PAD_EXPLICIT;
-    for (size_t i = 0; i < rank; i++) {
-        size_t in = x->shape.dims[i + 2], full;
-        if (!cvy_mul(in - 1, conv->stride[i], &full) ||
-            !cvy_add(full, (window->kernel[i] - 1) * conv->dilation[i] + 1 + conv->output_padding[i],
-                     &full) ||
-            full > INT_MAX || sizes[i] < 1 || sizes[i] > INT_MAX) {
+    for (size_t i = before; i < count; i++) {
+        if (sizes[i] < 1 || sizes[i] > INT_MAX)
             cvy_onnx_fail(node, CVY_ERROR_INVALID,
                           "attribute 'output_shape' has the entry %lld, which cannot be reached",
                           (long long)sizes[i]);
-            return;
-        }
-        size_t size = (size_t)sizes[i], total = full > size ? full - size : 0;
-        conv->output_padding[i] += size > full ? size - full : 0;
-        conv->pad_begin[i] = upper ? total / 2 : total - total / 2;
-        conv->pad_end[i] = total - conv->pad_begin[i];
+        else
+            conv->output_shape[i - before] = (size_t)sizes[i];
     }
 }
 
@@ -166,9 +155,9 @@ void cvy_onnx_conv_transpose(struct cvy_onnx_node *node)
 {
     struct cvy_op op = {.type = CVY_OP_CONV, .conv.transposed = true};
     struct window window = {0};
-    read_conv(node, &window, &op.conv);
+    read_conv(node, 1, &window, &op.conv);
     read_axes(node, "output_padding", &window.rank, 1, 0, op.conv.output_padding);
-    pad_for_output_shape(node, &window, &op.conv);
+    read_output_shape(node, window.rank, &op.conv);
     cvy_onnx_emit(node, &op, cvy_onnx_has_input(node, 2) ? 3 : 2, cvy_onnx_rank(node, 0));
 }
 

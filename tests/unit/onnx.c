@@ -113,34 +113,30 @@ START_TEST(onnx_refuses_impossible_conv)
 }
 END_TEST
 
-START_TEST(onnx_turns_output_shape_into_padding)
+START_TEST(onnx_reads_output_shape_with_and_without_batch_and_channels)
 {
     begin_xy(11);
     constant(floats("w", 4, (const int64_t[]){4, 2, 3, 3}));
     Cvy__Onnx__NodeProto *n = node("ConvTranspose", "x w -> y");
     attr_ints(n, "strides", 2, (const int64_t[]){2, 2});
     attr_ints(n, "output_shape", 2, (const int64_t[]){14, 18});
-    /* without padding 17x17 */
     const struct cvy_op_conv *conv = &loaded()->conv;
     ck_assert(conv->transposed);
-    ck_assert_uint_eq(conv->pad_begin[0], 2);
-    ck_assert_uint_eq(conv->pad_end[0], 1);
-    ck_assert_uint_eq(conv->output_padding[0], 0);
-    ck_assert_uint_eq(conv->pad_begin[1] + conv->pad_end[1], 0);
-    ck_assert_uint_eq(conv->output_padding[1], 1);
-    /* weights that come in have a size as well */
-    begin_xy(11);
-    input("w", 4, (const int64_t[]){4, 2, 3, 3});
-    attr_ints(node("ConvTranspose", "x w -> y"), "output_shape", 2, (const int64_t[]){8, 9});
-    ck_assert_uint_eq(loaded()->conv.pad_begin[0], 1);
-    ck_assert_uint_eq(graph->nodes[0]->op.conv.pad_begin[1], 1);
-    ck_assert_uint_eq(graph->nodes[0]->op.conv.pad_end[1], 0);
+    ck_assert_uint_eq(conv->output_shape[0], 14);
+    ck_assert_uint_eq(conv->output_shape[1], 18);
+    ck_assert_uint_eq(conv->output_shape[2], 0);
+    /* sizes need not be known before the plan */
     begin(11);
     input("x", 4, (const int64_t[]){1, 4, 0, 8});
     output("y");
     constant(floats("w", 4, (const int64_t[]){4, 2, 3, 3}));
-    attr_ints(node("ConvTranspose", "x w -> y"), "output_shape", 2, (const int64_t[]){14, 18});
-    refused(CVY_ERROR_UNSUPPORTED, "'output_shape'");
+    attr_ints(node("ConvTranspose", "x w -> y"), "output_shape", 4, (const int64_t[]){1, 2, 8, 9});
+    ck_assert_uint_eq(loaded()->conv.output_shape[0], 8);
+    ck_assert_uint_eq(graph->nodes[0]->op.conv.output_shape[1], 9);
+    begin_xy(11);
+    constant(floats("w", 4, (const int64_t[]){4, 2, 3, 3}));
+    attr_ints(node("ConvTranspose", "x w -> y"), "output_shape", 3, (const int64_t[]){14, 18, 1});
+    refused(CVY_ERROR_INVALID, "attribute 'output_shape' has 3 entries, 2 are needed");
 }
 END_TEST
 
@@ -427,7 +423,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, onnx_reads_conv);
     tcase_add_test(tcase, onnx_reads_auto_pad);
     tcase_add_test(tcase, onnx_refuses_impossible_conv);
-    tcase_add_test(tcase, onnx_turns_output_shape_into_padding);
+    tcase_add_test(tcase, onnx_reads_output_shape_with_and_without_batch_and_channels);
     tcase_add_test(tcase, onnx_reads_conv_transpose);
     tcase_add_test(tcase, onnx_reads_pools);
     tcase_add_test(tcase, onnx_reads_clip_of_both_kinds);

@@ -157,9 +157,9 @@ START_TEST(onnx_names_what_it_does_not_support)
     begin_xy(17);
     node("Conv", "x x -> y")->domain = (char *)"com.example";
     refused(CVY_ERROR_UNSUPPORTED, "operator Conv of domain com.example is not supported");
-    begin_xy(6);
+    begin_xy(5);
     node("Relu", "x -> y");
-    refused(CVY_ERROR_UNSUPPORTED, "opset 6; 7 and later are read");
+    refused(CVY_ERROR_UNSUPPORTED, "opset 5; 6 and later are read");
     begin_xy(11);
     attr_floats(node("Upsample", "x -> y"), "scales", 4, (const float[]){1, 1, 2, 2});
     refused(CVY_ERROR_UNSUPPORTED, "does not exist in this opset");
