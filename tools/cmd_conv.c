@@ -220,8 +220,9 @@ static int parse_options(struct conv_options *options, int argc, char **argv)
 
 static bool load(struct conv_job *job, const struct conv_options *options)
 {
-    return cvy_file_load(&job->x, options->x_path, NULL) && cvy_file_load(&job->w, options->w_path, NULL) &&
-           (!options->bias_path || cvy_file_load(&job->bias, options->bias_path, NULL));
+    return cvy_file_load(&job->x, options->x_path, CVY_FLOAT32, NULL) &&
+           cvy_file_load(&job->w, options->w_path, CVY_FLOAT32, NULL) &&
+           (!options->bias_path || cvy_file_load(&job->bias, options->bias_path, CVY_FLOAT32, NULL));
 }
 
 static int describe(struct cvy_conv_problem *problem, const struct conv_job *job,
@@ -428,8 +429,8 @@ static int run_conv(struct conv_job *job, const struct conv_options *options)
         return status;
     }
     if (!check_files(job, options) || cvy_conv_y_shape(&job->problem, &y) != CVY_OK ||
-        (options->y_path && !cvy_file_can_hold(options->y_path, &y)) ||
-        (options->expect_path && !cvy_expected_load(&job->expected, options->expect_path, &y)) ||
+        (options->y_path && !cvy_file_can_hold(options->y_path, CVY_FLOAT32, &y)) ||
+        (options->expect_path && !cvy_expected_load(&job->expected, options->expect_path, CVY_FLOAT32, &y)) ||
         cvy_tensor_init(&job->y, CVY_FLOAT32, &y) != CVY_OK || !compute(job, options)) {
         return CVY_CLI_FAILED;
     }

@@ -289,7 +289,8 @@ static bool load_inputs(struct run *run, const struct run_options *options)
         struct cvy_image_params image = options->image;
         const bool is_image = cvy_file_is_image(path);
         if ((is_image && !fit_image(&image, run, i, path, options->grey)) ||
-            !cvy_file_load(&run->inputs[i], path, &image) || (is_image && !check_image_size(run, i, path))) {
+            !cvy_file_load(&run->inputs[i], path, cvy_graph_input_dtype(run->graph, i), &image) ||
+            (is_image && !check_image_size(run, i, path))) {
             return false;
         }
         run->shapes[i] = run->inputs[i].shape;
@@ -321,16 +322,17 @@ static bool check_outputs(struct run *run, const struct run_options *options)
 {
     for (size_t i = 0; i < run->n_outputs; i++) {
         struct cvy_shape shape;
+        enum cvy_dtype dtype = cvy_plan_output_dtype(run->plan, i);
         if (cvy_plan_output_shape(run->plan, i, &shape) != CVY_OK) {
             return false;
         }
         if (run->output_file[i] != SIZE_MAX &&
-            !cvy_file_can_hold(options->outputs.items[run->output_file[i]].path, &shape)) {
+            !cvy_file_can_hold(options->outputs.items[run->output_file[i]].path, dtype, &shape)) {
             return false;
         }
         if (run->expect_file[i] != SIZE_MAX) {
             run->expect_path[i] = options->expects.items[run->expect_file[i]].path;
-            if (!cvy_expected_load(&run->expected[i], run->expect_path[i], &shape)) {
+            if (!cvy_expected_load(&run->expected[i], run->expect_path[i], dtype, &shape)) {
                 return false;
             }
         }

@@ -8,15 +8,30 @@
 #include <math.h>
 #include <stdio.h>
 
+static double element(const struct cvy_tensor *tensor, size_t i)
+{
+    switch (tensor->dtype) {
+    case CVY_FLOAT64:
+        return ((const double *)tensor->data)[i];
+    case CVY_INT8:
+        return ((const int8_t *)tensor->data)[i];
+    case CVY_UINT8:
+        return ((const uint8_t *)tensor->data)[i];
+    case CVY_INT32:
+        return ((const int32_t *)tensor->data)[i];
+    default:
+        return (double)((const float *)tensor->data)[i];
+    }
+}
+
 void cvy_compare(struct cvy_comparison *comparison, const struct cvy_tensor *result,
                  const struct cvy_tensor *expected, bool is_image)
 {
-    const float *got = result->data, *want = expected->data;
     double largest = 0, squares = 0;
     *comparison = (struct cvy_comparison){.is_image = is_image};
     for (size_t i = 0; i < result->elements; i++) {
-        double a = is_image ? (double)(cvy_image_sample(got[i]) / 255.0f) : (double)got[i];
-        double b = (double)want[i];
+        double a = element(result, i), b = element(expected, i);
+        a = is_image ? (double)(cvy_image_sample((float)a) / 255.0f) : a;
         /* what is equal includes equal infinities, whose difference would be NaN */
         if (a == b || (isnan(a) && isnan(b))) {
             largest = isfinite(b) ? fmax(largest, fabs(b)) : largest;
@@ -59,17 +74,20 @@ static bool same_shape(const struct cvy_shape *a, const struct cvy_shape *b)
     return true;
 }
 
-bool cvy_expected_load(struct cvy_tensor *expected, const char *path, const struct cvy_shape *shape)
+bool cvy_expected_load(struct cvy_tensor *expected, const char *path, enum cvy_dtype dtype,
+                       const struct cvy_shape *shape)
 {
     char got[128], want[128];
     struct cvy_image_params params = {0};
     if (cvy_file_is_image(path)) {
-        if (!cvy_file_can_hold(path, shape)) {
+        if (!cvy_file_can_hold(path, dtype, shape)) {
             return false;
         }
         params.channels = shape->dims[shape->rank - 3];
     }
-    if (!cvy_file_load(expected, path, &params)) {
+    /* float32 does not hold every int32 */
+    enum cvy_dtype wide = dtype == CVY_FLOAT32 ? CVY_FLOAT32 : CVY_FLOAT64;
+    if (!cvy_file_load(expected, path, wide, &params)) {
         return false;
     }
     if (!same_shape(shape, &expected->shape)) {

@@ -13,11 +13,14 @@ struct cvy_comparison {
     size_t worst;      /* index of the largest error */
 };
 
-/* Reads what an output of this shape should be; prints why it cannot, or that the shape differs. */
-bool cvy_expected_load(struct cvy_tensor *expected, const char *path, const struct cvy_shape *shape);
+/* Reads what an output of this type and shape should be, as float32, of integers as float64; prints why it
+ * cannot, or that the shape differs. */
+bool cvy_expected_load(struct cvy_tensor *expected, const char *path, enum cvy_dtype dtype,
+                       const struct cvy_shape *shape);
 /*
- * Compares float32 tensors of the same number of elements. is_image: the expected values come from a
- * picture, so the result is first rounded to 8 bits: the comparison is of what would be written.
+ * Compares tensors of the same number of elements, of float32, float64, int8, uint8 or int32. is_image: the
+ * expected values come from a picture, so the result is first rounded to 8 bits: the comparison is of what
+ * would be written.
  */
 void cvy_compare(struct cvy_comparison *comparison, const struct cvy_tensor *result,
                  const struct cvy_tensor *expected, bool is_image);

@@ -57,13 +57,25 @@ static bool load_image(struct cvy_tensor *tensor, const char *path, const struct
     return done;
 }
 
-static bool to_float(struct cvy_tensor *tensor)
+static bool is_float(enum cvy_dtype dtype)
 {
-    if (tensor->dtype == CVY_FLOAT32) {
+    return dtype == CVY_FLOAT32 || dtype == CVY_FLOAT64;
+}
+
+/* Only what loses nothing by design: no number is rounded or clamped to an integer in silence. */
+static bool to_dtype(struct cvy_tensor *tensor, const char *path, enum cvy_dtype dtype)
+{
+    if (tensor->dtype == dtype) {
         return true;
     }
+    if (!is_float(dtype)) {
+        cvy_cli_error("%s: holds %s, but %s is wanted; convert the file", path, cvy_dtype_name(tensor->dtype),
+                      cvy_dtype_name(dtype));
+        cvy_tensor_finish(tensor);
+        return false;
+    }
     struct cvy_tensor converted = {0};
-    if (cvy_tensor_convert(&converted, tensor, CVY_FLOAT32) != CVY_OK) {
+    if (cvy_tensor_convert(&converted, tensor, dtype) != CVY_OK) {
         cvy_tensor_finish(tensor);
         return false;
     }
@@ -72,25 +84,36 @@ static bool to_float(struct cvy_tensor *tensor)
     return true;
 }
 
-bool cvy_file_load(struct cvy_tensor *tensor, const char *path, const struct cvy_image_params *image)
+bool cvy_file_load(struct cvy_tensor *tensor, const char *path, enum cvy_dtype dtype,
+                   const struct cvy_image_params *image)
 {
     switch (cvy_file_kind(path)) {
     case CVY_FILE_NPY:
-        return cvy_tensor_load_npy(tensor, path) == CVY_OK && to_float(tensor);
+        return cvy_tensor_load_npy(tensor, path) == CVY_OK && to_dtype(tensor, path, dtype);
     case CVY_FILE_PB:
-        return cvy_tensor_load_pb(tensor, path) == CVY_OK && to_float(tensor);
+        return cvy_tensor_load_pb(tensor, path) == CVY_OK && to_dtype(tensor, path, dtype);
     case CVY_FILE_PNG:
     case CVY_FILE_JPEG:
-        return load_image(tensor, path, image);
+        if (!is_float(dtype)) {
+            cvy_cli_error("%s: a picture is read as float32, but %s is wanted; give a .npy or .pb file", path,
+                          cvy_dtype_name(dtype));
+            return false;
+        }
+        return load_image(tensor, path, image) && to_dtype(tensor, path, dtype);
     case CVY_FILE_UNKNOWN:
         break;
     }
     return unknown_kind(path);
 }
 
-bool cvy_file_can_hold(const char *path, const struct cvy_shape *shape)
+bool cvy_file_can_hold(const char *path, enum cvy_dtype dtype, const struct cvy_shape *shape)
 {
     char text[128];
+    if (cvy_file_is_image(path) && !is_float(dtype)) {
+        cvy_cli_error("%s: the output is %s, a picture is made from float32; use .npy instead", path,
+                      cvy_dtype_name(dtype));
+        return false;
+    }
     if (cvy_file_is_image(path) && !cvy_image_is_shape(shape)) {
         cvy_cli_error("%s: the output is %s, a picture is 1xCxHxW with C 1 or 3; use .npy instead", path,
                       cvy_shape_format(shape, text, sizeof(text)));

@@ -17,11 +17,13 @@ bool cvy_file_is_image(const char *path);
 
 /* The functions below print why they failed. */
 
-/* Reads a tensor as float32. image says what becomes of a picture. */
-bool cvy_file_load(struct cvy_tensor *tensor, const char *path, const struct cvy_image_params *image);
+/* Reads a tensor as dtype: float32 or float64 takes any numbers, an integer type takes files of that type
+ * alone. image says what becomes of a picture, which is float32. */
+bool cvy_file_load(struct cvy_tensor *tensor, const char *path, enum cvy_dtype dtype,
+                   const struct cvy_image_params *image);
 
-/* Whether a tensor of this shape can be written as the kind of file that path names. */
-bool cvy_file_can_hold(const char *path, const struct cvy_shape *shape);
+/* Whether a tensor of this type and shape can be written as the kind of file that path names. */
+bool cvy_file_can_hold(const char *path, enum cvy_dtype dtype, const struct cvy_shape *shape);
 
 /* Files being written: each beside its target, renamed when all of them are complete. */
 struct cvy_output {
