@@ -3,7 +3,7 @@
 build_packages="gcc libc6-dev meson ninja-build pkg-config python3 opencl-headers ocl-icd-opencl-dev
 libclblast-dev libprotobuf-c-dev protobuf-c-compiler libpng-dev libjpeg62-turbo-dev libsqlite3-dev libxxhash-dev
 libcjson-dev pocl-opencl-icd"
-check_packages="check g++ mesa-opencl-icd oclgrind mandoc shellcheck"
+check_packages="check g++ libonnx-testdata mesa-opencl-icd oclgrind mandoc shellcheck"
 
 # have_packages PACKAGE...: true when all of them are installed. A virtual package counts when something
 # installed provides it.
