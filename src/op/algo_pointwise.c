@@ -1,8 +1,10 @@
 /*
- * pointwise: 1x1 convolution as one matrix product for each image and group, all of them in one launch, on x
- * as it lies: no columns, no copies. Strides, padding and the channel shuffle are done where x is read and y
- * written.
+ * pointwise: a 1x1 kernel is a product of matrices for each image and group, all in one launch. x is read
+ * where it lies, with strides and padding; nothing is copied but the weights, packed once.
+ * Lin, Chen, Yan, "Network in Network", arXiv 1312.4400; grouped: Zhang et al., arXiv 1707.01083.
  */
+#include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/arith.h"
@@ -12,12 +14,37 @@
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
+#define MOST_BLOCK_K 64
+#define MOST_PRIVATE_BLOCK_K 14 /* channels of y that a work-item keeps in registers */
+
 extern const struct cvy_algo cvy_algo_pointwise;
 
-/* config->value[]. LANES 0: tiles in local memory, for devices with many scalar work-items. */
-enum { LANES, VECTORS, BLOCK_K, SIDE, PER_ITEM };
+/* config->value[] of both kinds of kernel, then of each */
+enum { KIND, BLOCK_K };
+enum { LANES = 2, VECTORS, ITEMS };
+enum { SIDE = 2, PER_P, DEPTH };
+/* values of KIND, as the kernels have them */
+enum { PACK, IN_LANES, IN_TILES };
 
-#define DEPTH 16
+struct geometry {
+    struct cvy_conv_problem p; /* three axes */
+    size_t out[CVY_CONV_MAX_RANK];
+    size_t c_group, k_group, pixels;
+    bool mapped; /* y's pixels are not simply x's */
+};
+
+static struct geometry geometry_of(const struct cvy_conv_problem *problem)
+{
+    struct geometry s = {.p = cvy_conv_to_3d(problem)};
+    cvy_conv_output_sizes(&s.p, s.out);
+    s.c_group = s.p.c / s.p.groups;
+    s.k_group = s.p.k / s.p.groups;
+    s.pixels = s.out[0] * s.out[1] * s.out[2];
+    for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++)
+        s.mapped =
+            s.mapped || (s.p.stride[i] > 1 && s.out[i] > 1) || s.p.pad_begin[i] > 0 || s.out[i] != s.p.in[i];
+    return s;
+}
 
 static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device *device, char *why,
                        size_t size)
@@ -31,75 +58,94 @@ static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device
             return false;
         }
     }
-    return true;
-}
-
-static size_t volume(const size_t *axes)
-{
-    return axes[0] * axes[1] * axes[2];
-}
-
-/* p has three axes. */
-static bool is_contiguous(const struct cvy_conv_problem *p, const size_t *out)
-{
-    for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++) {
-        if ((p->stride[i] != 1 && out[i] != 1) || p->pad_begin[i] != 0 || out[i] != p->in[i])
-            return false;
+    size_t packed;
+    if (!cvy_mul(p->c, cvy_round_up(p->k / p->groups, MOST_BLOCK_K), &packed) || packed > INT_MAX) {
+        snprintf(why, size, "its packed weights are more than the %d that a kernel's int can count", INT_MAX);
+        return false;
     }
     return true;
 }
 
-static bool uses_lanes(const struct cvy_device *device)
+/* Pieces of equal size, none above `most`. */
+static size_t even_piece(size_t total, size_t most)
 {
-    return device->info.type == CVY_DEVICE_CPU || device->info.vector_width > 1;
+    return cvy_ceil_div(total, cvy_ceil_div(total, most));
 }
 
-static void set_tiles(const struct cvy_device *device, struct cvy_algo_config *config)
+/* The widest vector of the device that is not wider than what there is. */
+static size_t vector_for(const struct cvy_device *device, size_t pixels)
 {
-    const size_t most = device->info.max_work_group;
-    *config = (struct cvy_algo_config){{0}};
-    config->value[SIDE] = most >= 256 ? 16 : most >= 64 ? 8 : most >= 16 ? 4 : 1;
-    config->value[PER_ITEM] = 4;
+    size_t vector = 1;
+    while (vector < 16 && vector * 2 <= device->info.vector_width && vector < pixels)
+        vector *= 2;
+    return vector;
 }
 
-/* As many vectors and channels as keep their sums in registers, and no more than there is work. */
-static void set_lanes(const struct cvy_conv_problem *problem, const struct cvy_device *device, size_t most,
-                      struct cvy_algo_config *config)
+static void lanes_config(const struct geometry *s, size_t vector, size_t vectors, size_t block_k,
+                         size_t items, struct cvy_algo_config *config)
 {
-    struct cvy_conv_problem p = cvy_conv_to_3d(problem);
-    size_t out[CVY_CONV_MAX_RANK], width = CVY_MIN(CVY_MAX(device->info.vector_width, 1), 16);
-    cvy_conv_output_sizes(&p, out);
-    size_t pixels = volume(out), lanes = 1;
-    while (lanes * 2 <= width && lanes * 2 <= pixels)
-        lanes *= 2;
     *config = (struct cvy_algo_config){{0}};
-    config->value[LANES] = (int)lanes;
-    config->value[VECTORS] = pixels >= 4 * lanes && most >= 2 ? 2 : 1;
-    config->value[BLOCK_K] = 1;
-    while ((size_t)config->value[BLOCK_K] * 2 <= CVY_MIN(p.k / p.groups, 8))
-        config->value[BLOCK_K] *= 2;
+    config->value[KIND] = IN_LANES;
+    config->value[BLOCK_K] = (int)even_piece(s->k_group, block_k);
+    config->value[LANES] = (int)vector;
+    config->value[VECTORS] = (int)vectors;
+    config->value[ITEMS] = (int)items;
+}
+
+static void tiles_config(size_t side, size_t per_k, size_t per_p, size_t depth,
+                         struct cvy_algo_config *config)
+{
+    *config = (struct cvy_algo_config){{0}};
+    config->value[KIND] = IN_TILES;
+    config->value[BLOCK_K] = (int)(side * per_k);
+    config->value[SIDE] = (int)side;
+    config->value[PER_P] = (int)per_p;
+    config->value[DEPTH] = (int)depth;
 }
 
 static void default_config(const struct cvy_conv_problem *p, const struct cvy_device *device,
                            size_t max_workspace, struct cvy_algo_config *config)
 {
     (void)max_workspace;
-    if (uses_lanes(device))
-        set_lanes(p, device, 2, config);
-    else
-        set_tiles(device, config);
+    struct geometry s = geometry_of(p);
+    const struct cvy_device_info *info = &device->info;
+    if (info->vector_width > 1) {
+        size_t vector = vector_for(device, s.pixels);
+        bool several = !s.mapped && s.pixels >= 2 * vector;
+        lanes_config(&s, vector, several ? 2 : 1, MOST_PRIVATE_BLOCK_K, 1, config);
+    } else if (info->max_work_group < 64 || (info->type != CVY_DEVICE_CPU && !info->local_is_dedicated)) {
+        lanes_config(&s, 1, 1, 8, CVY_MIN(info->max_work_group, 64), config);
+    } else {
+        size_t side = info->max_work_group >= 256 && s.k_group > 16 ? 16 : 8;
+        tiles_config(side, s.k_group > 2 * side ? 4 : s.k_group > side ? 2 : 1, 4, 16, config);
+    }
 }
 
 static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *device, size_t index,
                     struct cvy_algo_config *config)
 {
-    if (index > 2)
+    static const struct {
+        size_t vectors, block_k;
+    } lanes[] = {{2, 14}, {1, 14}, {3, 8}, {1, 8}, {1, 28}};
+    static const struct {
+        size_t side, per_k, per_p, depth;
+    } tiles[] = {{8, 4, 4, 16}, {16, 4, 4, 16}, {8, 1, 4, 8}, {8, 8, 4, 8}};
+    const struct cvy_device_info *info = &device->info;
+    struct geometry s = geometry_of(p);
+    size_t vector = CVY_MAX(vector_for(device, s.pixels), info->type == CVY_DEVICE_CPU ? 4 : 1);
+    if (index < CVY_COUNT(lanes)) {
+        size_t items = info->type == CVY_DEVICE_CPU ? 1 : CVY_MIN(info->max_work_group, 64);
+        lanes_config(&s, vector, lanes[index].vectors, lanes[index].block_k, items, config);
+        return true;
+    }
+    index -= CVY_COUNT(lanes);
+    if (index >= CVY_COUNT(tiles))
         return false;
-    if (index == 2)
-        set_tiles(device, config);
-    else
-        set_lanes(p, device, 1 + index, config);
-    return true;
+    size_t most = 8;
+    while (most < tiles[index].side && most * most * 4 <= info->max_work_group)
+        most *= 2;
+    tiles_config(most, tiles[index].per_k, tiles[index].per_p, tiles[index].depth, config);
+    return info->max_work_group >= most * most;
 }
 
 static size_t workspace(const struct cvy_conv_problem *p, const struct cvy_device *device,
@@ -111,53 +157,83 @@ static size_t workspace(const struct cvy_conv_problem *p, const struct cvy_devic
     return 0;
 }
 
-static void describe(struct cvy_launch *launch, const struct cvy_conv_problem *p, const size_t *out,
-                     const struct cvy_algo_config *config)
+static size_t blocks_of(const struct geometry *s, const struct cvy_algo_config *config)
 {
-    const bool lanes = config->value[LANES] > 0;
-    cvy_launch_init(launch, "conv_pointwise", lanes ? "pointwise_lanes" : "pointwise_tiles");
-    size_t pixels = volume(out), vector = (size_t)(config->value[LANES] * config->value[VECTORS]);
-    cvy_launch_define(launch, "CONTIGUOUS", is_contiguous(p, out) && pixels >= vector);
-    cvy_launch_define(launch, "TRANSPOSED", p->transposed);
-    cvy_launch_define(launch, "HAS_BIAS", p->bias);
-    cvy_launch_define(launch, "PAD_MODE", p->pad_mode);
-    if (lanes) {
-        cvy_launch_define(launch, "LANES", (size_t)config->value[LANES]);
-        cvy_launch_define(launch, "VECTORS", (size_t)config->value[VECTORS]);
-        cvy_launch_define(launch, "BLOCK_K", (size_t)config->value[BLOCK_K]);
-    } else {
-        cvy_launch_define(launch, "SIDE", (size_t)config->value[SIDE]);
-        cvy_launch_define(launch, "PER_ITEM", (size_t)config->value[PER_ITEM]);
-        cvy_launch_define(launch, "DEPTH", DEPTH);
-    }
+    return cvy_ceil_div(s->k_group, (size_t)config->value[BLOCK_K]);
 }
 
-static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_problem *problem,
+static size_t packed_count(const struct geometry *s, const struct cvy_algo_config *config)
+{
+    return s->p.c * blocks_of(s, config) * (size_t)config->value[BLOCK_K];
+}
+
+static size_t prepared_bytes(const struct cvy_conv_problem *p, const struct cvy_device *device,
                              const struct cvy_algo_config *config)
 {
-    struct cvy_conv_problem p = cvy_conv_to_3d(problem);
-    size_t out[CVY_CONV_MAX_RANK];
-    cvy_conv_output_sizes(&p, out);
+    (void)device;
+    struct geometry s = geometry_of(p);
+    return packed_count(&s, config) * sizeof(float);
+}
+
+static void describe_pack(struct cvy_launch *launch)
+{
+    cvy_launch_init(launch, "conv_pointwise", "pack");
+    cvy_launch_define(launch, "KIND", PACK);
+}
+
+static enum cvy_status prepare(struct cvy_device *device, const struct cvy_conv_problem *p,
+                               const struct cvy_algo_config *config, struct cvy_buffer *w,
+                               struct cvy_buffer *prepared)
+{
+    struct geometry s = geometry_of(p);
+    size_t count = packed_count(&s, config);
     struct cvy_launch launch;
-    describe(&launch, &p, out, config);
-    enum cvy_status status = cvy_launch_build(device, &launch);
+    describe_pack(&launch);
+    cvy_launch_buffer(&launch, w);
+    cvy_launch_buffer(&launch, prepared);
+    cvy_launch_int(&launch, count);
+    cvy_launch_int(&launch, (size_t)config->value[BLOCK_K]);
+    cvy_launch_int(&launch, blocks_of(&s, config));
+    cvy_launch_int(&launch, s.c_group);
+    cvy_launch_int(&launch, s.k_group);
+    cvy_launch_int(&launch, p->transposed);
+    cvy_launch_range(&launch, 1, &count, NULL);
+    enum cvy_status status = cvy_launch_enqueue(device, &launch);
     cvy_launch_finish(&launch);
     return status;
 }
 
-static void set_range(struct cvy_launch *launch, const struct cvy_algo_config *config, size_t pixels,
-                      size_t k_group, size_t planes)
+static void describe(struct cvy_launch *launch, const struct geometry *s,
+                     const struct cvy_algo_config *config)
 {
-    if (config->value[LANES] > 0) {
-        size_t vector = (size_t)(config->value[LANES] * config->value[VECTORS]);
-        size_t global[] = {cvy_ceil_div(pixels, vector),
-                           cvy_ceil_div(k_group, (size_t)config->value[BLOCK_K]), planes};
-        cvy_launch_range(launch, 3, global, (size_t[]){1, 1, 1});
-    } else {
-        size_t side = (size_t)config->value[SIDE], tile = side * (size_t)config->value[PER_ITEM];
-        size_t global[] = {cvy_ceil_div(pixels, tile) * side, cvy_ceil_div(k_group, tile) * side, planes};
-        cvy_launch_range(launch, 3, global, (size_t[]){side, side, 1});
-    }
+    static const char *const names[][3] = {
+        [IN_LANES] = {"LANES", "VECTORS", "ITEMS"}, [IN_TILES] = {"SIDE", "PER_P", "DEPTH"}};
+    int kind = config->value[KIND];
+    cvy_launch_init(launch, "conv_pointwise", kind == IN_LANES ? "pointwise_lanes" : "pointwise_tiles");
+    cvy_launch_define(launch, "KIND", (size_t)kind);
+    cvy_launch_define(launch, "BLOCK_K", (size_t)config->value[BLOCK_K]);
+    for (size_t i = 0; i < 3; i++)
+        cvy_launch_define(launch, names[kind][i], (size_t)config->value[2 + i]);
+    cvy_launch_define(launch, "MAPPED", s->mapped);
+    cvy_launch_define(launch, "TRANSPOSED", s->mapped && s->p.transposed);
+    cvy_launch_define(launch, "PAD_MODE", s->mapped ? (size_t)s->p.pad_mode : 0);
+    cvy_launch_define(launch, "HAS_BIAS", s->p.bias);
+}
+
+static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_problem *p,
+                             const struct cvy_algo_config *config)
+{
+    struct geometry s = geometry_of(p);
+    struct cvy_launch launch;
+    describe_pack(&launch);
+    enum cvy_status status = cvy_launch_build(device, &launch);
+    cvy_launch_finish(&launch);
+    if (status != CVY_OK)
+        return status;
+    describe(&launch, &s, config);
+    status = cvy_launch_build(device, &launch);
+    cvy_launch_finish(&launch);
+    return status;
 }
 
 static void add_axes(struct cvy_launch *launch, const size_t *axes)
@@ -166,49 +242,63 @@ static void add_axes(struct cvy_launch *launch, const size_t *axes)
         cvy_launch_int(launch, axes[i]);
 }
 
-static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *problem,
+static void add_range(struct cvy_launch *launch, const struct geometry *s,
+                      const struct cvy_algo_config *config)
+{
+    const int *value = config->value;
+    size_t blocks = blocks_of(s, config), images = s->p.n * s->p.groups;
+    if (value[KIND] == IN_LANES) {
+        size_t tiles = cvy_ceil_div(s->pixels, (size_t)value[LANES] * (size_t)value[VECTORS]);
+        cvy_launch_range(launch, 3, (size_t[]){blocks, tiles, images},
+                         (size_t[]){1, (size_t)value[ITEMS], 1});
+    } else {
+        size_t side = (size_t)value[SIDE], tiles = cvy_ceil_div(s->pixels, side * (size_t)value[PER_P]);
+        cvy_launch_range(launch, 3, (size_t[]){tiles * side, blocks * side, images},
+                         (size_t[]){side, side, 1});
+    }
+}
+
+static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *p,
                                const struct cvy_algo_config *config, const struct cvy_algo_args *args)
 {
-    struct cvy_conv_problem p = cvy_conv_to_3d(problem);
-    size_t out[CVY_CONV_MAX_RANK];
-    cvy_conv_output_sizes(&p, out);
+    struct geometry s = geometry_of(p);
     struct cvy_launch launch;
-    describe(&launch, &p, out, config);
+    describe(&launch, &s, config);
     cvy_launch_buffer(&launch, args->x);
     cvy_launch_buffer(&launch, args->w);
-    if (p.bias)
+    if (p->bias)
         cvy_launch_buffer(&launch, args->bias);
     cvy_launch_buffer(&launch, args->y);
-    cvy_launch_int(&launch, p.n * p.groups);
-    cvy_launch_int(&launch, p.groups);
-    cvy_launch_int(&launch, p.c / p.groups);
-    cvy_launch_int(&launch, p.k / p.groups);
-    cvy_launch_int(&launch, p.shuffle);
-    add_axes(&launch, p.in);
-    add_axes(&launch, out);
-    add_axes(&launch, p.stride);
-    add_axes(&launch, p.pad_begin);
-    set_range(&launch, config, volume(out), p.k / p.groups, p.n * p.groups);
+    cvy_launch_int(&launch, s.p.groups);
+    cvy_launch_int(&launch, s.c_group);
+    cvy_launch_int(&launch, s.k_group);
+    cvy_launch_int(&launch, s.p.shuffle);
+    add_axes(&launch, s.p.in);
+    add_axes(&launch, s.out);
+    add_axes(&launch, s.p.stride);
+    add_axes(&launch, s.p.pad_begin);
+    add_range(&launch, &s, config);
     enum cvy_status status = cvy_launch_enqueue(device, &launch);
     cvy_launch_finish(&launch);
     return status;
 }
 
-static double estimate(const struct cvy_conv_problem *problem, const struct cvy_device *device,
+static double estimate(const struct cvy_conv_problem *p, const struct cvy_device *device,
                        const struct cvy_algo_config *config)
 {
     struct cvy_conv_cost cost;
-    struct cvy_conv_problem p = cvy_conv_to_3d(problem);
-    size_t out[CVY_CONV_MAX_RANK];
-    cvy_conv_output_sizes(&p, out);
-    if (cvy_conv_get_cost(problem, &cost) != CVY_OK)
+    if (cvy_conv_get_cost(p, &cost) != CVY_OK)
         return 1e30;
-    double share = is_contiguous(&p, out) ? 0.4 : 0.1;
-    /* whole blocks are computed, and every element of y reads all channels, hit or not */
-    double block = config->value[LANES] > 0 ? (double)config->value[BLOCK_K] : 16;
-    double k_group = (double)(p.k / p.groups), blocks = (double)cvy_ceil_div(p.k / p.groups, (size_t)block);
-    double taken = (double)p.n * (double)p.c * (double)volume(out) * CVY_MAX(k_group, blocks * block);
-    return 10e-6 + 2 * taken / (share * cvy_rate_flops(&device->info)) +
+    struct geometry s = geometry_of(p);
+    const int *value = config->value;
+    bool lanes = value[KIND] == IN_LANES;
+    size_t tile = (size_t)(lanes ? value[LANES] * value[VECTORS] : value[SIDE] * value[PER_P]);
+    /* whole tiles are computed, of y also where a transposed problem's strides leave holes */
+    double taken = (double)(p->n * p->groups) * (double)(blocks_of(&s, config) * (size_t)value[BLOCK_K]) *
+                   (double)cvy_round_up(s.pixels, tile) * (double)s.c_group;
+    bool cpu = device->info.type == CVY_DEVICE_CPU;
+    double share = !lanes ? (cpu ? 0.05 : 0.3) : s.mapped || s.pixels < tile ? 0.2 : 0.6;
+    return 20e-6 + 2 * taken / (share * cvy_rate_flops(&device->info)) +
            cost.bytes / cvy_rate_bytes(&device->info);
 }
 
@@ -219,6 +309,8 @@ const struct cvy_algo cvy_algo_pointwise = {
     .default_config = default_config,
     .configs = configs,
     .workspace = workspace,
+    .prepared_bytes = prepared_bytes,
+    .prepare = prepare,
     .build = build,
     .enqueue = enqueue,
     .estimate = estimate,
