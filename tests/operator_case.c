@@ -6,6 +6,7 @@
 #include "op/operator.h"
 
 struct test_random case_random;
+const char *case_algo;
 
 void case_seed(void)
 {
@@ -71,7 +72,7 @@ float *case_run(const struct cvy_op *op, const struct inputs *inputs, struct cvy
         ck_assert_int_eq(cvy_buffer_create(&in[i], device, bytes), CVY_OK);
         ck_assert_int_eq(cvy_buffer_write(in[i], 0, bytes, inputs->data[i]), CVY_OK);
     }
-    struct cvy_operator_params params = {NULL, (size_t)64 << 20};
+    struct cvy_operator_params params = {case_algo, (size_t)64 << 20};
     ck_assert_msg(cvy_operator_create(&operator, device, op, operands, inputs->n, &params) == CVY_OK, "%s",
                   test_log_last());
     *shape = operator->out;

@@ -26,6 +26,9 @@ struct cvy_shape case_random_shape(size_t rank, size_t largest);
 void case_unravel(const struct cvy_shape *shape, size_t i, size_t *at);
 size_t case_ravel(const struct cvy_shape *shape, const size_t *at);
 
+/* The algorithm that case_run() asks operators for; NULL: none. */
+extern const char *case_algo;
+
 /* Runs op on the device; returns the malloc'ed result and its shape. */
 float *case_run(const struct cvy_op *op, const struct inputs *inputs, struct cvy_shape *shape);
 /* Fails the test where got is off by more than tolerance, relative above 1. */

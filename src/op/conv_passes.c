@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "op/classes.h"
 #include "op/conv_passes.h"
+#include "op/separable.h"
 #include "op/table.h"
 
 #define MAX_PASSES CVY_CONV_MAX_PASSES
@@ -19,6 +20,8 @@ struct passes {
     struct cvy_operator *pass[MAX_PASSES];
     size_t bias[MAX_PASSES];          /* index of the pass' bias among the inputs; SIZE_MAX: none */
     size_t between_bytes[MAX_PASSES]; /* of the output of each pass but the last, rounded for a part */
+    bool fused;                       /* both passes of a depthwise separable one in one launch */
+    struct cvy_separable separable;
     char algorithm[96];
 };
 
@@ -227,12 +230,51 @@ static enum cvy_status init_pass(struct passes *self, size_t i, const struct des
     return CVY_OK;
 }
 
+/* In one launch, where that can be done and is faster, or is asked for by the name "fused". */
+static enum cvy_status init_fused(struct passes *self, const struct description *d,
+                                  const struct cvy_operator_params *params)
+{
+    char why[256] = "";
+    struct cvy_device *device = self->base.device;
+    const bool asked = params->algo != NULL && strcmp(params->algo, "fused") == 0;
+    const struct cvy_separable s = {.depthwise = d->pass[0], .pointwise = d->pass[1]};
+    const bool applies = kind_of(&self->base.op) == CVY_CONV_DEPTHWISE_SEPARABLE &&
+                         cvy_separable_applies(&s, device, why, sizeof(why));
+    if (asked && !applies)
+        return cvy_fail(CVY_ERROR_UNSUPPORTED, "%s: cannot be fused: %s; leave the choice to convoy",
+                        cvy_op_name(&self->base.op), why[0] ? why : "it is not depthwise separable");
+    if (!asked && (!applies || params->algo != NULL || !cvy_separable_is_faster(&s, device)))
+        return CVY_OK;
+    enum cvy_status status = cvy_separable_build(device, &s);
+    if (status != CVY_OK && !asked) {
+        cvy_log(CVY_LOG_WARNING, "%s: the fused kernel does not build on this device; two passes are taken",
+                cvy_op_name(&self->base.op));
+        return CVY_OK;
+    }
+    if (status != CVY_OK)
+        return status;
+    for (size_t i = 0; i < d->count; i++) {
+        struct cvy_conv_cost cost;
+        if (cvy_conv_get_cost(&d->pass[i], &cost) == CVY_OK)
+            self->base.flops += 2 * cost.multiplications;
+        self->bias[i] = d->bias[i];
+    }
+    self->separable = s;
+    self->fused = true;
+    self->base.algorithm = "fused";
+    return CVY_OK;
+}
+
 static enum cvy_status init(struct cvy_operator *base, const struct cvy_operand *in, size_t n_in,
                             const struct cvy_operator_params *params)
 {
     struct passes *self = (struct passes *)base;
     struct description d;
     enum cvy_status status = describe(&base->op, in, n_in, &d);
+    if (status == CVY_OK)
+        status = init_fused(self, &d, params);
+    if (status != CVY_OK || self->fused)
+        return status;
     for (size_t i = 0; status == CVY_OK && i < d.count; i++)
         status = init_pass(self, i, &d, in, params);
     if (status != CVY_OK)
@@ -274,6 +316,17 @@ static enum cvy_status enqueue(struct cvy_operator *base, struct cvy_buffer *con
     (void)n_in;
     struct passes *self = (struct passes *)base;
     struct cvy_buffer *parts[MAX_PASSES] = {NULL}, *x = in[0];
+    if (self->fused) {
+        const struct cvy_separable_args args = {
+            .x = x,
+            .y = out,
+            .w_depthwise = in[1],
+            .w_pointwise = in[2],
+            .bias_between = self->bias[0] != SIZE_MAX ? in[self->bias[0]] : NULL,
+            .bias = self->bias[1] != SIZE_MAX ? in[self->bias[1]] : NULL,
+        };
+        return cvy_separable_enqueue(base->device, &self->separable, &args);
+    }
     enum cvy_status status = split(self, workspace, parts);
     for (size_t i = 0; status == CVY_OK && i < self->count; i++) {
         struct cvy_operator *pass = self->pass[i];

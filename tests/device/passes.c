@@ -1,5 +1,6 @@
 /* Operators of several passes against the oracle, run pass by pass in double. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,6 +125,29 @@ START_TEST(passes_agree_with_the_oracle_pass_by_pass)
 }
 END_TEST
 
+START_TEST(fused_and_unfused_depthwise_separable_agree_with_the_oracle)
+{
+    size_t fused = 0, rounds = test_small() ? 8 : 120;
+    case_seed();
+    for (size_t round = 0; round < rounds; round++) {
+        struct cvy_conv_problem whole = case_random_problem(&case_random);
+        whole.bias = whole.transposed = false;
+        memset(whole.output_padding, 0, sizeof(whole.output_padding));
+        bool possible = cvy_conv_validate(&whole) == CVY_OK;
+        test_log_clear();
+        if (!possible || cvy_device_get_info(test_device())->type != CVY_DEVICE_CPU)
+            continue;
+        size_t middle = whole.c * test_random_range(&case_random, 0, 2);
+        for (int asked = 0; asked < 2; asked++, fused++) {
+            case_algo = asked ? "fused" : "ref";
+            run_case(CVY_CONV_DEPTHWISE_SEPARABLE, &whole, middle, test_random_range(&case_random, 0, 1));
+        }
+    }
+    case_algo = NULL;
+    printf("%zu of %zu rounds fused\n", fused / 2, rounds);
+}
+END_TEST
+
 START_TEST(passes_refuse_weights_that_do_not_fit)
 {
     struct cvy_conv_problem p;
@@ -156,6 +180,7 @@ Suite *test_suite(void)
     TCase *tests = tcase_create("passes");
     tcase_set_timeout(tests, 0);
     tcase_add_test(tests, passes_agree_with_the_oracle_pass_by_pass);
+    tcase_add_test(tests, fused_and_unfused_depthwise_separable_agree_with_the_oracle);
     tcase_add_test(tests, passes_refuse_weights_that_do_not_fit);
     suite_add_tcase(suite, tests);
     return suite;

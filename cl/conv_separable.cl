@@ -1,0 +1,124 @@
+// conv_separable.cl - a depthwise separable convolution in one pass: what the depthwise convolution makes of some
+// rows stays in local memory, and the pointwise convolution reads it there.
+// LANES, VECTORS, BLOCK_K; STEP, PAD_MODE, FLIP as in depthwise.cl; HAS_BIAS: the pointwise, HAS_BETWEEN: the
+// depthwise convolution has one. One work-item a work-group: for devices whose work-items fill registers.
+#include "prelude.cl"
+#include "depthwise.cl"
+#include "epilogue.cl"
+#include "shuffle.cl"
+
+#define WIDTH (LANES * VECTORS)
+
+// One row of a channel, from q on, into the tile.
+void make_row(__global const float *restrict x, __global const float *restrict w, struct depthwise sizes,
+              int x_plane, int w_plane, int o, int p, int out_w, float between, __local float *to)
+{
+    for (int q = 0; q < out_w; q += LANES) {
+        const lanes sum = depthwise_sum(x, w, sizes, x_plane, w_plane, o, p, q) + between;
+        if (q + LANES <= out_w) {
+            LANES_STORE(sum, to + q);
+        } else {
+            float part[LANES];
+            LANES_STORE(sum, part);
+            for (int i = 0; q + i < out_w; i++)
+                to[q + i] = part[i];
+        }
+    }
+}
+
+// Channels k0, k0 + 1, ... of pixels begin, begin + 1, ... of the tile; those before first are not written.
+void multiply(__local const float *tile, int tile_width, __global const float *restrict w,
+#if HAS_BIAS
+              __global const float *restrict bias,
+#endif
+              __global float *restrict y, int y_pixels, int g, int groups, int m_group, int k_group, int shuffle,
+              int k0, int first, int begin, int pixels)
+{
+    lanes sum[BLOCK_K][VECTORS];
+    __global const float *weights[BLOCK_K];
+#pragma unroll
+    for (int k = 0; k < BLOCK_K; k++) {
+        weights[k] = w + (g * k_group + min(k0 + k, k_group - 1)) * m_group;
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++)
+            sum[k][v] = 0.0f;
+    }
+    for (int m = 0; m < m_group; m++) {
+        lanes value[VECTORS];
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++)
+            value[v] = LANES_LOAD(tile + m * tile_width + begin + v * LANES);
+#pragma unroll
+        for (int k = 0; k < BLOCK_K; k++) {
+            const lanes weight = weights[k][m];
+#pragma unroll
+            for (int v = 0; v < VECTORS; v++)
+                sum[k][v] += weight * value[v];
+        }
+    }
+#pragma unroll
+    for (int k = 0; k < BLOCK_K; k++) {
+        const int channel = g * k_group + min(k0 + k, k_group - 1);
+        __global float *to = y + shuffled_to(channel, groups * k_group, shuffle) * y_pixels;
+        float part[WIDTH];
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++) {
+            const lanes value = EPILOGUE(sum[k][v], bias, channel);
+            if (k0 + k < k_group && begin == first && first + WIDTH <= pixels)
+                LANES_STORE(value, to + begin + v * LANES);
+            LANES_STORE(value, part + v * LANES);
+        }
+        if (k0 + k < k_group && (begin < first || first + WIDTH > pixels)) {
+            for (int i = first - begin; i < WIDTH && begin + i < pixels; i++)
+                to[begin + i] = part[i];
+        }
+    }
+}
+
+// Dimensions: strips of `rows` rows of y, images. tile: channels between the passes times tile_width floats.
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void separable(__global const float *restrict x, __global const float *restrict w_depthwise,
+               __global const float *restrict w_pointwise,
+#if HAS_BETWEEN
+               __global const float *restrict bias_between,
+#endif
+#if HAS_BIAS
+               __global const float *restrict bias,
+#endif
+               __global float *restrict y, __local float *tile, int tile_width, int x_count, int rows,
+               int multiplier, int groups, int m_group, int k_group, int shuffle,
+               int in_d, int in_h, int in_w, int out_h, int out_w, int y_rows,
+               int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
+               int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)
+{
+    const struct depthwise sizes = {x_count, in_d, in_h, in_w, kernel_d, kernel_h, kernel_w, stride_d, stride_h,
+                                    stride_w, dilation_d, dilation_h, dilation_w, pad_d, pad_h, pad_w};
+    const int n = get_global_id(1), first_row = (int)get_global_id(0) * rows;
+    const int end_row = min(first_row + rows, y_rows), middle = groups * m_group;
+    if (first_row >= y_rows)
+        return;
+    for (int m = 0; m < middle; m++) {
+        const int x_plane = (n * middle + m) / multiplier * in_d;
+#if HAS_BETWEEN
+        const float between = bias_between[m];
+#else
+        const float between = 0.0f;
+#endif
+        for (int row = first_row; row < end_row; row++)
+            make_row(x, w_depthwise, sizes, x_plane, m * kernel_d, row / out_h, row % out_h, out_w, between,
+                     tile + m * tile_width + (row - first_row) * out_w);
+    }
+    const int pixels = (end_row - first_row) * out_w, y_pixels = y_rows * out_w;
+    __global float *to = y + n * groups * k_group * y_pixels + first_row * out_w;
+    for (int g = 0; g < groups; g++) {
+        for (int k0 = 0; k0 < k_group; k0 += BLOCK_K) {
+            for (int first = 0; first < pixels; first += WIDTH)
+                multiply(tile + g * m_group * tile_width, tile_width, w_pointwise,
+#if HAS_BIAS
+                         bias,
+#endif
+                         to, y_pixels, g, groups, m_group, k_group, shuffle, k0, first,
+                         max(min(first, pixels - WIDTH), 0), pixels);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+#include "op/separable.h"
+
+#include <stdio.h>
+
+#include "base/arith.h"
+#include "op/problem.h"
+#include "runtime/device.h"
+#include "runtime/launch.h"
+
+/* How the work is cut. Sizes of the passes have three axes. */
+struct cut {
+    struct cvy_conv_problem depthwise, pointwise;
+    size_t out[CVY_CONV_MAX_RANK];
+    size_t lanes, vectors, block_k;
+    size_t rows;       /* of y for each work-item */
+    size_t tile_width; /* pixels between two channels of the tile */
+    size_t tile_bytes;
+};
+
+static struct cut cut_of(const struct cvy_separable *s, const struct cvy_device *device)
+{
+    struct cut c = {.depthwise = cvy_conv_to_3d(&s->depthwise), .pointwise = cvy_conv_to_3d(&s->pointwise)};
+    cvy_conv_output_sizes(&c.depthwise, c.out);
+    const size_t width = CVY_MIN(CVY_MAX(device->info.vector_width, 1), 16), y_rows = c.out[0] * c.out[1];
+    c.lanes = 1;
+    while (c.lanes * 2 <= width && c.lanes < c.out[2])
+        c.lanes *= 2;
+    /* a tile that stays in the nearest caches, and enough of them for every compute unit */
+    const size_t units = CVY_MAX(device->info.compute_units, 1);
+    const size_t most_pixels = CVY_MAX(((size_t)48 << 10) / sizeof(float) / c.depthwise.k, 2 * c.lanes);
+    c.rows = CVY_MAX(most_pixels / c.out[2], 1);
+    c.rows = CVY_MIN(c.rows, CVY_MAX(y_rows * c.depthwise.n / (4 * units), 1));
+    c.rows = CVY_MIN(c.rows, y_rows);
+    c.rows = cvy_ceil_div(y_rows, cvy_ceil_div(y_rows, c.rows));
+    c.vectors = c.rows * c.out[2] >= 4 * c.lanes ? 2 : 1;
+    c.block_k = 1;
+    while (c.block_k * 2 <= CVY_MIN(c.pointwise.k / c.pointwise.groups, 8))
+        c.block_k *= 2;
+    c.tile_width = cvy_round_up(CVY_MAX(c.rows * c.out[2], c.lanes * c.vectors), c.lanes);
+    if (!cvy_mul(c.tile_width * sizeof(float), c.depthwise.k, &c.tile_bytes))
+        c.tile_bytes = SIZE_MAX;
+    return c;
+}
+
+bool cvy_separable_applies(const struct cvy_separable *s, const struct cvy_device *device, char *why,
+                           size_t size)
+{
+    if (!cvy_conv_fits_int(&s->depthwise, why, size) || !cvy_conv_fits_int(&s->pointwise, why, size))
+        return false;
+    if (s->depthwise.transposed) {
+        snprintf(why, size, "its depthwise pass is transposed");
+        return false;
+    }
+    if (device->info.type != CVY_DEVICE_CPU) {
+        snprintf(why, size, "one work-item makes a whole tile, which only fills the registers of a CPU");
+        return false;
+    }
+    struct cut c = cut_of(s, device);
+    if (c.tile_bytes > device->info.local_bytes) {
+        snprintf(why, size, "%zu channels of a row of %zu need %zu bytes of local memory; there are %llu",
+                 c.depthwise.k, c.out[2], c.tile_bytes, (unsigned long long)device->info.local_bytes);
+        return false;
+    }
+    return true;
+}
+
+bool cvy_separable_is_faster(const struct cvy_separable *s, const struct cvy_device *device)
+{
+    (void)s;
+    (void)device;
+    return true;
+}
+
+static void describe(struct cvy_launch *launch, const struct cut *c)
+{
+    const size_t stride = c->depthwise.stride[2];
+    cvy_launch_init(launch, "conv_separable", "separable");
+    cvy_launch_define(launch, "LANES", c->lanes);
+    cvy_launch_define(launch, "VECTORS", c->vectors);
+    cvy_launch_define(launch, "BLOCK_K", c->block_k);
+    cvy_launch_define(launch, "STEP", stride <= 2 ? stride : 0);
+    cvy_launch_define(launch, "PAD_MODE", c->depthwise.pad_mode);
+    cvy_launch_define(launch, "FLIP", c->depthwise.flip);
+    cvy_launch_define(launch, "HAS_BETWEEN", c->depthwise.bias);
+    cvy_launch_define(launch, "HAS_BIAS", c->pointwise.bias);
+}
+
+enum cvy_status cvy_separable_build(struct cvy_device *device, const struct cvy_separable *s)
+{
+    struct cut c = cut_of(s, device);
+    struct cvy_launch launch;
+    describe(&launch, &c);
+    enum cvy_status status = cvy_launch_build(device, &launch);
+    cvy_launch_finish(&launch);
+    return status;
+}
+
+static void add_axes(struct cvy_launch *launch, const size_t *axes)
+{
+    for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++)
+        cvy_launch_int(launch, axes[i]);
+}
+
+enum cvy_status cvy_separable_enqueue(struct cvy_device *device, const struct cvy_separable *s,
+                                      const struct cvy_separable_args *args)
+{
+    struct cut c = cut_of(s, device);
+    const struct cvy_conv_problem *d = &c.depthwise, *p = &c.pointwise;
+    struct cvy_launch launch;
+    describe(&launch, &c);
+    cvy_launch_buffer(&launch, args->x);
+    cvy_launch_buffer(&launch, args->w_depthwise);
+    cvy_launch_buffer(&launch, args->w_pointwise);
+    if (d->bias)
+        cvy_launch_buffer(&launch, args->bias_between);
+    if (p->bias)
+        cvy_launch_buffer(&launch, args->bias);
+    cvy_launch_buffer(&launch, args->y);
+    cvy_launch_local(&launch, c.tile_bytes);
+    cvy_launch_int(&launch, c.tile_width);
+    cvy_launch_int(&launch, d->n * d->c * d->in[0] * d->in[1] * d->in[2]);
+    cvy_launch_int(&launch, c.rows);
+    cvy_launch_int(&launch, d->k / d->c);
+    cvy_launch_int(&launch, p->groups);
+    cvy_launch_int(&launch, p->c / p->groups);
+    cvy_launch_int(&launch, p->k / p->groups);
+    cvy_launch_int(&launch, p->shuffle);
+    add_axes(&launch, d->in);
+    cvy_launch_int(&launch, c.out[1]);
+    cvy_launch_int(&launch, c.out[2]);
+    cvy_launch_int(&launch, c.out[0] * c.out[1]);
+    add_axes(&launch, d->kernel);
+    add_axes(&launch, d->stride);
+    add_axes(&launch, d->dilation);
+    add_axes(&launch, d->pad_begin);
+    cvy_launch_range(&launch, 2, (size_t[]){cvy_ceil_div(c.out[0] * c.out[1], c.rows), d->n},
+                     (size_t[]){1, 1});
+    enum cvy_status status = cvy_launch_enqueue(device, &launch);
+    cvy_launch_finish(&launch);
+    return status;
+}
