@@ -17,8 +17,9 @@ void conv_depthwise(__global const float *restrict x, __global const float *rest
                     int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
                     int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)
 {
-    const struct depthwise sizes = {x_count, in_d, in_h, in_w, kernel_d, kernel_h, kernel_w, stride_d, stride_h,
-                                    stride_w, dilation_d, dilation_h, dilation_w, pad_d, pad_h, pad_w};
+    const struct depthwise sizes = {x_count, in_d, in_h, in_w, kernel_d, kernel_h, kernel_w,
+                                    stride_d, stride_h, stride_w, dilation_d, dilation_h, dilation_w,
+                                    pad_d, pad_h, pad_w};
     const int plane = get_global_id(2);
     const int k = plane % channels, n = plane / channels;
     const int first_row = (int)get_global_id(1) * rows, end_row = min(first_row + rows, out_d * out_h);

@@ -1,5 +1,5 @@
-// conv_separable.cl - a depthwise separable convolution in one pass: what the depthwise convolution makes of some
-// rows stays in local memory, and the pointwise convolution reads it there.
+// conv_separable.cl - a depthwise separable convolution in one pass: what the depthwise convolution makes of
+// some rows stays in local memory, and the pointwise convolution reads it there.
 // LANES, VECTORS, BLOCK_K; STEP, PAD_MODE, FLIP as in depthwise.cl; HAS_BIAS: the pointwise, HAS_BETWEEN: the
 // depthwise convolution has one. One work-item a work-group: for devices whose work-items fill registers.
 #include "prelude.cl"
@@ -31,8 +31,8 @@ void multiply(__local const float *tile, int tile_width, __global const float *r
 #if HAS_BIAS
               __global const float *restrict bias,
 #endif
-              __global float *restrict y, int y_pixels, int g, int groups, int m_group, int k_group, int shuffle,
-              int k0, int first, int begin, int pixels)
+              __global float *restrict y, int y_pixels, int g, int groups, int m_group, int k_group,
+              int shuffle, int k0, int first, int begin, int pixels)
 {
     lanes sum[BLOCK_K][VECTORS];
     __global const float *weights[BLOCK_K];
@@ -91,8 +91,9 @@ void separable(__global const float *restrict x, __global const float *restrict 
                int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
                int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)
 {
-    const struct depthwise sizes = {x_count, in_d, in_h, in_w, kernel_d, kernel_h, kernel_w, stride_d, stride_h,
-                                    stride_w, dilation_d, dilation_h, dilation_w, pad_d, pad_h, pad_w};
+    const struct depthwise sizes = {x_count, in_d, in_h, in_w, kernel_d, kernel_h, kernel_w,
+                                    stride_d, stride_h, stride_w, dilation_d, dilation_h, dilation_w,
+                                    pad_d, pad_h, pad_w};
     const int n = get_global_id(1), first_row = (int)get_global_id(0) * rows;
     const int end_row = min(first_row + rows, y_rows), middle = groups * m_group;
     if (first_row >= y_rows)

@@ -74,7 +74,8 @@ lanes depthwise_sum(__global const float *restrict x, __global const float *rest
             const int w_row = ((w_plane + TAP(z, a.kernel_d)) * a.kernel_h + TAP(r, a.kernel_h)) * a.kernel_w;
             for (int s = 0; s < a.kernel_w; s++) {
                 const int first = q * a.stride_w - a.pad_w + s * a.dilation_w;
-                sum += w[w_row + TAP(s, a.kernel_w)] * load_row(x, x_row, first, a.in_w, a.stride_w, a.x_count);
+                sum += w[w_row + TAP(s, a.kernel_w)] *
+                       load_row(x, x_row, first, a.in_w, a.stride_w, a.x_count);
             }
         }
     }

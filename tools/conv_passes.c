@@ -1,0 +1,92 @@
+/* conv_passes.c - a convolution of several passes, as one operator of a graph. */
+#include "conv_job.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool cvy_conv_job_factor(struct conv_job *job, const struct conv_options *options)
+{
+    struct cvy_conv_factors factors = {0};
+    if (cvy_conv_factor(&factors, &job->problem, job->w[0].data, options->factor_rank) != CVY_OK) {
+        return false;
+    }
+    cvy_tensor_finish(&job->w[0]);
+    job->w[0] = factors.first_w;
+    job->w[1] = factors.second_w;
+    job->n_w = 2;
+    job->kind = CVY_CONV_SPATIALLY_SEPARABLE;
+    job->factored = true;
+    job->factor_rank = factors.rank;
+    job->factor_error = factors.error;
+    return true;
+}
+
+static struct cvy_op operator_of(const struct conv_job *job)
+{
+    static const enum cvy_op_type types[CVY_CONV_KINDS] = {
+        [CVY_CONV_SPATIALLY_SEPARABLE] = CVY_OP_SPATIALLY_SEPARABLE_CONV,
+        [CVY_CONV_DEPTHWISE_SEPARABLE] = CVY_OP_DEPTHWISE_SEPARABLE_CONV,
+        [CVY_CONV_FLATTENED] = CVY_OP_FLATTENED_CONV,
+    };
+    const struct cvy_conv_problem *p = &job->problem;
+    struct cvy_op op = {.type = types[job->kind]};
+    op.conv.groups = p->groups;
+    op.conv.shuffle = p->shuffle;
+    op.conv.pad_mode = p->pad_mode;
+    op.conv.transposed = p->transposed;
+    op.conv.flip = p->flip;
+    memcpy(op.conv.stride, p->stride, sizeof(p->stride));
+    memcpy(op.conv.dilation, p->dilation, sizeof(p->dilation));
+    memcpy(op.conv.pad_begin, p->pad_begin, sizeof(p->pad_begin));
+    memcpy(op.conv.pad_end, p->pad_end, sizeof(p->pad_end));
+    memcpy(op.conv.output_padding, p->output_padding, sizeof(p->output_padding));
+    return op;
+}
+
+static bool build_graph(struct conv_job *job)
+{
+    struct cvy_value *inputs[2 + CVY_CONV_MAX_PASSES], *out;
+    size_t n_inputs = 0;
+    if (cvy_graph_create(&job->graph) != CVY_OK ||
+        cvy_graph_add_input(job->graph, &inputs[n_inputs++], "x", &job->x.shape) != CVY_OK) {
+        return false;
+    }
+    for (size_t i = 0; i < job->n_w; i++) {
+        if (cvy_graph_add_constant(job->graph, &inputs[n_inputs++], NULL, &job->w[i]) != CVY_OK) {
+            return false;
+        }
+    }
+    if (job->bias.data &&
+        cvy_graph_add_constant(job->graph, &inputs[n_inputs++], "bias", &job->bias) != CVY_OK) {
+        return false;
+    }
+    struct cvy_op op = operator_of(job);
+    return cvy_graph_add_node(job->graph, &out, &op, inputs, n_inputs, "conv") == CVY_OK &&
+           cvy_graph_add_output(job->graph, out, "y") == CVY_OK;
+}
+
+bool cvy_conv_job_prepare_passes(struct conv_job *job, const struct conv_options *options,
+                                 struct cvy_shape *y)
+{
+    struct cvy_plan_params params = {.algo = options->common.algo, .profile = true};
+    struct cvy_plan_layer layer;
+    if (!build_graph(job) || cvy_plan_create(&job->plan, job->graph, &job->device, 1, &params) != CVY_OK ||
+        cvy_plan_output_shape(job->plan, 0, y) != CVY_OK ||
+        cvy_plan_get_layer(job->plan, 0, &layer) != CVY_OK) {
+        return false;
+    }
+    snprintf(job->algorithm, sizeof(job->algorithm), "%s", layer.algorithm);
+    job->flops = layer.flops;
+    return true;
+}
+
+bool cvy_conv_job_compute_passes(struct conv_job *job)
+{
+    struct cvy_plan_layer layer;
+    if (cvy_plan_run(job->plan, &job->x, &job->y) != CVY_OK ||
+        cvy_plan_get_layer(job->plan, 0, &layer) != CVY_OK) {
+        return false;
+    }
+    job->run_seconds = 1e-3 * layer.milliseconds;
+    return true;
+}
