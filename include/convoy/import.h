@@ -18,7 +18,7 @@ struct cvy_onnx_params {
 };
 
 /*
- * Reads an ONNX model (opset 7 and later; see docs/onnx.md) and builds its graph. Inputs that have an
+ * Reads an ONNX model (opset 6 and later; see docs/onnx.md) and builds its graph. Inputs that have an
  * initializer are constants. params may be NULL. Errors: CVY_ERROR_IO, CVY_ERROR_FORMAT (truncated, or no
  * ONNX), CVY_ERROR_UNSUPPORTED (names operator, node and opset, or says that this build has no ONNX).
  */
