@@ -125,6 +125,9 @@ static struct convs one_conv(const struct describer *d, const struct cvy_node *n
                                  &d->values[node->inputs[w]->index].shape, has_bias,
                                  &convs.problem[0]) == CVY_OK)
         convs.count = 1;
+    convs.problem[0].x_dtype = d->values[node->inputs[0]->index].dtype;
+    convs.problem[0].w_dtype = d->values[node->inputs[w]->index].dtype;
+    convs.problem[0].y_dtype = d->values[node->output->index].dtype;
     return convs;
 }
 

@@ -133,9 +133,12 @@ static enum cvy_status init(struct cvy_operator *base, const struct cvy_operand 
     struct conv_integer *self = (struct conv_integer *)base;
     const struct roles *r = roles_of(&base->op);
     struct cvy_conv_cost cost;
+    /* one that is named for the network's other convolutions does not apply here */
+    const struct cvy_algo *named = params->algo != NULL ? cvy_algo_by_name(params->algo) : NULL;
+    const char *algo = named != NULL && !named->for_integers ? NULL : params->algo;
     enum cvy_status status = infer_problem(&base->op, in, n_in, &self->problem);
     if (status == CVY_OK)
-        status = cvy_find_algo(base->device, &self->problem, params->algo, params->max_workspace, &self->algo,
+        status = cvy_find_algo(base->device, &self->problem, algo, params->max_workspace, &self->algo,
                                &self->config);
     if (status == CVY_OK)
         status = cvy_conv_get_cost(&self->problem, &cost);
