@@ -1,8 +1,8 @@
 /*
  * tensor.h - element types, shapes, and tensors in host memory.
  *
- * Tensors are dense and row-major: the last dimension is the fastest. Networks compute in float32; integer
- * tensors hold constants such as shapes and axes.
+ * Tensors are dense and row-major: the last dimension is the fastest. Networks compute in float32, and
+ * quantized convolutions in int8, uint8 and int32; other types hold constants such as shapes and axes.
  */
 #ifndef CONVOY_TENSOR_H
 #define CONVOY_TENSOR_H
