@@ -1,10 +1,23 @@
 // conv_depthwise.cl - each channel of x convolved with kernels of its own; LANES pixels along W at once.
 // LANES; ITEMS_W x ITEMS_H work-items a work-group; STEP: the stride along W where it is 1 or 2, else 0.
-// PAD_MODE; FLIP, HAS_BIAS: 0 or 1. Sizes are arguments: one program serves every shape.
+// PAD_MODE; FLIP, HAS_BIAS: 0 or 1; BLOCK_H, KERNEL_H, KERNEL_W as in depthwise.cl. Other sizes are
+// arguments.
 #include "prelude.cl"
 #include "depthwise.cl"
 #include "epilogue.cl"
 #include "shuffle.cl"
+
+void store_row(__global float *to, lanes value, int left)
+{
+    if (left >= LANES) {
+        LANES_STORE(value, to);
+        return;
+    }
+    float part[LANES];
+    LANES_STORE(value, part);
+    for (int j = 0; j < left; j++)
+        to[j] = part[j];
+}
 
 // Dimensions: along W, strips of `rows` rows of a channel of y, images times channels of w.
 __kernel __attribute__((reqd_work_group_size(ITEMS_W, ITEMS_H, 1)))
@@ -26,20 +39,16 @@ void conv_depthwise(__global const float *restrict x, __global const float *rest
     const int x_plane = plane / multiplier * in_d;
     const int w_plane = k * kernel_d;
     const int y_plane = (n * channels + shuffled_to(k, channels, shuffle)) * out_d * out_h;
-    for (int row = first_row; row < end_row; row++) {
+    for (int row = first_row, count; row < end_row; row += count) {
         const int o = row / out_h, p = row % out_h;
+        count = min(min(BLOCK_H, out_h - p), end_row - row);
         for (int q = (int)get_global_id(0) * LANES; q < out_w; q += (int)get_global_size(0) * LANES) {
-            const lanes sum = depthwise_sum(x, w, sizes, x_plane, w_plane, o, p, q);
-            const lanes value = EPILOGUE(sum, bias, k);
-            __global float *to = y + (y_plane + row) * out_w + q;
-            if (q + LANES <= out_w) {
-                LANES_STORE(value, to);
-            } else {
-                float part[LANES];
-                LANES_STORE(value, part);
-                for (int j = 0; q + j < out_w; j++)
-                    to[j] = part[j];
-            }
+            lanes sum[BLOCK_H];
+            depthwise_sums(x, w, sizes, x_plane, w_plane, o, p, q, sum);
+#pragma unroll
+            for (int j = 0; j < BLOCK_H; j++)
+                if (j < count)
+                    store_row(y + (y_plane + row + j) * out_w + q, EPILOGUE(sum[j], bias, k), out_w - q);
         }
     }
 }

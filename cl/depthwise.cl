@@ -1,7 +1,19 @@
 // depthwise.cl - one channel of x and one kernel: the sums at LANES neighbouring positions along W.
 // STEP: the stride along W where it is 1 or 2, else 0. PAD_MODE; FLIP: 0 or 1.
+// BLOCK_H: rows at once, more than 1 only where stride and dilation along H are 1. KERNEL_H, KERNEL_W: the
+// kernel's size where it is fixed, else 0.
 #include "border.cl"
 #include "lane.cl"
+
+#ifndef BLOCK_H
+#define BLOCK_H 1
+#endif
+
+#if KERNEL_H
+#define UNROLL_TAPS _Pragma("unroll")
+#else
+#define UNROLL_TAPS
+#endif
 
 #if FLIP
 #define TAP(tap, kernel_size) ((kernel_size) - 1 - (tap))
@@ -24,16 +36,15 @@
 #define LOAD_STEPS(from) (vload4(0, from).even)
 #endif
 
-// The pixels at first, first + stride, ... of the row of x that begins at `row`.
-lanes load_row(__global const float *x, int row, int first, int in_w, int stride, int x_count)
+// The pixels at first, first + stride, ... of the row of x that begins at `row`; inside: all lie on it.
+lanes load_row(__global const float *x, int row, int first, bool inside, int in_w, int stride, int x_count)
 {
 #if STEP
-    const int length = LANES * STEP;
-    if (first >= 0 && first + length <= in_w)
+    if (inside)
         return LOAD_STEPS(x + row + first);
 #if PAD_MODE == 0
     // beside the row lie its neighbours: loaded, then dropped
-    if (row + first >= 0 && row + first + length <= x_count) {
+    if (row + first >= 0 && row + first + LANES * STEP <= x_count) {
         const lanes_int at = first + STEP * LANES_NUMBERS;
         return select((lanes)(0.0f), LOAD_STEPS(x + row + first), at >= 0 && at < in_w);
     }
@@ -57,27 +68,52 @@ struct depthwise {
     int pad_d, pad_h, pad_w;
 };
 
-// At o, p and q, q + 1, ... The channel of x begins at plane x_plane, the kernel at plane w_plane of w.
-lanes depthwise_sum(__global const float *restrict x, __global const float *restrict w, struct depthwise a,
-                    int x_plane, int w_plane, int o, int p, int q)
+// At o, p, q, q + 1, ... and the BLOCK_H - 1 rows after p. The channel of x begins at plane x_plane, the
+// kernel at plane w_plane of w.
+void depthwise_sums(__global const float *restrict x, __global const float *restrict w, struct depthwise a,
+                    int x_plane, int w_plane, int o, int p, int q, lanes *sum)
 {
-    lanes sum = 0.0f;
+#if KERNEL_H
+    const int kernel_h = KERNEL_H, kernel_w = KERNEL_W;
+#else
+    const int kernel_h = a.kernel_h, kernel_w = a.kernel_w;
+#endif
+    const int first = q * a.stride_w - a.pad_w;
+    const bool inside = first >= 0 && first + (kernel_w - 1) * a.dilation_w + LANES * STEP <= a.in_w;
+#pragma unroll
+    for (int j = 0; j < BLOCK_H; j++)
+        sum[j] = 0.0f;
     for (int z = 0; z < a.kernel_d; z++) {
         const int d = border(o * a.stride_d - a.pad_d + z * a.dilation_d, a.in_d);
         if (d < 0)
             continue;
-        for (int r = 0; r < a.kernel_h; r++) {
-            const int h = border(p * a.stride_h - a.pad_h + r * a.dilation_h, a.in_h);
+        __global const float *weights = w + (w_plane + TAP(z, a.kernel_d)) * kernel_h * kernel_w;
+        // rows of x that any of the rows of y sees
+        UNROLL_TAPS
+        for (int i = 0; i < kernel_h + BLOCK_H - 1; i++) {
+            const int h = border(p * a.stride_h - a.pad_h + i * a.dilation_h, a.in_h);
             if (h < 0)
                 continue;
             const int x_row = ((x_plane + d) * a.in_h + h) * a.in_w;
-            const int w_row = ((w_plane + TAP(z, a.kernel_d)) * a.kernel_h + TAP(r, a.kernel_h)) * a.kernel_w;
-            for (int s = 0; s < a.kernel_w; s++) {
-                const int first = q * a.stride_w - a.pad_w + s * a.dilation_w;
-                sum += w[w_row + TAP(s, a.kernel_w)] *
-                       load_row(x, x_row, first, a.in_w, a.stride_w, a.x_count);
+            UNROLL_TAPS
+            for (int s = 0; s < kernel_w; s++) {
+                const lanes value =
+                    load_row(x, x_row, first + s * a.dilation_w, inside, a.in_w, a.stride_w, a.x_count);
+#pragma unroll
+                for (int j = 0; j < BLOCK_H; j++)
+                    if (i >= j && i - j < kernel_h)
+                        sum[j] += weights[TAP(i - j, kernel_h) * kernel_w + TAP(s, kernel_w)] * value;
             }
         }
     }
+}
+
+#if BLOCK_H == 1
+lanes depthwise_sum(__global const float *restrict x, __global const float *restrict w, struct depthwise a,
+                    int x_plane, int w_plane, int o, int p, int q)
+{
+    lanes sum;
+    depthwise_sums(x, w, a, x_plane, w_plane, o, p, q, &sum);
     return sum;
 }
+#endif

@@ -15,7 +15,7 @@
 extern const struct cvy_algo cvy_algo_depthwise;
 
 /* config->value[] */
-enum { LANES, ITEMS_W, ITEMS_H, ROWS };
+enum { LANES, ITEMS_W, ITEMS_H, ROWS, BLOCK_H };
 
 static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device *device, char *why,
                        size_t size)
@@ -69,7 +69,10 @@ static void fill_config(const struct cvy_conv_problem *problem, const struct cvy
     config->value[LANES] = (int)lanes;
     config->value[ITEMS_W] = (int)items_w;
     config->value[ITEMS_H] = (int)(items / items_w);
-    config->value[ROWS] = (int)cvy_ceil_div(rows, strips);
+    bool neighbours = p.stride[1] == 1 && p.dilation[1] == 1;
+    size_t block = items == 1 && neighbours ? CVY_MIN(out[1], 4) : 1;
+    config->value[BLOCK_H] = (int)block;
+    config->value[ROWS] = (int)cvy_round_up(cvy_ceil_div(rows, strips), block);
 }
 
 static void default_config(const struct cvy_conv_problem *p, const struct cvy_device *device,
@@ -110,11 +113,17 @@ static size_t workspace(const struct cvy_conv_problem *p, const struct cvy_devic
 static void describe(struct cvy_launch *launch, const struct cvy_conv_problem *p,
                      const struct cvy_algo_config *config)
 {
-    size_t stride = p->stride[p->rank - 1];
+    struct cvy_conv_problem axes = cvy_conv_to_3d(p);
+    size_t stride = axes.stride[2];
+    /* the usual kernels are compiled for their size */
+    bool fixed = axes.kernel[1] == axes.kernel[2] && (axes.kernel[1] == 3 || axes.kernel[1] == 5);
     cvy_launch_init(launch, "conv_depthwise", "conv_depthwise");
     cvy_launch_define(launch, "LANES", (size_t)config->value[LANES]);
     cvy_launch_define(launch, "ITEMS_W", (size_t)config->value[ITEMS_W]);
     cvy_launch_define(launch, "ITEMS_H", (size_t)config->value[ITEMS_H]);
+    cvy_launch_define(launch, "BLOCK_H", (size_t)config->value[BLOCK_H]);
+    cvy_launch_define(launch, "KERNEL_H", fixed ? axes.kernel[1] : 0);
+    cvy_launch_define(launch, "KERNEL_W", fixed ? axes.kernel[2] : 0);
     cvy_launch_define(launch, "STEP", stride <= 2 ? stride : 0);
     cvy_launch_define(launch, "FLIP", p->flip);
     cvy_launch_define(launch, "HAS_BIAS", p->bias);
@@ -184,7 +193,7 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     double waste = (double)cvy_round_up(across, lanes) / (double)across;
     if (p->stride[p->rank - 1] > 2)
         waste *= 4; /* lanes are gathered one by one */
-    return 20e-6 + 2 * cost.multiplications * waste / (0.15 * cvy_rate_flops(&device->info)) +
+    return 20e-6 + 2 * cost.multiplications * waste / (0.25 * cvy_rate_flops(&device->info)) +
            cost.bytes / cvy_rate_bytes(&device->info);
 }
 
