@@ -3,6 +3,7 @@
  * for a matrix product: a work-item makes vectors of pixels along W straight from x.
  * Howard et al., "MobileNets", arXiv 1704.04861; Chollet, "Xception", arXiv 1610.02357.
  */
+#include <limits.h>
 #include <stdio.h>
 
 #include "base/arith.h"
@@ -29,6 +30,16 @@ static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device
     }
     if (p->transposed) {
         snprintf(why, size, "it does forward convolutions only");
+        return false;
+    }
+    /* work-items count to the end of the last vector, and on by a row */
+    size_t last = p->rank - 1, out[CVY_CONV_MAX_RANK];
+    cvy_conv_output_sizes(p, out);
+    double reach = ((double)out[last] + 16) * (double)p->stride[last] +
+                   (double)p->kernel[last] * (double)p->dilation[last];
+    if (out[last] > INT_MAX / 4 || reach > INT_MAX) {
+        snprintf(why, size, "rows of %zu at stride %zu are longer than its work-items can count", out[last],
+                 p->stride[last]);
         return false;
     }
     return true;

@@ -15,6 +15,7 @@
 #include "runtime/launch.h"
 
 #define MOST_BLOCK_K 64
+#define MOST_TILE 65536         /* pixels of a work-group, amply */
 #define MOST_PRIVATE_BLOCK_K 14 /* channels of y that a work-item keeps in registers */
 
 extern const struct cvy_algo cvy_algo_pointwise;
@@ -58,7 +59,12 @@ static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device
             return false;
         }
     }
-    size_t packed;
+    size_t packed, pixels = geometry_of(p).pixels;
+    if (pixels > INT_MAX - MOST_TILE) {
+        snprintf(why, size, "y has %zu pixels in a channel; its tiles count to %d", pixels,
+                 INT_MAX - MOST_TILE);
+        return false;
+    }
     if (!cvy_mul(p->c, cvy_round_up(p->k / p->groups, MOST_BLOCK_K), &packed) || packed > INT_MAX) {
         snprintf(why, size, "its packed weights are more than the %d that a kernel's int can count", INT_MAX);
         return false;

@@ -236,6 +236,13 @@ START_TEST(conv_refuses_what_an_int_cannot_count)
         ck_assert(!cvy_conv_algo_applies(test_device(), &p, algo, why, sizeof(why)));
         ck_assert_ptr_nonnull(strstr(why, cvy_algo_at(a)->for_integers ? "float32" : "4294967296 elements"));
     }
+    /* what only whole tiles exceed is left to algorithms without them */
+    struct cvy_conv_problem row;
+    cvy_conv_problem_init(&row, 1);
+    row.in[0] = 2147483647 - 100;
+    ck_assert(cvy_conv_algo_applies(test_device(), &row, "ref", why, sizeof(why)));
+    ck_assert(!cvy_conv_algo_applies(test_device(), &row, "pointwise", why, sizeof(why)));
+    ck_assert(!cvy_conv_algo_applies(test_device(), &row, "depthwise", why, sizeof(why)));
     float w[9] = {0};
     struct cvy_conv *conv = NULL;
     /* where x is also more than the device allows at once, that is what the caller is told */
