@@ -2,14 +2,8 @@
 // Columns: one row for each channel and tap, one column for each pixel of the strip.
 // FLIP, HAS_BIAS: 0 or 1; PAD_MODE. Sizes are arguments: one program serves every shape.
 #include "prelude.cl"
-#include "border.cl"
 #include "shuffle.cl"
-
-#if FLIP
-#define TAP(tap, kernel_size) ((kernel_size) - 1 - (tap))
-#else
-#define TAP(tap, kernel_size) (tap)
-#endif
+#include "window.cl"
 
 // Forward: copies what the taps of output pixels first, first + 1, ... see; beside x that is 0.
 __kernel void im2col(__global const float *restrict x, __global float *restrict columns, int count,
@@ -27,21 +21,13 @@ __kernel void im2col(__global const float *restrict x, __global float *restrict 
     int r = TAP(row / kernel_w % kernel_h, kernel_h);
     int z = TAP(row / (kernel_w * kernel_h) % kernel_d, kernel_d);
     int c = row / (kernel_w * kernel_h * kernel_d);
-    int w = border(pixel % out_w * stride_w - pad_w + s * dilation_w, in_w);
-    int h = border(pixel / out_w % out_h * stride_h - pad_h + r * dilation_h, in_h);
-    int d = border(pixel / (out_w * out_h) * stride_d - pad_d + z * dilation_d, in_d);
+    int w = seen_from(pixel % out_w, s, in_w, stride_w, dilation_w, pad_w);
+    int h = seen_from(pixel / out_w % out_h, r, in_h, stride_h, dilation_h, pad_h);
+    int d = seen_from(pixel / (out_w * out_h), z, in_d, stride_d, dilation_d, pad_d);
     float value = 0;
     if (w >= 0 && h >= 0 && d >= 0)
         value = x[x_offset + ((c * in_d + d) * in_h + h) * in_w + w];
     columns[id] = value;
-}
-
-// Which input position reaches output position `at` through `tap`; -1: none.
-int reached_from(int at, int tap, int in, int stride, int dilation, int pad)
-{
-    int scaled = at + pad - tap * dilation;
-    int position = scaled / stride;
-    return scaled >= 0 && position * stride == scaled && position < in ? position : -1;
 }
 
 // Transposed: each output element gathers the columns that reach it. Columns hold input pixels first,

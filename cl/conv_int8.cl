@@ -4,27 +4,9 @@
 // Y_TYPE; REQUANTISE: 1 where y is narrower than the sums, then Y_LOW and Y_HIGH. Everything else is an
 // argument. Global sizes: W of y, its other axes, tiles of channels of all images.
 #include "prelude.cl"
-#include "border.cl"
-#include "shuffle.cl"
 #include "rescale.cl"
-
-// Where on x the tap at `tap` of the window of position `at` lies; -1: beside it.
-int source(int at, int tap, int in, int stride, int dilation, int pad)
-{
-#if TRANSPOSED
-    int scaled = at + pad - tap * dilation;
-    int position = scaled / stride;
-    return scaled >= 0 && position * stride == scaled && position < in ? position : -1;
-#else
-    return border(at * stride - pad + tap * dilation, in);
-#endif
-}
-
-#if FLIP
-#define TAP(tap, kernel_size) ((kernel_size) - 1 - (tap))
-#else
-#define TAP(tap, kernel_size) (tap)
-#endif
+#include "shuffle.cl"
+#include "window.cl"
 
 #if TRANSPOSED
 #define W_CHANNEL(g, c, k) (((g) * c_group + (c)) * k_group + (k))
@@ -78,17 +60,17 @@ __kernel void conv_int8(__global const X_TYPE *restrict x, __global const W_TYPE
         for (int i = 0; i < K_TILE; i++)
             w_start[i] = W_CHANNEL(g, c, min(first + i, k_group - 1)) * taps;
         for (int z = 0; z < kernel_d; z++) {
-            int d = source(row / out_h, z, in_d, stride_d, dilation_d, pad_d);
+            int d = SOURCE(row / out_h, z, in_d, stride_d, dilation_d, pad_d);
             if (d < 0)
                 continue;
             for (int r = 0; r < kernel_h; r++) {
-                int h = source(row % out_h, r, in_h, stride_h, dilation_h, pad_h);
+                int h = SOURCE(row % out_h, r, in_h, stride_h, dilation_h, pad_h);
                 if (h < 0)
                     continue;
                 int x_row = ((x_channel * in_d + d) * in_h + h) * in_w;
                 int w_row = (TAP(z, kernel_d) * kernel_h + TAP(r, kernel_h)) * kernel_w;
                 for (int s = 0; s < kernel_w; s++) {
-                    int at = source(q, s, in_w, stride_w, dilation_w, pad_w);
+                    int at = SOURCE(q, s, in_w, stride_w, dilation_w, pad_w);
                     if (at < 0)
                         continue;
                     int value = x[x_row + at] - x_offset;

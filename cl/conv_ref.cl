@@ -2,27 +2,9 @@
 // TRANSPOSED, FLIP, HAS_BIAS: 0 or 1; PAD_MODE. Everything else is an argument: one program serves every
 // shape.
 #include "prelude.cl"
-#include "border.cl"
 #include "shuffle.cl"
+#include "window.cl"
 #include "epilogue.cl"
-
-// Where on x the tap at `tap` of the window of position `at` lies; -1: beside it.
-int source(int at, int tap, int in, int stride, int dilation, int pad)
-{
-#if TRANSPOSED
-    int scaled = at + pad - tap * dilation;
-    int position = scaled / stride;
-    return scaled >= 0 && position * stride == scaled && position < in ? position : -1;
-#else
-    return border(at * stride - pad + tap * dilation, in);
-#endif
-}
-
-#if FLIP
-#define TAP(tap, kernel_size) ((kernel_size) - 1 - (tap))
-#else
-#define TAP(tap, kernel_size) (tap)
-#endif
 
 __kernel void conv_ref(__global const float *restrict x, __global const float *restrict w,
 #if HAS_BIAS
@@ -54,18 +36,18 @@ __kernel void conv_ref(__global const float *restrict x, __global const float *r
         int w_channel = k * c_group + c;
 #endif
         for (int z = 0; z < kernel_d; z++) {
-            int d = source(o, z, in_d, stride_d, dilation_d, pad_d);
+            int d = SOURCE(o, z, in_d, stride_d, dilation_d, pad_d);
             if (d < 0)
                 continue;
             for (int r = 0; r < kernel_h; r++) {
-                int h = source(p, r, in_h, stride_h, dilation_h, pad_h);
+                int h = SOURCE(p, r, in_h, stride_h, dilation_h, pad_h);
                 if (h < 0)
                     continue;
                 int x_row = ((x_channel * in_d + d) * in_h + h) * in_w;
                 int w_plane = w_channel * kernel_d + TAP(z, kernel_d);
                 int w_row = (w_plane * kernel_h + TAP(r, kernel_h)) * kernel_w;
                 for (int s = 0; s < kernel_w; s++) {
-                    int wx = source(q, s, in_w, stride_w, dilation_w, pad_w);
+                    int wx = SOURCE(q, s, in_w, stride_w, dilation_w, pad_w);
                     if (wx >= 0)
                         sum += x[x_row + wx] * w[w_row + TAP(s, kernel_w)];
                 }

@@ -6,14 +6,9 @@
 #include "epilogue.cl"
 #include "lane.cl"
 #include "shuffle.cl"
+#include "window.cl"
 
 #define WIDTH (LANES * VECTORS)
-
-#if FLIP
-#define TAP(tap, kernel_size) ((kernel_size) - 1 - (tap))
-#else
-#define TAP(tap, kernel_size) (tap)
-#endif
 
 // The least tap that leads from some x to `reach`, a position of y plus its padding; `step`: there is none.
 // Every step-th tap after it does too.

@@ -1,0 +1,30 @@
+// window.cl - which tap of a kernel meets which position of x. FLIP: 0 or 1; PAD_MODE as in border.cl.
+#include "border.cl"
+
+// Where a tap's weight lies in the kernel.
+#if FLIP
+#define TAP(tap, kernel_size) ((kernel_size) - 1 - (tap))
+#else
+#define TAP(tap, kernel_size) (tap)
+#endif
+
+// Forward: the position of x under the tap of the window at position `at` of y; -1: none.
+int seen_from(int at, int tap, int in, int stride, int dilation, int pad)
+{
+    return border(at * stride - pad + tap * dilation, in);
+}
+
+// Transposed: the position of x that reaches position `at` of y through the tap; -1: none.
+int reached_from(int at, int tap, int in, int stride, int dilation, int pad)
+{
+    int scaled = at + pad - tap * dilation;
+    int position = scaled / stride;
+    return scaled >= 0 && position * stride == scaled && position < in ? position : -1;
+}
+
+// The one that TRANSPOSED, 0 or 1, asks for.
+#if TRANSPOSED
+#define SOURCE reached_from
+#else
+#define SOURCE seen_from
+#endif
