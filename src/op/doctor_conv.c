@@ -328,6 +328,7 @@ enum cvy_status cvy_doctor_check_convolutions(struct cvy_doctor *doctor)
 void cvy_doctor_why_not_tried(struct cvy_doctor *doctor, const char *program, char *why, size_t size)
 {
     const struct cvy_algo *algo;
+    snprintf(why, size, "nothing that runs on this device launches it");
     for (size_t a = 0; (algo = cvy_algo_at(a)) != NULL; a++) {
         for (size_t i = 0; i < CVY_COUNT(algo->programs) && algo->programs[i] != NULL; i++) {
             if (strcmp(algo->programs[i], program) != 0)

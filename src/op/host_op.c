@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/arith.h"
+#include "op/conv_passes.h"
 #include "op/host_conv.h"
 #include "op/problem.h"
 
@@ -375,6 +377,53 @@ static bool convolve_integers(const struct cvy_op *op, const struct integer_conv
     return done;
 }
 
+/* One pass over x, which becomes y. */
+static bool convolve_once(const struct cvy_conv_problem *problem, float **x, const struct cvy_host_tensor *w,
+                          const struct cvy_host_tensor *bias, struct cvy_host_tensor *y)
+{
+    float *weights = centred(w, NULL, 1), *biases = bias != NULL ? centred(bias, NULL, 1) : NULL;
+    y->values = NULL;
+    bool done = cvy_conv_y_shape(problem, &y->shape) == CVY_OK && *x != NULL && weights != NULL &&
+                (biases != NULL) == problem->bias;
+    double *scale = calloc(done ? elements(y) : 1, sizeof(double));
+    if (done)
+        y->values = calloc(elements(y), sizeof(double));
+    done = done && scale != NULL && y->values != NULL;
+    if (done)
+        cvy_host_conv(problem, *x, weights, biases, y->values, scale);
+    free(weights);
+    free(biases);
+    free(scale);
+    free(*x);
+    *x = done ? centred(y, NULL, 1) : NULL;
+    return done && *x != NULL;
+}
+
+/* Pass after pass. in: x, weights of the passes, [bias of the last], [bias of the first]. */
+static bool convolve_in_passes(const struct cvy_op *op, const struct cvy_host_tensor *in, size_t n_in,
+                               struct cvy_host_tensor *y)
+{
+    struct cvy_operand operands[2 + CVY_CONV_MAX_PASSES + 1] = {{0}};
+    struct cvy_conv_problem passes[CVY_CONV_MAX_PASSES];
+    size_t count = 0;
+    for (size_t i = 0; i < n_in && i < CVY_COUNT(operands); i++)
+        operands[i] = (struct cvy_operand){.present = true, .shape = in[i].shape};
+    if (n_in > CVY_COUNT(operands) || cvy_conv_passes_from_op(op, operands, n_in, passes, &count) != CVY_OK)
+        return false;
+    float *x = centred(&in[0], NULL, 1);
+    bool done = true;
+    for (size_t i = 0; done && i < count; i++) {
+        size_t bias = i + 1 == count ? 1 + count : i == 0 ? 2 + count : n_in;
+        struct cvy_host_tensor made = {0};
+        done = convolve_once(&passes[i], &x, &in[1 + i], bias < n_in ? &in[bias] : NULL, &made);
+        for (size_t e = 0; done && i + 1 == count && e < elements(y); e++)
+            y->values[e] = made.values[e];
+        free(made.values);
+    }
+    free(x);
+    return done;
+}
+
 bool cvy_host_op(const struct cvy_op *op, const struct cvy_host_tensor *in, size_t n_in,
                  struct cvy_host_tensor *y)
 {
@@ -385,6 +434,9 @@ bool cvy_host_op(const struct cvy_op *op, const struct cvy_host_tensor *in, size
                                               &(struct integer_conv){&in[0], &in[3], &in[2], &in[5], &in[1],
                                                                      &in[4], &in[6], &in[7], &in[8]},
                                               y);
+    if (op->type == CVY_OP_DEPTHWISE_SEPARABLE_CONV || op->type == CVY_OP_FLATTENED_CONV ||
+        op->type == CVY_OP_SPATIALLY_SEPARABLE_CONV)
+        return convolve_in_passes(op, in, n_in, y);
     for (size_t i = 0; i < elements(y); i++) {
         size_t at[CVY_MAX_RANK];
         position(&y->shape, i, at);

@@ -6,6 +6,7 @@
 #include "op/problem.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
+#include "runtime/quarantine.h"
 
 /* How the work is cut. Sizes of the passes have three axes. */
 struct cut {
@@ -59,6 +60,12 @@ bool cvy_separable_applies(const struct cvy_separable *s, const struct cvy_devic
     if (c.tile_bytes > device->info.local_bytes) {
         snprintf(why, size, "%zu channels of a row of %zu need %zu bytes of local memory; there are %llu",
                  c.depthwise.k, c.out[2], c.tile_bytes, (unsigned long long)device->info.local_bytes);
+        return false;
+    }
+    if (cvy_quarantine_has(device, "conv_separable", NULL, NULL, 0)) {
+        snprintf(why, size,
+                 "its kernel gave wrong results on this device and driver; 'convoy doctor --forget' "
+                 "admits it untested");
         return false;
     }
     return true;
