@@ -26,7 +26,8 @@ void make_row(__global const float *restrict x, __global const float *restrict w
     }
 }
 
-// Channels k0, k0 + 1, ... of pixels begin, begin + 1, ... of the tile; those before first are not written.
+// Channels k0, k0 + 1, ..., whose packed weights begin at w, of pixels begin, begin + 1, ... of the tile; those
+// before first are not written.
 void multiply(__local const float *tile, int tile_width, __global const float *restrict w,
 #if HAS_BIAS
               __global const float *restrict bias,
@@ -35,10 +36,8 @@ void multiply(__local const float *tile, int tile_width, __global const float *r
               int shuffle, int k0, int first, int begin, int pixels)
 {
     lanes sum[BLOCK_K][VECTORS];
-    __global const float *weights[BLOCK_K];
 #pragma unroll
     for (int k = 0; k < BLOCK_K; k++) {
-        weights[k] = w + (g * k_group + min(k0 + k, k_group - 1)) * m_group;
 #pragma unroll
         for (int v = 0; v < VECTORS; v++)
             sum[k][v] = 0.0f;
@@ -50,7 +49,7 @@ void multiply(__local const float *tile, int tile_width, __global const float *r
             value[v] = LANES_LOAD(tile + m * tile_width + begin + v * LANES);
 #pragma unroll
         for (int k = 0; k < BLOCK_K; k++) {
-            const lanes weight = weights[k][m];
+            const lanes weight = w[m * BLOCK_K + k];
 #pragma unroll
             for (int v = 0; v < VECTORS; v++)
                 sum[k][v] += weight * value[v];
@@ -75,6 +74,19 @@ void multiply(__local const float *tile, int tile_width, __global const float *r
     }
 }
 
+// The pointwise weights, k_group x m_group for each group, in blocks of BLOCK_K channels, m_group x BLOCK_K
+// each, so that those of one m lie side by side. The last block of a group repeats its last channel.
+__kernel void separable_pack(__global const float *restrict w, __global float *restrict packed, int count,
+                             int m_group, int k_group)
+{
+    const int id = LINEAR_ID;
+    if (id >= count)
+        return;
+    const int blocks = (k_group + BLOCK_K - 1) / BLOCK_K, block = id / (m_group * BLOCK_K);
+    const int k = min(block % blocks * BLOCK_K + id % BLOCK_K, k_group - 1), m = id / BLOCK_K % m_group;
+    packed[id] = w[(block / blocks * k_group + k) * m_group + m];
+}
+
 // Dimensions: strips of `rows` rows of y, images. tile: channels between the passes times tile_width floats.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void separable(__global const float *restrict x, __global const float *restrict w_depthwise,
@@ -85,17 +97,19 @@ void separable(__global const float *restrict x, __global const float *restrict 
 #if HAS_BIAS
                __global const float *restrict bias,
 #endif
-               __global float *restrict y, __local float *tile, int tile_width, int x_count, int rows,
+               __global float *restrict y, __local float *tile, int tile_width, int rows,
                int multiplier, int groups, int m_group, int k_group, int shuffle,
                int in_d, int in_h, int in_w, int out_h, int out_w, int y_rows,
                int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
                int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)
 {
+    const int n = get_global_id(1), first_row = (int)get_global_id(0) * rows;
+    const int end_row = min(first_row + rows, y_rows), middle = groups * m_group;
+    // one work-item an image: global size and images agree
+    const int x_count = (int)get_global_size(1) * (middle / multiplier) * in_d * in_h * in_w;
     const struct depthwise sizes = {x_count, in_d, in_h, in_w, kernel_d, kernel_h, kernel_w,
                                     stride_d, stride_h, stride_w, dilation_d, dilation_h, dilation_w,
                                     pad_d, pad_h, pad_w};
-    const int n = get_global_id(1), first_row = (int)get_global_id(0) * rows;
-    const int end_row = min(first_row + rows, y_rows), middle = groups * m_group;
     if (first_row >= y_rows)
         return;
     for (int m = 0; m < middle; m++) {
@@ -111,10 +125,11 @@ void separable(__global const float *restrict x, __global const float *restrict 
     }
     const int pixels = (end_row - first_row) * out_w, y_pixels = y_rows * out_w;
     __global float *to = y + n * groups * k_group * y_pixels + first_row * out_w;
+    __global const float *packed = w_pointwise;
     for (int g = 0; g < groups; g++) {
-        for (int k0 = 0; k0 < k_group; k0 += BLOCK_K) {
+        for (int k0 = 0; k0 < k_group; k0 += BLOCK_K, packed += m_group * BLOCK_K) {
             for (int first = 0; first < pixels; first += WIDTH)
-                multiply(tile + g * m_group * tile_width, tile_width, w_pointwise,
+                multiply(tile + g * m_group * tile_width, tile_width, packed,
 #if HAS_BIAS
                          bias,
 #endif

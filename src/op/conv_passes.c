@@ -22,6 +22,8 @@ struct passes {
     size_t between_bytes[MAX_PASSES]; /* of the output of each pass but the last, rounded for a part */
     bool fused;                       /* both passes of a depthwise separable one in one launch */
     struct cvy_separable separable;
+    struct cvy_buffer *packed; /* pointwise weights */
+    bool is_final;             /* they are a constant, and packed holds them */
     char algorithm[96];
 };
 
@@ -230,13 +232,40 @@ static enum cvy_status init_pass(struct passes *self, size_t i, const struct des
     return CVY_OK;
 }
 
-/* In one launch, where that can be done and is faster, or is asked for by the name "fused". */
+static bool asks(const struct cvy_operator_params *params, const char *name)
+{
+    return params->algo != NULL && strcmp(params->algo, name) == 0;
+}
+
+/* Constant weights are packed once. */
+static enum cvy_status init_packed(struct passes *self, const struct cvy_operand *w)
+{
+    struct cvy_device *device = self->base.device;
+    const size_t bytes = cvy_separable_packed_bytes(&self->separable, device);
+    enum cvy_status status = cvy_buffer_create(&self->packed, device, bytes);
+    if (status != CVY_OK || w->constant == NULL)
+        return status;
+    struct cvy_buffer *raw = NULL;
+    status = cvy_buffer_create(&raw, device, w->constant->bytes);
+    if (status == CVY_OK)
+        status = cvy_buffer_write(raw, 0, w->constant->bytes, w->constant->data);
+    if (status == CVY_OK)
+        status = cvy_separable_pack(device, &self->separable, raw, self->packed);
+    if (status == CVY_OK)
+        status = cvy_device_finish(device); /* raw must live until then */
+    cvy_buffer_destroy(&raw);
+    self->is_final = status == CVY_OK;
+    return status;
+}
+
+/* In one launch, where that can be done and is faster, or is asked for by the name "fused". "unfused" asks
+ * for passes, each by the algorithm that is best for it. */
 static enum cvy_status init_fused(struct passes *self, const struct description *d,
-                                  const struct cvy_operator_params *params)
+                                  const struct cvy_operand *in, const struct cvy_operator_params *params)
 {
     char why[256] = "";
     struct cvy_device *device = self->base.device;
-    const bool asked = params->algo != NULL && strcmp(params->algo, "fused") == 0;
+    const bool asked = asks(params, "fused");
     const struct cvy_separable s = {.depthwise = d->pass[0], .pointwise = d->pass[1]};
     const bool applies = kind_of(&self->base.op) == CVY_CONV_DEPTHWISE_SEPARABLE &&
                          cvy_separable_applies(&s, device, why, sizeof(why));
@@ -262,7 +291,7 @@ static enum cvy_status init_fused(struct passes *self, const struct description 
     self->separable = s;
     self->fused = true;
     self->base.algorithm = "fused";
-    return CVY_OK;
+    return init_packed(self, &in[2]);
 }
 
 static enum cvy_status init(struct cvy_operator *base, const struct cvy_operand *in, size_t n_in,
@@ -272,11 +301,14 @@ static enum cvy_status init(struct cvy_operator *base, const struct cvy_operand 
     struct description d;
     enum cvy_status status = describe(&base->op, in, n_in, &d);
     if (status == CVY_OK)
-        status = init_fused(self, &d, params);
+        status = init_fused(self, &d, in, params);
     if (status != CVY_OK || self->fused)
         return status;
+    struct cvy_operator_params each = *params;
+    if (asks(params, "unfused"))
+        each.algo = NULL;
     for (size_t i = 0; status == CVY_OK && i < d.count; i++)
-        status = init_pass(self, i, &d, in, params);
+        status = init_pass(self, i, &d, in, &each);
     if (status != CVY_OK)
         return status;
     const size_t align = cvy_device_get_info(base->device)->base_align;
@@ -310,23 +342,32 @@ static enum cvy_status split(const struct passes *self, struct cvy_buffer *works
     return status;
 }
 
+static enum cvy_status enqueue_fused(struct passes *self, struct cvy_buffer *const *in,
+                                     struct cvy_buffer *out)
+{
+    struct cvy_device *device = self->base.device;
+    enum cvy_status status = CVY_OK;
+    if (!self->is_final)
+        status = cvy_separable_pack(device, &self->separable, in[2], self->packed);
+    const struct cvy_separable_args args = {
+        .x = in[0],
+        .y = out,
+        .w_depthwise = in[1],
+        .packed = self->packed,
+        .bias_between = self->bias[0] != SIZE_MAX ? in[self->bias[0]] : NULL,
+        .bias = self->bias[1] != SIZE_MAX ? in[self->bias[1]] : NULL,
+    };
+    return status == CVY_OK ? cvy_separable_enqueue(device, &self->separable, &args) : status;
+}
+
 static enum cvy_status enqueue(struct cvy_operator *base, struct cvy_buffer *const *in, size_t n_in,
                                struct cvy_buffer *out, struct cvy_buffer *workspace)
 {
     (void)n_in;
     struct passes *self = (struct passes *)base;
     struct cvy_buffer *parts[MAX_PASSES] = {NULL}, *x = in[0];
-    if (self->fused) {
-        const struct cvy_separable_args args = {
-            .x = x,
-            .y = out,
-            .w_depthwise = in[1],
-            .w_pointwise = in[2],
-            .bias_between = self->bias[0] != SIZE_MAX ? in[self->bias[0]] : NULL,
-            .bias = self->bias[1] != SIZE_MAX ? in[self->bias[1]] : NULL,
-        };
-        return cvy_separable_enqueue(base->device, &self->separable, &args);
-    }
+    if (self->fused)
+        return enqueue_fused(self, in, out);
     enum cvy_status status = split(self, workspace, parts);
     for (size_t i = 0; status == CVY_OK && i < self->count; i++) {
         struct cvy_operator *pass = self->pass[i];
@@ -346,6 +387,7 @@ static void finish(struct cvy_operator *base)
     struct passes *self = (struct passes *)base;
     for (size_t i = 0; i < MAX_PASSES; i++)
         cvy_operator_destroy(&self->pass[i]);
+    cvy_buffer_destroy(&self->packed);
 }
 
 const struct cvy_operator_class cvy_op_conv_passes_class = {

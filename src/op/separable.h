@@ -13,7 +13,8 @@ struct cvy_separable {
 };
 
 struct cvy_separable_args {
-    struct cvy_buffer *x, *w_depthwise, *w_pointwise, *y;
+    struct cvy_buffer *x, *w_depthwise, *y;
+    struct cvy_buffer *packed;              /* the pointwise weights, by cvy_separable_pack() */
     struct cvy_buffer *bias_between, *bias; /* NULL where the pass has none */
 };
 
@@ -23,6 +24,10 @@ bool cvy_separable_applies(const struct cvy_separable *s, const struct cvy_devic
 /* Whether that is expected to be faster than the two passes. */
 bool cvy_separable_is_faster(const struct cvy_separable *s, const struct cvy_device *device);
 enum cvy_status cvy_separable_build(struct cvy_device *device, const struct cvy_separable *s);
+/* The pointwise weights in the order that the kernel reads them. */
+size_t cvy_separable_packed_bytes(const struct cvy_separable *s, const struct cvy_device *device);
+enum cvy_status cvy_separable_pack(struct cvy_device *device, const struct cvy_separable *s,
+                                   struct cvy_buffer *w_pointwise, struct cvy_buffer *packed);
 enum cvy_status cvy_separable_enqueue(struct cvy_device *device, const struct cvy_separable *s,
                                       const struct cvy_separable_args *args);
 

@@ -24,7 +24,7 @@
 
 #include "base/text.h"
 
-#define CVY_LAUNCH_MAX_ARGS 40
+#define CVY_LAUNCH_MAX_ARGS 32
 
 struct cvy_launch_arg {
     size_t bytes;
