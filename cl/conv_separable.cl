@@ -26,8 +26,8 @@ void make_row(__global const float *restrict x, __global const float *restrict w
     }
 }
 
-// Channels k0, k0 + 1, ..., whose packed weights begin at w, of pixels begin, begin + 1, ... of the tile; those
-// before first are not written.
+// Channels k0, k0 + 1, ..., whose packed weights begin at w, of pixels begin, begin + 1, ... of the tile;
+// those before first are not written.
 void multiply(__local const float *tile, int tile_width, __global const float *restrict w,
 #if HAS_BIAS
               __global const float *restrict bias,

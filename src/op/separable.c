@@ -54,8 +54,8 @@ bool cvy_separable_applies(const struct cvy_separable *s, const struct cvy_devic
         snprintf(why, size, "its depthwise pass is transposed");
         return false;
     }
-    if (device->info.type != CVY_DEVICE_CPU) {
-        snprintf(why, size, "one work-item makes a whole tile, which only fills the registers of a CPU");
+    if (device->info.type != CVY_DEVICE_CPU || device->info.vector_width < 2) {
+        snprintf(why, size, "one work-item makes a whole tile, which is for CPUs that want explicit vectors");
         return false;
     }
     struct cut c = cut_of(s, device);
