@@ -5,9 +5,11 @@
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "op/conv_passes.h"
 #include "op/doctor_trial.h"
 #include "op/host_op.h"
 #include "op/operator.h"
+#include "op/separable.h"
 
 #define MAX_INPUTS 9
 #define TOLERANCE 1e-5 /* of the value, or of 1 where that is more; exp and tanh are allowed 5 ulp */
@@ -244,10 +246,24 @@ static enum cvy_status make_expected(struct op_case *c, size_t count)
     return CVY_OK;
 }
 
+/* The fused kernel also where two passes would be faster: a trial is about what is right. */
+static const char *algorithm_for(const struct cvy_doctor *doctor, const struct row *row,
+                                 const struct cvy_operand *operands)
+{
+    struct cvy_conv_problem passes[CVY_CONV_MAX_PASSES];
+    size_t count;
+    char why[256];
+    if (row->op.type != CVY_OP_DEPTHWISE_SEPARABLE_CONV ||
+        cvy_conv_passes_from_op(&row->op, operands, row->n_in, passes, &count) != CVY_OK)
+        return NULL;
+    const struct cvy_separable s = {.depthwise = passes[0], .pointwise = passes[1]};
+    return cvy_separable_applies(&s, doctor->device, why, sizeof(why)) ? "fused" : NULL;
+}
+
 static enum cvy_status launch(struct cvy_doctor *doctor, struct op_case *c,
                               const struct cvy_operand *operands, size_t count)
 {
-    struct cvy_operator_params params = {NULL, (size_t)64 << 20};
+    struct cvy_operator_params params = {algorithm_for(doctor, c->row, operands), (size_t)64 << 20};
     enum cvy_status status =
         cvy_operator_create(&c->operator, doctor->device, &c->row->op, operands, c->row->n_in, &params);
     if (status == CVY_OK)
