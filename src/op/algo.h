@@ -43,7 +43,7 @@ struct cvy_algo {
     /* The index-th point of the search space; false past the end. */
     bool (*configs)(const struct cvy_conv_problem *p, const struct cvy_device *device, size_t index,
                     struct cvy_algo_config *config);
-    /* Bytes of scratch memory; SIZE_MAX when they cannot be counted. */
+    /* Bytes of scratch memory; SIZE_MAX when they cannot be counted. NULL: none is needed. */
     size_t (*workspace)(const struct cvy_conv_problem *p, const struct cvy_device *device,
                         const struct cvy_algo_config *config);
     /* Bytes of transformed weights; NULL or 0: the weights are used as they are. */
@@ -69,6 +69,10 @@ const struct cvy_algo *cvy_algo_by_name(const char *id);
 /* Element types, applicable() and the quarantine together. */
 bool cvy_algo_applies(const struct cvy_algo *algo, const struct cvy_conv_problem *p,
                       const struct cvy_device *device, char *why, size_t size);
+
+/* workspace(), or 0 where the algorithm has none. */
+size_t cvy_algo_workspace(const struct cvy_algo *algo, const struct cvy_conv_problem *p,
+                          const struct cvy_device *device, const struct cvy_algo_config *config);
 
 /* Whether a kernel that the algorithm needs was found wrong on the device; why receives which, and the way
  * out. */

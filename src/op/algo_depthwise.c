@@ -25,7 +25,8 @@ static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device
     if (!cvy_conv_fits_int(p, why, size))
         return false;
     if (p->groups != p->c) {
-        snprintf(why, size, "%zu channels are in %zu groups, not each in one of its own", p->c, p->groups);
+        snprintf(why, size, "it wants each of the %zu channels in a group of its own; groups is %zu", p->c,
+                 p->groups);
         return false;
     }
     if (p->transposed) {
@@ -112,15 +113,6 @@ static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *d
     return true;
 }
 
-static size_t workspace(const struct cvy_conv_problem *p, const struct cvy_device *device,
-                        const struct cvy_algo_config *config)
-{
-    (void)p;
-    (void)device;
-    (void)config;
-    return 0;
-}
-
 static void describe(struct cvy_launch *launch, const struct cvy_conv_problem *p,
                      const struct cvy_algo_config *config)
 {
@@ -151,12 +143,6 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
     return status;
 }
 
-static void add_axes(struct cvy_launch *launch, const size_t *axes)
-{
-    for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++)
-        cvy_launch_int(launch, axes[i]);
-}
-
 static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *problem,
                                const struct cvy_algo_config *config, const struct cvy_algo_args *args)
 {
@@ -177,12 +163,12 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_int(&launch, p.k / p.c);
     cvy_launch_int(&launch, p.shuffle);
     cvy_launch_int(&launch, rows);
-    add_axes(&launch, p.in);
-    add_axes(&launch, out);
-    add_axes(&launch, p.kernel);
-    add_axes(&launch, p.stride);
-    add_axes(&launch, p.dilation);
-    add_axes(&launch, p.pad_begin);
+    cvy_launch_sizes(&launch, p.in, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, out, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, p.kernel, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, p.stride, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, p.dilation, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, p.pad_begin, CVY_CONV_MAX_RANK);
     /* where one work-item is a work-group it goes along the whole row */
     size_t along = items_w * items_h == 1 ? 1 : cvy_ceil_div(out[2], lanes);
     cvy_launch_range(&launch, 3, (size_t[]){along, cvy_ceil_div(out[0] * out[1], rows), p.n * p.k},
@@ -214,7 +200,6 @@ const struct cvy_algo cvy_algo_depthwise = {
     .applicable = applicable,
     .default_config = default_config,
     .configs = configs,
-    .workspace = workspace,
     .build = build,
     .enqueue = enqueue,
     .estimate = estimate,

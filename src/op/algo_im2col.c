@@ -240,20 +240,14 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
     return status;
 }
 
-static void add_axes(struct cvy_launch *launch, const size_t *axes)
-{
-    for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++)
-        cvy_launch_int(launch, axes[i]);
-}
-
 static void add_geometry(struct cvy_launch *launch, const struct geometry *s)
 {
-    add_axes(launch, s->p.in);
-    add_axes(launch, s->out);
-    add_axes(launch, s->p.kernel);
-    add_axes(launch, s->p.stride);
-    add_axes(launch, s->p.dilation);
-    add_axes(launch, s->p.pad_begin);
+    cvy_launch_sizes(launch, s->p.in, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(launch, s->out, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(launch, s->p.kernel, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(launch, s->p.stride, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(launch, s->p.dilation, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(launch, s->p.pad_begin, CVY_CONV_MAX_RANK);
 }
 
 static enum cvy_status finish_launch(struct cvy_device *device, struct cvy_launch *launch, size_t count)

@@ -38,15 +38,6 @@ static void default_config(const struct cvy_conv_problem *p, const struct cvy_de
     configs(p, device, k_group == 1 ? 1 : k_group == 2 ? 2 : 0, config);
 }
 
-static size_t workspace(const struct cvy_conv_problem *p, const struct cvy_device *device,
-                        const struct cvy_algo_config *config)
-{
-    (void)p;
-    (void)device;
-    (void)config;
-    return 0;
-}
-
 static void describe(struct cvy_launch *launch, const struct cvy_conv_problem *p,
                      const struct cvy_algo_config *config)
 {
@@ -77,12 +68,6 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
     enum cvy_status status = cvy_launch_build(device, &launch);
     cvy_launch_finish(&launch);
     return status;
-}
-
-static void add_axes(struct cvy_launch *launch, const size_t *axes)
-{
-    for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++)
-        cvy_launch_int(launch, axes[i]);
 }
 
 static void add_buffers(struct cvy_launch *launch, const struct cvy_conv_problem *p,
@@ -116,12 +101,12 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_int(&launch, p.groups);
     cvy_launch_int(&launch, p.c / p.groups);
     cvy_launch_int(&launch, k_group);
-    add_axes(&launch, p.in);
-    add_axes(&launch, out);
-    add_axes(&launch, p.kernel);
-    add_axes(&launch, p.stride);
-    add_axes(&launch, p.dilation);
-    add_axes(&launch, p.pad_begin);
+    cvy_launch_sizes(&launch, p.in, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, out, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, p.kernel, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, p.stride, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, p.dilation, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, p.pad_begin, CVY_CONV_MAX_RANK);
     size_t tiles = cvy_ceil_div(k_group, (size_t)config->value[K_TILE]);
     cvy_launch_range(&launch, 3, (size_t[]){out[2], out[0] * out[1], p.n * p.groups * tiles}, NULL);
     enum cvy_status status = cvy_launch_enqueue(device, &launch);
@@ -147,7 +132,6 @@ const struct cvy_algo cvy_algo_int8 = {
     .applicable = applicable,
     .default_config = default_config,
     .configs = configs,
-    .workspace = workspace,
     .build = build,
     .enqueue = enqueue,
     .estimate = estimate,

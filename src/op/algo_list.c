@@ -12,12 +12,8 @@ extern const struct cvy_algo cvy_algo_subpixel;
 
 /* Considered in this order; at equal estimates the earlier wins. */
 static const struct cvy_algo *const algos[] = {
-    &cvy_algo_depthwise,
-    &cvy_algo_pointwise,
-    &cvy_algo_subpixel,
-    &cvy_algo_im2col,
-    &cvy_algo_int8,
-    &cvy_algo_ref,
+    &cvy_algo_depthwise, &cvy_algo_pointwise, &cvy_algo_subpixel,
+    &cvy_algo_im2col,    &cvy_algo_int8,      &cvy_algo_ref,
 };
 
 const struct cvy_algo *cvy_algo_at(size_t index)
@@ -31,4 +27,10 @@ const struct cvy_algo *cvy_algo_by_name(const char *id)
         if (strcmp(algos[i]->id, id) == 0)
             return algos[i];
     return NULL;
+}
+
+size_t cvy_algo_workspace(const struct cvy_algo *algo, const struct cvy_conv_problem *p,
+                          const struct cvy_device *device, const struct cvy_algo_config *config)
+{
+    return algo->workspace != NULL ? algo->workspace(p, device, config) : 0;
 }

@@ -55,7 +55,7 @@ static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device
         return false;
     for (size_t i = 0; i < p->rank; i++) {
         if (p->kernel[i] != 1) {
-            snprintf(why, size, "its kernel is 1 on every axis, not %zu", p->kernel[i]);
+            snprintf(why, size, "it does kernels of 1 on every axis; this one has %zu", p->kernel[i]);
             return false;
         }
     }
@@ -154,15 +154,6 @@ static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *d
     return info->max_work_group >= most * most;
 }
 
-static size_t workspace(const struct cvy_conv_problem *p, const struct cvy_device *device,
-                        const struct cvy_algo_config *config)
-{
-    (void)p;
-    (void)device;
-    (void)config;
-    return 0;
-}
-
 static size_t blocks_of(const struct geometry *s, const struct cvy_algo_config *config)
 {
     return cvy_ceil_div(s->k_group, (size_t)config->value[BLOCK_K]);
@@ -242,12 +233,6 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
     return status;
 }
 
-static void add_axes(struct cvy_launch *launch, const size_t *axes)
-{
-    for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++)
-        cvy_launch_int(launch, axes[i]);
-}
-
 static void add_range(struct cvy_launch *launch, const struct geometry *s,
                       const struct cvy_algo_config *config)
 {
@@ -279,10 +264,10 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_int(&launch, s.c_group);
     cvy_launch_int(&launch, s.k_group);
     cvy_launch_int(&launch, s.p.shuffle);
-    add_axes(&launch, s.p.in);
-    add_axes(&launch, s.out);
-    add_axes(&launch, s.p.stride);
-    add_axes(&launch, s.p.pad_begin);
+    cvy_launch_sizes(&launch, s.p.in, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, s.out, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, s.p.stride, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, s.p.pad_begin, CVY_CONV_MAX_RANK);
     add_range(&launch, &s, config);
     enum cvy_status status = cvy_launch_enqueue(device, &launch);
     cvy_launch_finish(&launch);
@@ -314,7 +299,6 @@ const struct cvy_algo cvy_algo_pointwise = {
     .applicable = applicable,
     .default_config = default_config,
     .configs = configs,
-    .workspace = workspace,
     .prepared_bytes = prepared_bytes,
     .prepare = prepare,
     .build = build,

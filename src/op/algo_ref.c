@@ -31,15 +31,6 @@ static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *d
     return index == 0;
 }
 
-static size_t workspace(const struct cvy_conv_problem *p, const struct cvy_device *device,
-                        const struct cvy_algo_config *config)
-{
-    (void)p;
-    (void)device;
-    (void)config;
-    return 0;
-}
-
 static void describe(struct cvy_launch *launch, const struct cvy_conv_problem *p)
 {
     cvy_launch_init(launch, "conv_ref", "conv_ref");
@@ -58,12 +49,6 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
     enum cvy_status status = cvy_launch_build(device, &launch);
     cvy_launch_finish(&launch);
     return status;
-}
-
-static void add_axes(struct cvy_launch *launch, const size_t *axes)
-{
-    for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++)
-        cvy_launch_int(launch, axes[i]);
 }
 
 static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *problem,
@@ -86,12 +71,12 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_int(&launch, p.c / p.groups);
     cvy_launch_int(&launch, p.k / p.groups);
     cvy_launch_int(&launch, p.shuffle);
-    add_axes(&launch, p.in);
-    add_axes(&launch, out);
-    add_axes(&launch, p.kernel);
-    add_axes(&launch, p.stride);
-    add_axes(&launch, p.dilation);
-    add_axes(&launch, p.pad_begin);
+    cvy_launch_sizes(&launch, p.in, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, out, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, p.kernel, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, p.stride, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, p.dilation, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, p.pad_begin, CVY_CONV_MAX_RANK);
     cvy_launch_range(&launch, 1, &count, NULL);
     enum cvy_status status = cvy_launch_enqueue(device, &launch);
     cvy_launch_finish(&launch);
@@ -119,7 +104,6 @@ const struct cvy_algo cvy_algo_ref = {
     .applicable = applicable,
     .default_config = default_config,
     .configs = configs,
-    .workspace = workspace,
     .build = build,
     .enqueue = enqueue,
     .estimate = estimate,

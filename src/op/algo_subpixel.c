@@ -64,15 +64,6 @@ static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *d
     return true;
 }
 
-static size_t workspace(const struct cvy_conv_problem *p, const struct cvy_device *device,
-                        const struct cvy_algo_config *config)
-{
-    (void)p;
-    (void)device;
-    (void)config;
-    return 0;
-}
-
 static void describe(struct cvy_launch *launch, const struct cvy_conv_problem *p,
                      const struct cvy_algo_config *config)
 {
@@ -104,12 +95,6 @@ static size_t greatest_common_divisor(size_t a, size_t b)
     return a;
 }
 
-static void add_axes(struct cvy_launch *launch, const size_t *axes)
-{
-    for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++)
-        cvy_launch_int(launch, axes[i]);
-}
-
 static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *problem,
                                const struct cvy_algo_config *config, const struct cvy_algo_args *args)
 {
@@ -130,13 +115,13 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_int(&launch, p.c / p.groups);
     cvy_launch_int(&launch, p.k / p.groups);
     cvy_launch_int(&launch, p.shuffle);
-    add_axes(&launch, p.in);
-    add_axes(&launch, out);
-    add_axes(&launch, p.kernel);
-    add_axes(&launch, p.stride);
-    add_axes(&launch, p.dilation);
-    add_axes(&launch, p.pad_begin);
-    add_axes(&launch, steps);
+    cvy_launch_sizes(&launch, p.in, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, out, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, p.kernel, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, p.stride, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, p.dilation, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, p.pad_begin, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, steps, CVY_CONV_MAX_RANK);
     size_t width = (size_t)(config->value[LANES] * config->value[VECTORS]);
     size_t blocks = cvy_ceil_div(p.k / p.groups, (size_t)config->value[BLOCK_K]);
     size_t global[] = {p.stride[2] * cvy_ceil_div(out[2], p.stride[2] * width), out[0] * out[1],
@@ -167,7 +152,6 @@ const struct cvy_algo cvy_algo_subpixel = {
     .applicable = applicable,
     .default_config = default_config,
     .configs = configs,
-    .workspace = workspace,
     .build = build,
     .enqueue = enqueue,
     .estimate = estimate,

@@ -65,7 +65,7 @@ static enum cvy_status make_ready(struct ready *ready, struct cvy_device *device
     status = cvy_find_algo(device, problem, algo, max_workspace, &ready->algo, &ready->config);
     if (status != CVY_OK)
         return status;
-    ready->workspace = ready->algo->workspace(problem, device, &ready->config);
+    ready->workspace = cvy_algo_workspace(ready->algo, problem, device, &ready->config);
     ready->prepared_bytes = 0;
     if (ready->algo->prepared_bytes != NULL)
         ready->prepared_bytes = ready->algo->prepared_bytes(problem, device, &ready->config);

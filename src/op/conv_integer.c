@@ -151,7 +151,7 @@ static enum cvy_status init(struct cvy_operator *base, const struct cvy_operand 
     self->w_zero_per_channel = elements_of(in, n_in, r->w_zero) > 1;
     self->w_scale_per_channel = elements_of(in, n_in, r->w_scale) > 1;
     base->flops = 2 * cost.multiplications;
-    base->workspace = self->algo->workspace(&self->problem, base->device, &self->config);
+    base->workspace = cvy_algo_workspace(self->algo, &self->problem, base->device, &self->config);
     base->algorithm = self->algo->id;
     return CVY_OK;
 }

@@ -226,7 +226,7 @@ static enum cvy_status launch(struct cvy_doctor *doctor, const struct cvy_conv_p
 {
     struct cvy_device *device = doctor->device;
     struct cvy_algo_args args = {.x = buffers->x, .y = buffers->y, .w = buffers->w, .bias = buffers->bias};
-    size_t workspace = algo->workspace(p, device, config);
+    size_t workspace = cvy_algo_workspace(algo, p, device, config);
     size_t prepared = algo->prepared_bytes != NULL ? algo->prepared_bytes(p, device, config) : 0;
     enum cvy_status status = algo->build(device, p, config);
     if (status == CVY_OK && workspace > 0)
@@ -273,19 +273,19 @@ static enum cvy_status check_algorithm(struct cvy_doctor *doctor, const struct c
     struct cvy_algo_config config, other;
     struct cvy_device *device = doctor->device;
     algo->default_config(p, device, DEFAULT_WORKSPACE, &config);
-    if (algo->workspace(p, device, &config) > DEFAULT_WORKSPACE)
+    if (cvy_algo_workspace(algo, p, device, &config) > DEFAULT_WORKSPACE)
         return CVY_OK;
     enum cvy_status status = check(doctor, p, data, algo, &config, "");
     algo->default_config(p, device, SMALL_WORKSPACE, &other);
     if (status == CVY_OK && number % 4 == 0 && memcmp(&config, &other, sizeof(config)) != 0 &&
-        algo->workspace(p, device, &other) <= SMALL_WORKSPACE)
+        cvy_algo_workspace(algo, p, device, &other) <= SMALL_WORKSPACE)
         status = check(doctor, p, data, algo, &other, " in strips");
     size_t count = 0;
     while (algo->configs(p, device, count, &other))
         count++;
     if (status == CVY_OK && count > 1 && algo->configs(p, device, number % count, &other) &&
         memcmp(&config, &other, sizeof(config)) != 0 &&
-        algo->workspace(p, device, &other) <= DEFAULT_WORKSPACE)
+        cvy_algo_workspace(algo, p, device, &other) <= DEFAULT_WORKSPACE)
         status = check(doctor, p, data, algo, &other, " tuned otherwise");
     return status;
 }

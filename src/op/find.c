@@ -66,7 +66,7 @@ static bool consider(const struct cvy_algo *algo, const struct cvy_device *devic
     if (fits) {
         candidate->algo = algo;
         algo->default_config(p, device, max_workspace, &candidate->config);
-        size_t bytes = algo->workspace(p, device, &candidate->config);
+        size_t bytes = cvy_algo_workspace(algo, p, device, &candidate->config);
         fits = bytes <= max_workspace;
         if (!fits)
             snprintf(why, sizeof(why), "it needs %zu bytes of workspace and may use %zu", bytes,

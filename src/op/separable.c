@@ -155,12 +155,6 @@ enum cvy_status cvy_separable_pack(struct cvy_device *device, const struct cvy_s
     return status;
 }
 
-static void add_axes(struct cvy_launch *launch, const size_t *axes)
-{
-    for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++)
-        cvy_launch_int(launch, axes[i]);
-}
-
 enum cvy_status cvy_separable_enqueue(struct cvy_device *device, const struct cvy_separable *s,
                                       const struct cvy_separable_args *args)
 {
@@ -184,14 +178,14 @@ enum cvy_status cvy_separable_enqueue(struct cvy_device *device, const struct cv
     cvy_launch_int(&launch, p->c / p->groups);
     cvy_launch_int(&launch, p->k / p->groups);
     cvy_launch_int(&launch, p->shuffle);
-    add_axes(&launch, d->in);
+    cvy_launch_sizes(&launch, d->in, CVY_CONV_MAX_RANK);
     cvy_launch_int(&launch, c.out[1]);
     cvy_launch_int(&launch, c.out[2]);
     cvy_launch_int(&launch, c.out[0] * c.out[1]);
-    add_axes(&launch, d->kernel);
-    add_axes(&launch, d->stride);
-    add_axes(&launch, d->dilation);
-    add_axes(&launch, d->pad_begin);
+    cvy_launch_sizes(&launch, d->kernel, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, d->stride, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, d->dilation, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, d->pad_begin, CVY_CONV_MAX_RANK);
     cvy_launch_range(&launch, 2, (size_t[]){cvy_ceil_div(c.out[0] * c.out[1], c.rows), d->n},
                      (size_t[]){1, 1});
     enum cvy_status status = cvy_launch_enqueue(device, &launch);

@@ -95,6 +95,12 @@ void cvy_launch_int(struct cvy_launch *launch, size_t value)
     add_arg(launch, (struct cvy_launch_arg){.bytes = sizeof(cl_int), .value.integer = checked});
 }
 
+void cvy_launch_sizes(struct cvy_launch *launch, const size_t *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        cvy_launch_int(launch, values[i]);
+}
+
 void cvy_launch_float(struct cvy_launch *launch, float value)
 {
     add_arg(launch, (struct cvy_launch_arg){.bytes = sizeof(cl_float), .value.real = value});

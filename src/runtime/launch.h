@@ -61,6 +61,8 @@ void cvy_launch_define_text(struct cvy_launch *launch, const char *name, const c
 void cvy_launch_buffer(struct cvy_launch *launch, const struct cvy_buffer *buffer);
 void cvy_launch_buffer_or_null(struct cvy_launch *launch, const struct cvy_buffer *buffer);
 void cvy_launch_int(struct cvy_launch *launch, size_t value);
+/* count ints, one argument each. */
+void cvy_launch_sizes(struct cvy_launch *launch, const size_t *values, size_t count);
 void cvy_launch_float(struct cvy_launch *launch, float value);
 void cvy_launch_local(struct cvy_launch *launch, size_t bytes);
 /* dims 1 to 3. local NULL: chosen here. */

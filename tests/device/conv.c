@@ -57,7 +57,7 @@ static void run_config(const struct cvy_conv_problem *p, struct case_data *data,
         ck_assert_int_eq(algo->prepare(device, p, config, w, prepared), CVY_OK);
     }
     args.w = prepared != NULL ? prepared : w;
-    bytes = algo->workspace(p, device, config);
+    bytes = cvy_algo_workspace(algo, p, device, config);
     if (bytes > 0)
         ck_assert_int_eq(cvy_buffer_create(&workspace, device, bytes), CVY_OK);
     args.workspace = workspace;
