@@ -45,6 +45,18 @@ static struct cut cut_of(const struct cvy_separable *s, const struct cvy_device 
     return c;
 }
 
+/* Rounds of all loops of a work-item, none of them unrolled, from above. */
+static double steps_of(const struct cut *c)
+{
+    const struct cvy_conv_problem *d = &c->depthwise, *p = &c->pointwise;
+    const double tile = (double)(c->rows * c->out[2]), width = (double)(c->lanes * c->vectors);
+    const double blocks = (double)(p->groups * cvy_ceil_div(p->k / p->groups, c->block_k));
+    const double taps = (double)(d->kernel[0] * (1 + d->kernel[1] * (1 + d->kernel[2])));
+    const double each = (double)(c->block_k + 1) * (double)(c->vectors + 1);
+    const double vectors = (double)(p->c / p->groups) * each + 2 * each + (double)c->block_k * width;
+    return (double)d->k * (tile * (2 + taps) + (double)c->rows + 1) + blocks * (tile / width + 1) * vectors;
+}
+
 bool cvy_separable_applies(const struct cvy_separable *s, const struct cvy_device *device, char *why,
                            size_t size)
 {
@@ -54,8 +66,8 @@ bool cvy_separable_applies(const struct cvy_separable *s, const struct cvy_devic
         snprintf(why, size, "its depthwise pass is transposed");
         return false;
     }
-    if (device->info.type != CVY_DEVICE_CPU || device->info.vector_width < 2) {
-        snprintf(why, size, "one work-item makes a whole tile, which is for CPUs that want explicit vectors");
+    if (device->info.type != CVY_DEVICE_CPU) {
+        snprintf(why, size, "one work-item makes a whole tile, which only fills the registers of a CPU");
         return false;
     }
     struct cut c = cut_of(s, device);
@@ -68,6 +80,13 @@ bool cvy_separable_applies(const struct cvy_separable *s, const struct cvy_devic
     if (c.tile_bytes > device->info.local_bytes) {
         snprintf(why, size, "%zu channels of a row of %zu need %zu bytes of local memory; there are %llu",
                  c.depthwise.k, c.out[2], c.tile_bytes, (unsigned long long)device->info.local_bytes);
+        return false;
+    }
+    const double steps = steps_of(&c), most = UINT16_MAX;
+    if (device->info.vector_width < 2 && steps > most) {
+        /* llvmpipe leaves loops after so many rounds and says nothing */
+        snprintf(why, size, "a work-item takes %.0f steps; without vectors at most %.0f are dared", steps,
+                 most);
         return false;
     }
     if (cvy_quarantine_has(device, "conv_separable", NULL, NULL, 0)) {
