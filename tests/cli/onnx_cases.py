@@ -150,13 +150,23 @@ def generate(folder):
   cmd_tools.generate_data(argparse.Namespace(output=folder))
 
 
+def package():
+  """Version and folder of the onnx package, or None. A folder of that name, as Debian has, is no package."""
+  try:
+    version = importlib.metadata.version('onnx')
+  except importlib.metadata.PackageNotFoundError:
+    return None
+  spec = importlib.util.find_spec('onnx')
+  return (version, spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
+
+
 def places(scratch):
   """Folders of cases, with a name for each. scratch: where cases may be made."""
   roots = [('Debian', DEBIAN)]
-  package = importlib.util.find_spec('onnx')
-  if package is not None and package.submodule_search_locations:
-    data = os.path.join(package.submodule_search_locations[0], 'backend', 'test', 'data')
-    label = 'onnx ' + importlib.metadata.version('onnx')
+  found = package()
+  if found is not None:
+    data = os.path.join(found[1], 'backend', 'test', 'data')
+    label = 'onnx ' + found[0]
     roots.append((label, data))
     if os.path.isdir(data) and not os.path.isdir(os.path.join(data, 'node')):
       generate(scratch)
