@@ -2,8 +2,8 @@
 // STEP: the stride along W where it is 1 or 2, else 0. PAD_MODE; FLIP: 0 or 1.
 // BLOCK_H: rows at once, more than 1 only where stride and dilation along H are 1. KERNEL_H, KERNEL_W: the
 // kernel's size where it is fixed, else 0.
-#include "border.cl"
 #include "lane.cl"
+#include "window.cl"
 
 #ifndef BLOCK_H
 #define BLOCK_H 1
@@ -13,12 +13,6 @@
 #define UNROLL_TAPS _Pragma("unroll")
 #else
 #define UNROLL_TAPS
-#endif
-
-#if FLIP
-#define TAP(tap, kernel_size) ((kernel_size) - 1 - (tap))
-#else
-#define TAP(tap, kernel_size) (tap)
 #endif
 
 // What `from` .. from + LANES * STEP - 1 hold at every STEP-th place.

@@ -41,11 +41,3 @@ struct cvy_conv_problem problem_case_random(struct test_random *random, bool tra
             return p;
     }
 }
-
-size_t problem_case_elements(const struct cvy_shape *shape)
-{
-    size_t elements = 1;
-    for (size_t i = 0; i < shape->rank; i++)
-        elements *= shape->dims[i];
-    return elements;
-}

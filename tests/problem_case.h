@@ -11,7 +11,4 @@ struct cvy_conv_problem problem_case(size_t rank, size_t c, size_t k, size_t in,
  * the padding mode and of both the shuffle too. */
 struct cvy_conv_problem problem_case_random(struct test_random *random, bool transposed);
 
-/* Elements of a shape. */
-size_t problem_case_elements(const struct cvy_shape *shape);
-
 #endif

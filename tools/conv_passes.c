@@ -2,7 +2,6 @@
 #include "conv_job.h"
 
 #include <stdio.h>
-#include <string.h>
 
 bool cvy_conv_job_factor(struct conv_job *job, const struct conv_options *options)
 {
@@ -28,19 +27,7 @@ static struct cvy_op operator_of(const struct conv_job *job)
         [CVY_CONV_DEPTHWISE_SEPARABLE] = CVY_OP_DEPTHWISE_SEPARABLE_CONV,
         [CVY_CONV_FLATTENED] = CVY_OP_FLATTENED_CONV,
     };
-    const struct cvy_conv_problem *p = &job->problem;
-    struct cvy_op op = {.type = types[job->kind]};
-    op.conv.groups = p->groups;
-    op.conv.shuffle = p->shuffle;
-    op.conv.pad_mode = p->pad_mode;
-    op.conv.transposed = p->transposed;
-    op.conv.flip = p->flip;
-    memcpy(op.conv.stride, p->stride, sizeof(p->stride));
-    memcpy(op.conv.dilation, p->dilation, sizeof(p->dilation));
-    memcpy(op.conv.pad_begin, p->pad_begin, sizeof(p->pad_begin));
-    memcpy(op.conv.pad_end, p->pad_end, sizeof(p->pad_end));
-    memcpy(op.conv.output_padding, p->output_padding, sizeof(p->output_padding));
-    return op;
+    return cvy_op_from_problem(types[job->kind], &job->problem);
 }
 
 static bool build_graph(struct conv_job *job)

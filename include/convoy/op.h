@@ -169,6 +169,10 @@ struct cvy_op {
     };
 };
 
+/* An operator of a type that is a convolution, with the problem's attributes; what the shapes of its inputs
+ * say is left out. */
+CVY_API struct cvy_op cvy_op_from_problem(enum cvy_op_type type, const struct cvy_conv_problem *problem);
+
 /* "Conv", "ConvTranspose", ...: ONNX's name of what op does. Never NULL. */
 CVY_API const char *cvy_op_name(const struct cvy_op *op);
 

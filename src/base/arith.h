@@ -44,6 +44,16 @@ static inline size_t cvy_round_up(size_t a, size_t multiple)
     return cvy_ceil_div(a, multiple) * multiple;
 }
 
+static inline size_t cvy_gcd(size_t a, size_t b)
+{
+    while (b != 0) {
+        size_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
 #define CVY_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define CVY_MAX(a, b) ((a) > (b) ? (a) : (b))
 #define CVY_COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static bool reserve(struct cvy_text *text, size_t extra)
 {
@@ -38,4 +39,11 @@ void cvy_text_finish(struct cvy_text *text)
 {
     free(text->data);
     *text = (struct cvy_text){0};
+}
+
+char *cvy_text_copy(const char *string)
+{
+    size_t bytes = strlen(string) + 1;
+    char *copy = malloc(bytes);
+    return copy ? memcpy(copy, string, bytes) : NULL;
 }

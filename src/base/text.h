@@ -15,4 +15,7 @@ struct cvy_text {
 void cvy_text_add(struct cvy_text *text, const char *format, ...) CVY_PRINTF(2, 3);
 void cvy_text_finish(struct cvy_text *text);
 
+/* A copy of a string, to be freed; NULL when out of memory. */
+char *cvy_text_copy(const char *string);
+
 #endif

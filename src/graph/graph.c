@@ -6,6 +6,7 @@
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "op/operator.h"
 
 /* Appends item to an array of pointers that grows at powers of two. */
@@ -20,13 +21,6 @@ static bool append(void *array, size_t *count, void *item)
     }
     items[(*count)++] = item;
     return true;
-}
-
-static char *copy_string(const char *string)
-{
-    size_t bytes = strlen(string) + 1;
-    char *copy = malloc(bytes);
-    return copy ? memcpy(copy, string, bytes) : NULL;
 }
 
 static void value_destroy(struct cvy_value *value)
@@ -87,7 +81,7 @@ static enum cvy_status add_value(struct cvy_graph *g, struct cvy_value **result,
     value->graph = g;
     value->kind = kind;
     value->index = g->n_values;
-    if ((name != NULL && (value->name = copy_string(name)) == NULL) ||
+    if ((name != NULL && (value->name = cvy_text_copy(name)) == NULL) ||
         !append(&g->values, &g->n_values, value)) {
         value_destroy(value);
         return cvy_fail_memory("graph value", sizeof(*value));
@@ -189,7 +183,7 @@ enum cvy_status cvy_graph_add_node(struct cvy_graph *graph, struct cvy_value **o
         return cvy_fail_memory("graph node", sizeof(*node));
     node->op = *op;
     node->n_inputs = n_inputs;
-    node->name = copy_string(name);
+    node->name = cvy_text_copy(name);
     node->inputs = calloc(n_inputs ? n_inputs : 1, sizeof(*node->inputs));
     if (node->name == NULL || node->inputs == NULL) {
         node_destroy(node);
@@ -218,7 +212,7 @@ enum cvy_status cvy_graph_add_output(struct cvy_graph *graph, struct cvy_value *
             return cvy_fail(CVY_ERROR_INVALID, "graph: two outputs have the name '%s'; rename one", name);
     }
     struct cvy_output *made = calloc(1, sizeof(*made));
-    if (made == NULL || (made->name = copy_string(name)) == NULL ||
+    if (made == NULL || (made->name = cvy_text_copy(name)) == NULL ||
         !append(&graph->outputs, &graph->n_outputs, made)) {
         if (made != NULL)
             free(made->name);

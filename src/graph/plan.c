@@ -6,6 +6,7 @@
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "graph/fuse.h"
 #include "graph/memory.h"
 
@@ -22,20 +23,13 @@ struct builder {
 
 #define END_OF_PLAN (SIZE_MAX - 1)
 
-static char *copy_string(const char *string)
-{
-    size_t bytes = strlen(string) + 1;
-    char *copy = malloc(bytes);
-    return copy ? memcpy(copy, string, bytes) : NULL;
-}
-
 static enum cvy_status init_port(struct builder *b, struct cvy_port *port, const char *name, size_t value)
 {
     port->shape = b->values[value].shape;
     port->dtype = b->values[value].dtype;
     port->bytes = b->values[value].bytes;
     port->slot = b->slot_of[value];
-    port->name = copy_string(name);
+    port->name = cvy_text_copy(name);
     return port->name ? CVY_OK : cvy_fail_memory("plan", strlen(name));
 }
 
@@ -58,7 +52,7 @@ static enum cvy_status add_step(struct builder *b, const struct cvy_work *work, 
     step->seconds = -1;
     step->output = work->output;
     step->n_inputs = work->n_inputs;
-    step->name = copy_string(work->name);
+    step->name = cvy_text_copy(work->name);
     step->inputs = calloc(work->n_inputs ? work->n_inputs : 1, sizeof(*step->inputs));
     if (step->name == NULL || step->inputs == NULL)
         return cvy_fail_memory("plan step", work->n_inputs * sizeof(*step->inputs));

@@ -138,9 +138,7 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
 {
     struct cvy_launch launch;
     describe(&launch, p, config);
-    enum cvy_status status = cvy_launch_build(device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_prepare(device, &launch);
 }
 
 static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *problem,
@@ -173,9 +171,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     size_t along = items_w * items_h == 1 ? 1 : cvy_ceil_div(out[2], lanes);
     cvy_launch_range(&launch, 3, (size_t[]){along, cvy_ceil_div(out[0] * out[1], rows), p.n * p.k},
                      (size_t[]){items_w, items_h, 1});
-    enum cvy_status status = cvy_launch_enqueue(device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_run(device, &launch);
 }
 
 static double estimate(const struct cvy_conv_problem *p, const struct cvy_device *device,

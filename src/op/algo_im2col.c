@@ -222,9 +222,7 @@ static enum cvy_status build_kernel(struct cvy_device *device, const struct geom
 {
     struct cvy_launch launch;
     describe(&launch, s, kernel);
-    enum cvy_status status = cvy_launch_build(device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_prepare(device, &launch);
 }
 
 static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_problem *p,
@@ -253,9 +251,7 @@ static void add_geometry(struct cvy_launch *launch, const struct geometry *s)
 static enum cvy_status finish_launch(struct cvy_device *device, struct cvy_launch *launch, size_t count)
 {
     cvy_launch_range(launch, 1, &count, NULL);
-    enum cvy_status status = cvy_launch_enqueue(device, launch);
-    cvy_launch_finish(launch);
-    return status;
+    return cvy_launch_run(device, launch);
 }
 
 static enum cvy_status enqueue_fill(struct cvy_device *device, const struct geometry *s,

@@ -65,9 +65,7 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
 {
     struct cvy_launch launch;
     describe(&launch, p, config);
-    enum cvy_status status = cvy_launch_build(device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_prepare(device, &launch);
 }
 
 static void add_buffers(struct cvy_launch *launch, const struct cvy_conv_problem *p,
@@ -109,9 +107,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_sizes(&launch, p.pad_begin, CVY_CONV_MAX_RANK);
     size_t tiles = cvy_ceil_div(k_group, (size_t)config->value[K_TILE]);
     cvy_launch_range(&launch, 3, (size_t[]){out[2], out[0] * out[1], p.n * p.groups * tiles}, NULL);
-    enum cvy_status status = cvy_launch_enqueue(device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_run(device, &launch);
 }
 
 static double estimate(const struct cvy_conv_problem *p, const struct cvy_device *device,

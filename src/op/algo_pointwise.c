@@ -195,9 +195,7 @@ static enum cvy_status prepare(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_int(&launch, s.k_group);
     cvy_launch_int(&launch, p->transposed);
     cvy_launch_range(&launch, 1, &count, NULL);
-    enum cvy_status status = cvy_launch_enqueue(device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_run(device, &launch);
 }
 
 static void describe(struct cvy_launch *launch, const struct geometry *s,
@@ -223,14 +221,11 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
     struct geometry s = geometry_of(p);
     struct cvy_launch launch;
     describe_pack(&launch);
-    enum cvy_status status = cvy_launch_build(device, &launch);
-    cvy_launch_finish(&launch);
+    enum cvy_status status = cvy_launch_prepare(device, &launch);
     if (status != CVY_OK)
         return status;
     describe(&launch, &s, config);
-    status = cvy_launch_build(device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_prepare(device, &launch);
 }
 
 static void add_range(struct cvy_launch *launch, const struct geometry *s,
@@ -269,9 +264,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_sizes(&launch, s.p.stride, CVY_CONV_MAX_RANK);
     cvy_launch_sizes(&launch, s.p.pad_begin, CVY_CONV_MAX_RANK);
     add_range(&launch, &s, config);
-    enum cvy_status status = cvy_launch_enqueue(device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_run(device, &launch);
 }
 
 static double estimate(const struct cvy_conv_problem *p, const struct cvy_device *device,

@@ -46,9 +46,7 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
     (void)config;
     struct cvy_launch launch;
     describe(&launch, p);
-    enum cvy_status status = cvy_launch_build(device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_prepare(device, &launch);
 }
 
 static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *problem,
@@ -78,9 +76,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_sizes(&launch, p.dilation, CVY_CONV_MAX_RANK);
     cvy_launch_sizes(&launch, p.pad_begin, CVY_CONV_MAX_RANK);
     cvy_launch_range(&launch, 1, &count, NULL);
-    enum cvy_status status = cvy_launch_enqueue(device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_run(device, &launch);
 }
 
 static double estimate(const struct cvy_conv_problem *p, const struct cvy_device *device,

@@ -80,19 +80,7 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
 {
     struct cvy_launch launch;
     describe(&launch, p, config);
-    enum cvy_status status = cvy_launch_build(device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
-}
-
-static size_t greatest_common_divisor(size_t a, size_t b)
-{
-    while (b != 0) {
-        size_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
+    return cvy_launch_prepare(device, &launch);
 }
 
 static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *problem,
@@ -102,7 +90,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     size_t out[CVY_CONV_MAX_RANK], steps[CVY_CONV_MAX_RANK];
     cvy_conv_output_sizes(&p, out);
     for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++)
-        steps[i] = p.stride[i] / greatest_common_divisor(p.stride[i], p.dilation[i]);
+        steps[i] = p.stride[i] / cvy_gcd(p.stride[i], p.dilation[i]);
     struct cvy_launch launch;
     describe(&launch, &p, config);
     cvy_launch_buffer(&launch, args->x);
@@ -127,9 +115,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     size_t global[] = {p.stride[2] * cvy_ceil_div(out[2], p.stride[2] * width), out[0] * out[1],
                        p.n * p.groups * blocks};
     cvy_launch_range(&launch, 3, global, width > 1 ? (size_t[]){1, 1, 1} : NULL);
-    enum cvy_status status = cvy_launch_enqueue(device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_run(device, &launch);
 }
 
 static double estimate(const struct cvy_conv_problem *p, const struct cvy_device *device,

@@ -150,16 +150,6 @@ void cvy_receptive_field_add(struct cvy_receptive_field *field, size_t kernel, s
         field->jump *= (double)stride;
 }
 
-static size_t greatest_common_divisor(size_t a, size_t b)
-{
-    while (b != 0) {
-        size_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 enum cvy_status cvy_conv_get_checkerboard(const struct cvy_conv_problem *problem,
                                           struct cvy_checkerboard *board)
 {
@@ -169,7 +159,7 @@ enum cvy_status cvy_conv_get_checkerboard(const struct cvy_conv_problem *problem
     struct cvy_checkerboard b = {.even = true};
     for (size_t i = 0; i < problem->rank; i++) {
         size_t kernel = problem->kernel[i], stride = problem->stride[i];
-        size_t common = greatest_common_divisor(stride, problem->dilation[i]), period = stride / common;
+        size_t common = cvy_gcd(stride, problem->dilation[i]), period = stride / common;
         /* with a factor in common the taps meet only each common-th element, whatever the kernel */
         b.least[i] = common > 1 ? 0 : kernel / period;
         b.most[i] = cvy_ceil_div(kernel, period);

@@ -27,9 +27,7 @@ static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand 
     (void)params;
     struct cvy_launch launch;
     cvy_launch_init(&launch, "batch_norm", "batch_norm");
-    enum cvy_status status = cvy_launch_build(self->device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_prepare(self->device, &launch);
 }
 
 static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *const *in, size_t n_in,
@@ -48,9 +46,7 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
     cvy_launch_int(&launch, shape->rank > 2 ? cvy_span_elements(shape, 2, shape->rank) : 1);
     cvy_launch_float(&launch, self->op.batch_norm.epsilon);
     cvy_launch_range(&launch, 1, &count, NULL);
-    enum cvy_status status = cvy_launch_enqueue(self->device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_run(self->device, &launch);
 }
 
 const struct cvy_operator_class cvy_op_batch_norm_class = {

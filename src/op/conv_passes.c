@@ -194,26 +194,10 @@ static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *
     return status == CVY_OK ? cvy_conv_y_shape(&d.pass[d.count - 1], out) : status;
 }
 
-static struct cvy_op op_of(const struct cvy_conv_problem *p)
-{
-    struct cvy_op op = {.type = CVY_OP_CONV};
-    op.conv.groups = p->groups;
-    memcpy(op.conv.stride, p->stride, sizeof(p->stride));
-    memcpy(op.conv.dilation, p->dilation, sizeof(p->dilation));
-    memcpy(op.conv.pad_begin, p->pad_begin, sizeof(p->pad_begin));
-    memcpy(op.conv.pad_end, p->pad_end, sizeof(p->pad_end));
-    memcpy(op.conv.output_padding, p->output_padding, sizeof(p->output_padding));
-    op.conv.pad_mode = p->pad_mode;
-    op.conv.shuffle = p->shuffle;
-    op.conv.transposed = p->transposed;
-    op.conv.flip = p->flip;
-    return op;
-}
-
 static enum cvy_status init_pass(struct passes *self, size_t i, const struct description *d,
                                  const struct cvy_operand *in, const struct cvy_operator_params *params)
 {
-    struct cvy_op op = op_of(&d->pass[i]);
+    struct cvy_op op = cvy_op_from_problem(CVY_OP_CONV, &d->pass[i]);
     struct cvy_operand operands[3] = {in[0], in[1 + i]};
     if (i > 0)
         operands[0] = (struct cvy_operand){.present = true, .shape = self->pass[i - 1]->out};

@@ -1,8 +1,8 @@
 /* Ranks the algorithms through their contract; names none. */
 #include <stdio.h>
 
-#include "base/log.h"
 #include "base/arith.h"
+#include "base/log.h"
 #include "op/algo.h"
 #include "runtime/gemm.h"
 #include "runtime/quarantine.h"

@@ -70,9 +70,7 @@ static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand 
         return status;
     struct cvy_launch launch;
     describe(self, &launch);
-    status = cvy_launch_build(self->device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_prepare(self->device, &launch);
 }
 
 static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *const *in, size_t n_in,
@@ -89,9 +87,7 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
     cvy_launch_int(&launch, count);
     cvy_launch_float(&launch, self->op.pad.value);
     cvy_launch_range(&launch, 1, &count, NULL);
-    enum cvy_status status = cvy_launch_enqueue(self->device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_run(self->device, &launch);
 }
 
 static void finish(struct cvy_operator *self)

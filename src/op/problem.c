@@ -468,3 +468,19 @@ enum cvy_status cvy_conv_problem_from_op(const struct cvy_op_conv *op, const str
         *problem = p;
     return status;
 }
+
+struct cvy_op cvy_op_from_problem(enum cvy_op_type type, const struct cvy_conv_problem *problem)
+{
+    struct cvy_op op = {.type = type};
+    op.conv.groups = problem->groups;
+    memcpy(op.conv.stride, problem->stride, sizeof(problem->stride));
+    memcpy(op.conv.dilation, problem->dilation, sizeof(problem->dilation));
+    memcpy(op.conv.pad_begin, problem->pad_begin, sizeof(problem->pad_begin));
+    memcpy(op.conv.pad_end, problem->pad_end, sizeof(problem->pad_end));
+    memcpy(op.conv.output_padding, problem->output_padding, sizeof(problem->output_padding));
+    op.conv.pad_mode = problem->pad_mode;
+    op.conv.shuffle = problem->shuffle;
+    op.conv.transposed = problem->transposed;
+    op.conv.flip = problem->flip;
+    return op;
+}

@@ -116,9 +116,7 @@ static enum cvy_status init(struct cvy_operator *base, const struct cvy_operand 
     }
     struct cvy_launch launch;
     describe(self, &launch);
-    enum cvy_status status = cvy_launch_build(base->device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_prepare(base->device, &launch);
 }
 
 static enum cvy_status enqueue(struct cvy_operator *base, struct cvy_buffer *const *in, size_t n_in,
@@ -139,9 +137,7 @@ static enum cvy_status enqueue(struct cvy_operator *base, struct cvy_buffer *con
     cvy_launch_int(&launch, self->channels);
     cvy_launch_int(&launch, self->inner);
     cvy_launch_range(&launch, 1, &count, NULL);
-    enum cvy_status status = cvy_launch_enqueue(base->device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_run(base->device, &launch);
 }
 
 const struct cvy_operator_class cvy_op_quantize_class = {

@@ -191,9 +191,7 @@ static enum cvy_status init(struct cvy_operator *operator, const struct cvy_oper
         return status;
     struct cvy_launch launch;
     cvy_launch_init(&launch, "resize", "resize");
-    status = cvy_launch_build(operator->device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_prepare(operator->device, &launch);
 }
 
 static enum cvy_status enqueue(struct cvy_operator *operator, struct cvy_buffer * const * in, size_t n_in,
@@ -212,9 +210,7 @@ static enum cvy_status enqueue(struct cvy_operator *operator, struct cvy_buffer 
     cvy_launch_buffer(&launch, self->weights);
     cvy_launch_int(&launch, count);
     cvy_launch_range(&launch, 1, &count, NULL);
-    enum cvy_status status = cvy_launch_enqueue(operator->device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_run(operator->device, &launch);
 }
 
 static void finish(struct cvy_operator *operator)

@@ -138,8 +138,7 @@ enum cvy_status cvy_separable_build(struct cvy_device *device, const struct cvy_
     for (size_t i = 0; status == CVY_OK && i < CVY_COUNT(kernels); i++) {
         struct cvy_launch launch;
         describe(&launch, &c, kernels[i]);
-        status = cvy_launch_build(device, &launch);
-        cvy_launch_finish(&launch);
+        status = cvy_launch_prepare(device, &launch);
     }
     return status;
 }
@@ -169,9 +168,7 @@ enum cvy_status cvy_separable_pack(struct cvy_device *device, const struct cvy_s
     cvy_launch_int(&launch, c.pointwise.c / c.pointwise.groups);
     cvy_launch_int(&launch, c.pointwise.k / c.pointwise.groups);
     cvy_launch_range(&launch, 1, &count, NULL);
-    enum cvy_status status = cvy_launch_enqueue(device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_run(device, &launch);
 }
 
 enum cvy_status cvy_separable_enqueue(struct cvy_device *device, const struct cvy_separable *s,
@@ -207,7 +204,5 @@ enum cvy_status cvy_separable_enqueue(struct cvy_device *device, const struct cv
     cvy_launch_sizes(&launch, d->pad_begin, CVY_CONV_MAX_RANK);
     cvy_launch_range(&launch, 2, (size_t[]){cvy_ceil_div(c.out[0] * c.out[1], c.rows), d->n},
                      (size_t[]){1, 1});
-    enum cvy_status status = cvy_launch_enqueue(device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_run(device, &launch);
 }

@@ -22,9 +22,7 @@ static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand 
     (void)params;
     struct cvy_launch launch;
     cvy_launch_init(&launch, "softmax", "softmax");
-    enum cvy_status status = cvy_launch_build(self->device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_prepare(self->device, &launch);
 }
 
 static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *const *in, size_t n_in,
@@ -48,9 +46,7 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
     cvy_launch_int(&launch, cvy_span_elements(shape, axis, end));
     cvy_launch_int(&launch, inner);
     cvy_launch_range(&launch, 1, &rows, NULL);
-    status = cvy_launch_enqueue(self->device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_run(self->device, &launch);
 }
 
 const struct cvy_operator_class cvy_op_softmax_class = {

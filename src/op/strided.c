@@ -14,16 +14,12 @@ enum cvy_status cvy_strided_enqueue(struct cvy_device *device, const char *kerne
     cvy_launch_int(&launch, count);
     cvy_launch_int(&launch, offset);
     cvy_launch_range(&launch, 1, &count, NULL);
-    enum cvy_status status = cvy_launch_enqueue(device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_run(device, &launch);
 }
 
 enum cvy_status cvy_strided_build(struct cvy_device *device, const char *kernel)
 {
     struct cvy_launch launch;
     cvy_launch_init(&launch, "strided", kernel);
-    enum cvy_status status = cvy_launch_build(device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_prepare(device, &launch);
 }

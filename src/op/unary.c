@@ -30,9 +30,7 @@ static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand 
     (void)params;
     struct cvy_launch launch;
     describe(self, &launch);
-    enum cvy_status status = cvy_launch_build(self->device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_prepare(self->device, &launch);
 }
 
 static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *const *in, size_t n_in,
@@ -50,9 +48,7 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
     cvy_launch_float(&launch, clip ? self->op.clip.min : self->op.leaky_relu.alpha);
     cvy_launch_float(&launch, clip ? self->op.clip.max : 0);
     cvy_launch_range(&launch, 1, &count, NULL);
-    enum cvy_status status = cvy_launch_enqueue(self->device, &launch);
-    cvy_launch_finish(&launch);
-    return status;
+    return cvy_launch_run(self->device, &launch);
 }
 
 const struct cvy_operator_class cvy_op_unary_class = {

@@ -111,9 +111,7 @@ static enum cvy_status enqueue_plain(struct cvy_device *device, const struct cvy
     cvy_launch_int(&l, g->ldc);
     cvy_launch_range(&l, 2, (size_t[]){cvy_ceil_div(g->n, tile) * side, cvy_ceil_div(g->m, tile) * side},
                      (size_t[]){side, side});
-    enum cvy_status status = cvy_launch_enqueue(device, &l);
-    cvy_launch_finish(&l);
-    return status;
+    return cvy_launch_run(device, &l);
 }
 
 enum cvy_status cvy_gemm_enqueue_plain(struct cvy_device *device, const struct cvy_gemm *gemm)

@@ -330,3 +330,17 @@ enum cvy_status cvy_launch_enqueue(struct cvy_device *device, const struct cvy_l
     pthread_mutex_unlock(&device->lock);
     return status;
 }
+
+enum cvy_status cvy_launch_prepare(struct cvy_device *device, struct cvy_launch *launch)
+{
+    enum cvy_status status = cvy_launch_build(device, launch);
+    cvy_launch_finish(launch);
+    return status;
+}
+
+enum cvy_status cvy_launch_run(struct cvy_device *device, struct cvy_launch *launch)
+{
+    enum cvy_status status = cvy_launch_enqueue(device, launch);
+    cvy_launch_finish(launch);
+    return status;
+}

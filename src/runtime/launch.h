@@ -73,6 +73,10 @@ enum cvy_status cvy_launch_build(struct cvy_device *device, const struct cvy_lau
 /* Either refuses a quarantined kernel (quarantine.h). */
 enum cvy_status cvy_launch_enqueue(struct cvy_device *device, const struct cvy_launch *launch);
 
+/* Each of the two, then cvy_launch_finish(). */
+enum cvy_status cvy_launch_prepare(struct cvy_device *device, struct cvy_launch *launch);
+enum cvy_status cvy_launch_run(struct cvy_device *device, struct cvy_launch *launch);
+
 #define CVY_LAUNCH_MAX_TRACE 16
 
 /* Which kernels were asked for; names are the callers' own. */

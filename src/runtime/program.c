@@ -224,12 +224,11 @@ enum cvy_status cvy_programs_get(struct cvy_device *device, const char *program,
     if (made == NULL)
         return cvy_fail_memory("a kernel", sizeof(*made));
     made->program = owner;
-    made->name = malloc(strlen(kernel) + 1);
+    made->name = cvy_text_copy(kernel);
     if (made->name == NULL) {
         kernel_destroy(made);
         return cvy_fail_memory("a kernel", strlen(kernel) + 1);
     }
-    memcpy(made->name, kernel, strlen(kernel) + 1);
     cl_int error;
     made->cl = clCreateKernel(owner->cl, kernel, &error);
     if (error != CL_SUCCESS)

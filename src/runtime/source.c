@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "runtime/program.h"
 
 /* A text that stands in for a built-in one. */
@@ -56,19 +57,13 @@ void cvy_sources_destroy(struct cvy_source **sources)
     }
 }
 
-static char *copy_text(const char *text)
-{
-    char *copy = malloc(strlen(text) + 1);
-    return copy != NULL ? memcpy(copy, text, strlen(text) + 1) : NULL;
-}
-
 static struct cvy_source *source_create(const char *name, const char *text)
 {
     struct cvy_source *made = calloc(1, sizeof(*made));
     if (made == NULL)
         return NULL;
-    made->name = copy_text(name);
-    made->text = copy_text(text);
+    made->name = cvy_text_copy(name);
+    made->text = cvy_text_copy(text);
     if (made->name == NULL || made->text == NULL) {
         source_destroy(made);
         return NULL;

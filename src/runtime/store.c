@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/text.h"
 
 #define SCHEMA_VERSION 1
 #define DEFAULT_MAX_BYTES ((uint64_t)256 << 20)
@@ -40,10 +41,9 @@ static bool is_damage(int code)
 /* Parent folders of path, as far as they are missing. What fails here shows when the file is opened. */
 static void make_folders(const char *path)
 {
-    char *copy = malloc(strlen(path) + 1);
+    char *copy = cvy_text_copy(path);
     if (copy == NULL)
         return;
-    memcpy(copy, path, strlen(path) + 1);
     for (char *slash = strchr(copy + 1, '/'); copy[0] != '\0' && slash != NULL;
          slash = strchr(slash + 1, '/')) {
         *slash = '\0';
@@ -158,13 +158,12 @@ static void begin(struct cvy_store *store)
 struct cvy_store *cvy_store_open(const char *path, uint64_t max_bytes)
 {
     struct cvy_store *store = calloc(1, sizeof(*store));
-    char *copy = malloc(strlen(path) + 1);
+    char *copy = cvy_text_copy(path);
     if (store == NULL || copy == NULL) {
         free(store);
         free(copy);
         return NULL;
     }
-    memcpy(copy, path, strlen(path) + 1);
     store->path = copy;
     store->max_bytes = max_bytes != 0 ? max_bytes : DEFAULT_MAX_BYTES;
     make_folders(path);

@@ -361,18 +361,7 @@ static int32_t integer_at(const struct cvy_tensor *tensor, size_t i)
 
 static struct cvy_op op_of(const struct cvy_conv_problem *p)
 {
-    struct cvy_op op = {.type = p->y_dtype == CVY_INT32 ? CVY_OP_CONV_INTEGER : CVY_OP_QLINEAR_CONV};
-    op.conv.groups = p->groups;
-    memcpy(op.conv.stride, p->stride, sizeof(p->stride));
-    memcpy(op.conv.dilation, p->dilation, sizeof(p->dilation));
-    memcpy(op.conv.pad_begin, p->pad_begin, sizeof(p->pad_begin));
-    memcpy(op.conv.pad_end, p->pad_end, sizeof(p->pad_end));
-    memcpy(op.conv.output_padding, p->output_padding, sizeof(p->output_padding));
-    op.conv.pad_mode = p->pad_mode;
-    op.conv.shuffle = p->shuffle;
-    op.conv.transposed = p->transposed;
-    op.conv.flip = p->flip;
-    return op;
+    return cvy_op_from_problem(p->y_dtype == CVY_INT32 ? CVY_OP_CONV_INTEGER : CVY_OP_QLINEAR_CONV, p);
 }
 
 /* The problem as the node that it is in ONNX. */

@@ -14,18 +14,7 @@ static struct cvy_op op_of(enum cvy_conv_kind kind, const struct cvy_conv_proble
 {
     static const enum cvy_op_type types[] = {CVY_OP_CONV, CVY_OP_SPATIALLY_SEPARABLE_CONV,
                                              CVY_OP_DEPTHWISE_SEPARABLE_CONV, CVY_OP_FLATTENED_CONV};
-    struct cvy_op op = {.type = types[kind]};
-    op.conv.groups = p->groups;
-    op.conv.pad_mode = p->pad_mode;
-    op.conv.shuffle = p->shuffle;
-    op.conv.transposed = p->transposed;
-    op.conv.flip = p->flip;
-    memcpy(op.conv.stride, p->stride, sizeof(p->stride));
-    memcpy(op.conv.dilation, p->dilation, sizeof(p->dilation));
-    memcpy(op.conv.pad_begin, p->pad_begin, sizeof(p->pad_begin));
-    memcpy(op.conv.pad_end, p->pad_end, sizeof(p->pad_end));
-    memcpy(op.conv.output_padding, p->output_padding, sizeof(p->output_padding));
-    return op;
+    return cvy_op_from_problem(types[kind], p);
 }
 
 static size_t count(enum cvy_status (*shape_of)(const struct cvy_conv_problem *, struct cvy_shape *),

@@ -1,3 +1,4 @@
+#include "operator_case.h"
 #include "problem_case.h"
 
 #include <math.h>
@@ -85,8 +86,8 @@ static double difference(const struct cvy_conv_problem *p, const float *w, const
     cvy_conv_x_shape(p, &x_shape);
     cvy_conv_y_shape(&f->passes[0], &middle_shape);
     cvy_conv_y_shape(p, &y_shape);
-    size_t x_size = problem_case_elements(&x_shape), middle_size = problem_case_elements(&middle_shape);
-    size_t y_size = problem_case_elements(&y_shape);
+    size_t x_size = case_elements(&x_shape), middle_size = case_elements(&middle_shape);
+    size_t y_size = case_elements(&y_shape);
     float *x = malloc(x_size * sizeof(*x)), *middle = malloc(middle_size * sizeof(*middle)), bias[16];
     double *exact = malloc(middle_size * sizeof(*exact)), *scale = malloc(y_size * sizeof(*scale));
     double *whole = malloc(y_size * sizeof(*whole)), *both = malloc(y_size * sizeof(*both));

@@ -1,3 +1,4 @@
+#include "operator_case.h"
 #include "problem_case.h"
 
 #include <float.h>
@@ -72,8 +73,8 @@ static void check_random(struct test_random *random, bool transposed)
     cvy_conv_x_shape(&p, &x_shape);
     cvy_conv_w_shape(&p, &w_shape);
     cvy_conv_y_shape(&p, &y_shape);
-    size_t x_size = problem_case_elements(&x_shape), w_size = problem_case_elements(&w_shape);
-    size_t y_size = problem_case_elements(&y_shape);
+    size_t x_size = case_elements(&x_shape), w_size = case_elements(&w_shape);
+    size_t y_size = case_elements(&y_shape);
     float *x = malloc(x_size * sizeof(*x)), *w = malloc(w_size * sizeof(*w)),
           *y = malloc(y_size * sizeof(*y));
     test_random_fill(random, x, x_size);

@@ -166,8 +166,8 @@ END_TEST
 
 START_TEST(memory_refuses_sizes_that_overflow)
 {
-    struct cvy_memory_item items[] = {{SIZE_MAX / 2, 0, 1, 0, 0}, {SIZE_MAX / 2, 0, 1, 0, 0},
-                                      {SIZE_MAX / 2, 0, 1, 0, 0}};
+    struct cvy_memory_item items[] = {
+        {SIZE_MAX / 2, 0, 1, 0, 0}, {SIZE_MAX / 2, 0, 1, 0, 0}, {SIZE_MAX / 2, 0, 1, 0, 0}};
     struct cvy_memory_item one = {SIZE_MAX - 3, 0, 1, 0, 0};
     size_t block_bytes[3];
     ck_assert_uint_eq(cvy_memory_plan(items, 3, 16, SIZE_MAX, block_bytes), SIZE_MAX);
