@@ -264,6 +264,7 @@ int cvy_descriptor_parse(struct cvy_descriptor *descriptor, const char *text,
     problem->bias = problem->bias || options->bias;
     problem->pad_mode = options->pad_mode;
     problem->shuffle = options->shuffle;
+    problem->n = options->mb ? options->mb : problem->n;
     if ((options->auto_pad != CVY_PAD_EXPLICIT &&
          cvy_conv_set_padding(problem, options->auto_pad) != CVY_OK) ||
         cvy_conv_validate(problem) != CVY_OK) {

@@ -9,6 +9,7 @@ struct cvy_descriptor_options {
     bool transposed, flip, bias;
     enum cvy_pad_mode pad_mode;
     size_t shuffle;
+    size_t mb; /* batch; 0: as the descriptor says */
     enum cvy_auto_pad auto_pad; /* CVY_PAD_EXPLICIT: as the descriptor says */
 };
 
