@@ -47,11 +47,25 @@ static bool calibrate(struct cvy_peer_entry *entry)
     return true;
 }
 
-/* Workers of either library may spin for a while when their work is done; they shall sleep. */
-static void pause_workers(void)
+static double cpu_seconds(void)
 {
-    const struct timespec pause = {.tv_nsec = 3000000};
-    nanosleep(&pause, NULL);
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (double)used.tv_sec + 1e-9 * (double)used.tv_nsec;
+}
+
+/* Idle workers may spin for tens of milliseconds, on the cores that the other library needs: waits until this
+ * process uses no processor time any more. */
+static void wait_until_idle(void)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    double used, before = cpu_seconds();
+    for (int idle = 0, waited = 0; idle < 2 && waited < 200; waited++) {
+        nanosleep(&pause, NULL);
+        used = cpu_seconds();
+        idle = used - before < 0.2e-3 ? idle + 1 : 0;
+        before = used;
+    }
 }
 
 static int compare_doubles(const void *a, const void *b)
@@ -113,7 +127,7 @@ static bool time_turns(struct cvy_peer_race *race, double *times, size_t turns)
             if (!entry->algorithm[0]) {
                 continue;
             }
-            pause_workers();
+            wait_until_idle();
             const double seconds = run_turn(entry, entry->repeats);
             if (seconds < 0) {
                 return false;
