@@ -1,11 +1,21 @@
 // conv_depthwise.cl - each channel of x convolved with kernels of its own; LANES pixels along W at once.
 // LANES; ITEMS_W x ITEMS_H work-items a work-group; STEP: the stride along W where it is 1 or 2, else 0.
-// PAD_MODE; FLIP, HAS_BIAS: 0 or 1; BLOCK_H, KERNEL_H, KERNEL_W as in depthwise.cl. Other sizes are
+// PAD_MODE; FLIP: 0 or 1; BLOCK_H, KERNEL_H, KERNEL_W as in depthwise.cl; the epilogue's. Other sizes are
 // arguments.
 #include "prelude.cl"
 #include "depthwise.cl"
 #include "epilogue.cl"
 #include "shuffle.cl"
+
+lanes load_stored(__global const float *from, int left)
+{
+    if (left >= LANES)
+        return LANES_LOAD(from);
+    float part[LANES];
+    for (int j = 0; j < LANES; j++)
+        part[j] = j < left ? from[j] : 0.0f;
+    return LANES_LOAD(part);
+}
 
 void store_row(__global float *to, lanes value, int left)
 {
@@ -22,11 +32,9 @@ void store_row(__global float *to, lanes value, int left)
 // Dimensions: along W, strips of `rows` rows of a channel of y, images times channels of w.
 __kernel __attribute__((reqd_work_group_size(ITEMS_W, ITEMS_H, 1)))
 void conv_depthwise(__global const float *restrict x, __global const float *restrict w,
-#if HAS_BIAS
-                    __global const float *restrict bias,
-#endif
-                    __global float *restrict y, int x_count, int channels, int multiplier, int shuffle,
-                    int rows, int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
+                    EPILOGUE_ARGUMENTS __global float *restrict y, int x_count, int channels,
+                    int multiplier, int shuffle, int rows, int in_d, int in_h, int in_w,
+                    int out_d, int out_h, int out_w,
                     int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
                     int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)
 {
@@ -46,9 +54,11 @@ void conv_depthwise(__global const float *restrict x, __global const float *rest
             lanes sum[BLOCK_H];
             depthwise_sums(x, w, sizes, x_plane, w_plane, o, p, q, sum);
 #pragma unroll
-            for (int j = 0; j < BLOCK_H; j++)
+            for (int j = 0; j < BLOCK_H; j++) {
+                __global float *to = y + (y_plane + row + j) * out_w + q;
                 if (j < count)
-                    store_row(y + (y_plane + row + j) * out_w + q, EPILOGUE(sum[j], bias, k), out_w - q);
+                    store_row(to, EPILOGUE(sum[j], k, load_stored(to, out_w - q)), out_w - q);
+            }
         }
     }
 }

@@ -1,7 +1,9 @@
 // conv_im2col.cl - between tensors and the matrix of columns that a GEMM multiplies.
 // Columns: one row for each channel and tap, one column for each pixel of the strip.
-// FLIP, HAS_BIAS: 0 or 1; PAD_MODE. Sizes are arguments: one program serves every shape.
+// FLIP: 0 or 1; PAD_MODE; of the last kernel the epilogue's. Sizes are arguments: one program serves every
+// shape.
 #include "prelude.cl"
+#include "epilogue.cl"
 #include "shuffle.cl"
 #include "window.cl"
 
@@ -31,12 +33,9 @@ __kernel void im2col(__global const float *restrict x, __global float *restrict 
 }
 
 // Transposed: each output element gathers the columns that reach it. Columns hold input pixels first,
-// first + 1, ... and channels of y, the first at y_offset, the next `apart` channels further on. The first
-// strip begins with the bias, others add.
+// first + 1, ... and channels of y, the first at y_offset, the next `apart` channels further on. add:
+// to what y holds, as every strip but the first does.
 __kernel void col2im(__global const float *restrict columns,
-#if HAS_BIAS
-                     __global const float *restrict bias, int bias_offset,
-#endif
                      __global float *restrict y, int count, int y_offset, int apart,
                      int first, int pixels, int add,
                      int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
@@ -51,13 +50,7 @@ __kernel void col2im(__global const float *restrict columns,
     int o = id / (out_w * out_h) % out_d;
     int channel = id / (out_w * out_h * out_d);
     int at = y_offset + id + channel * (apart - 1) * out_w * out_h * out_d;
-    float sum = 0;
-    if (add)
-        sum = y[at];
-#if HAS_BIAS
-    else
-        sum = bias[bias_offset + channel];
-#endif
+    float sum = add ? y[at] : 0.0f;
     for (int z = 0; z < kernel_d; z++) {
         int d = reached_from(o, z, in_d, stride_d, dilation_d, pad_d);
         if (d < 0)
@@ -80,11 +73,11 @@ __kernel void col2im(__global const float *restrict columns,
     y[at] = sum;
 }
 
-// y begins as its bias; the GEMM adds to it.
-__kernel void fill_bias(__global const float *restrict bias, __global float *restrict y, int count,
-                        int pixels, int channels, int shuffle)
+// When all products are in y.
+__kernel void finish(EPILOGUE_ARGUMENTS __global float *restrict y, int count, int pixels, int channels,
+                     int shuffle)
 {
     int id = LINEAR_ID;
     if (id < count)
-        y[id] = bias[shuffled_from(id / pixels % channels, channels, shuffle)];
+        y[id] = EPILOGUE(y[id], shuffled_from(id / pixels % channels, channels, shuffle), 0.0f);
 }

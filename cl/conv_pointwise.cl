@@ -3,7 +3,7 @@
 // KIND: 0 packs the weights; 1 lanes: a work-item makes BLOCK_K channels of VECTORS vectors of pixels;
 // 2 tiles: a work-group makes BLOCK_K channels of SIDE*PER_P pixels through local memory.
 // MAPPED: 0 where y's pixels are x's, in order; 1 with strides or padding, of PAD_MODE.
-// TRANSPOSED, HAS_BIAS: 0 or 1.
+// TRANSPOSED: 0 or 1; the epilogue's.
 #include "prelude.cl"
 #include "border.cl"
 #include "shuffle.cl"
@@ -60,11 +60,6 @@ int source_pixel(int pixel, int out_d, int out_h, int out_w, int in_d, int in_h,
                  pad_w)
 
 #define UNROLL _Pragma("unroll")
-#if HAS_BIAS
-#define BIAS_ARGUMENT __global const float *restrict bias,
-#else
-#define BIAS_ARGUMENT
-#endif
 
 #if KIND == 1
 
@@ -74,7 +69,7 @@ int source_pixel(int pixel, int out_d, int out_h, int out_w, int in_d, int in_h,
 // Dimensions: blocks of channels, tiles of pixels, images times groups.
 __kernel __attribute__((reqd_work_group_size(1, ITEMS, 1)))
 void pointwise_lanes(__global const float *restrict x, __global const float *restrict packed,
-                     BIAS_ARGUMENT __global float *restrict y, int groups, int c_group, int k_group,
+                     EPILOGUE_ARGUMENTS __global float *restrict y, int groups, int c_group, int k_group,
                      int shuffle, int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
                      int stride_d, int stride_h, int stride_w, int pad_d, int pad_h, int pad_w)
 {
@@ -140,15 +135,14 @@ void pointwise_lanes(__global const float *restrict x, __global const float *res
             __global float *to = y + channel * pixels + start;
             UNROLL
             for (int v = 0; v < VECTORS; v++) {
-                const lanes value = EPILOGUE(sum[i][v], bias, k);
                 if (is_whole) {
-                    LANES_STORE(value, to + v * LANES);
+                    LANES_STORE(EPILOGUE(sum[i][v], k, LANES_LOAD(to + v * LANES)), to + v * LANES);
                 } else {
                     float part[LANES];
-                    LANES_STORE(value, part);
+                    LANES_STORE(sum[i][v], part);
                     for (int j = max(first - start - v * LANES, 0); j < LANES; j++)
                         if (start + v * LANES + j < pixels)
-                            to[v * LANES + j] = part[j];
+                            to[v * LANES + j] = EPILOGUE(part[j], k, to[v * LANES + j]);
                 }
             }
         }
@@ -163,7 +157,7 @@ void pointwise_lanes(__global const float *restrict x, __global const float *res
 // Dimensions: tiles of pixels, blocks of channels, images times groups; SIDE x SIDE work-items a tile.
 __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1)))
 void pointwise_tiles(__global const float *restrict x, __global const float *restrict packed,
-                      BIAS_ARGUMENT __global float *restrict y, int groups, int c_group, int k_group,
+                      EPILOGUE_ARGUMENTS __global float *restrict y, int groups, int c_group, int k_group,
                       int shuffle, int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
                       int stride_d, int stride_h, int stride_w, int pad_d, int pad_h, int pad_w)
 {
@@ -213,8 +207,9 @@ void pointwise_tiles(__global const float *restrict x, __global const float *res
         UNROLL
         for (int j = 0; j < PER_P; j++) {
             const int pixel = first + column + j * SIDE;
+            __global float *to = y + channel * pixels + pixel;
             if (in_group < k_group && pixel < pixels)
-                y[channel * pixels + pixel] = EPILOGUE(sum[i][j], bias, k);
+                *to = EPILOGUE(sum[i][j], k, *to);
         }
     }
 }

@@ -29,11 +29,8 @@ void make_row(__global const float *restrict x, __global const float *restrict w
 // Channels k0, k0 + 1, ..., whose packed weights begin at w, of pixels begin, begin + 1, ... of the tile;
 // those before first are not written.
 void multiply(__local const float *tile, int tile_width, __global const float *restrict w,
-#if HAS_BIAS
-              __global const float *restrict bias,
-#endif
-              __global float *restrict y, int y_pixels, int g, int groups, int m_group, int k_group,
-              int shuffle, int k0, int first, int begin, int pixels)
+              EPILOGUE_ARGUMENTS __global float *restrict y, int y_pixels, int g, int groups, int m_group,
+              int k_group, int shuffle, int k0, int first, int begin, int pixels)
 {
     lanes sum[BLOCK_K][VECTORS];
 #pragma unroll
@@ -62,7 +59,7 @@ void multiply(__local const float *tile, int tile_width, __global const float *r
         float part[WIDTH];
 #pragma unroll
         for (int v = 0; v < VECTORS; v++) {
-            const lanes value = EPILOGUE(sum[k][v], bias, channel);
+            const lanes value = EPILOGUE(sum[k][v], channel, 0.0f);
             if (k0 + k < k_group && begin == first && first + WIDTH <= pixels)
                 LANES_STORE(value, to + begin + v * LANES);
             LANES_STORE(value, part + v * LANES);
@@ -94,10 +91,7 @@ void separable(__global const float *restrict x, __global const float *restrict 
 #if HAS_BETWEEN
                __global const float *restrict bias_between,
 #endif
-#if HAS_BIAS
-               __global const float *restrict bias,
-#endif
-               __global float *restrict y, __local float *tile, int tile_width, int rows,
+               EPILOGUE_ARGUMENTS __global float *restrict y, __local float *tile, int tile_width, int rows,
                int multiplier, int groups, int m_group, int k_group, int shuffle,
                int in_d, int in_h, int in_w, int out_h, int out_w, int y_rows,
                int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
@@ -130,10 +124,7 @@ void separable(__global const float *restrict x, __global const float *restrict 
         for (int k0 = 0; k0 < k_group; k0 += BLOCK_K, packed += m_group * BLOCK_K) {
             for (int first = 0; first < pixels; first += WIDTH)
                 multiply(tile + g * m_group * tile_width, tile_width, packed,
-#if HAS_BIAS
-                         bias,
-#endif
-                         to, y_pixels, g, groups, m_group, k_group, shuffle, k0, first,
+                         EPILOGUE_PASSED to, y_pixels, g, groups, m_group, k_group, shuffle, k0, first,
                          max(min(first, pixels - WIDTH), 0), pixels);
         }
     }

@@ -1,7 +1,7 @@
 // conv_subpixel.cl - transposed convolution by sub-pixels: positions of y that lie a multiple of stride apart
 // are reached by the same taps from neighbouring positions of x, so that they form a vector. Taps that cannot
 // reach a position are never looked at.
-// FLIP, HAS_BIAS: 0 or 1. A work-item makes BLOCK_K channels of VECTORS * LANES such positions along W.
+// FLIP: 0 or 1; the epilogue's. A work-item makes BLOCK_K channels of VECTORS * LANES such positions along W.
 #include "prelude.cl"
 #include "epilogue.cl"
 #include "lane.cl"
@@ -21,11 +21,9 @@ int first_tap(int reach, int stride, int dilation, int step)
 }
 
 __kernel void subpixel(__global const float *restrict x, __global const float *restrict w,
-#if HAS_BIAS
-                       __global const float *restrict bias,
-#endif
-                       __global float *restrict y, int planes, int groups, int c_group, int k_group,
-                       int shuffle, int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
+                       EPILOGUE_ARGUMENTS __global float *restrict y, int planes, int groups, int c_group,
+                       int k_group, int shuffle, int in_d, int in_h, int in_w,
+                       int out_d, int out_h, int out_w,
                        int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
                        int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w,
                        int step_d, int step_h, int step_w)
@@ -107,10 +105,10 @@ __kernel void subpixel(__global const float *restrict x, __global const float *r
         float each[WIDTH];
 #pragma unroll
         for (int v = 0; v < VECTORS; v++)
-            LANES_STORE(EPILOGUE(sum[k][v], bias, channel), each + v * LANES);
+            LANES_STORE(sum[k][v], each + v * LANES);
         if (k0 + k < k_group) {
             for (int i = 0; i < WIDTH && q0 + i * stride_w < out_w; i++)
-                target[i * stride_w] = each[i];
+                target[i * stride_w] = EPILOGUE(each[i], channel, target[i * stride_w]);
         }
     }
 }

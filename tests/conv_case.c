@@ -21,6 +21,38 @@ static void *allocate(size_t count, size_t size)
     return memory;
 }
 
+static double activate(const struct cvy_conv_problem *p, double v)
+{
+    double alpha = (double)p->alpha, beta = (double)p->beta;
+    switch (p->activation) {
+    case CVY_ACTIVATION_RELU:
+        return v > 0 ? v : 0;
+    case CVY_ACTIVATION_LEAKY_RELU:
+        return v > 0 ? v : alpha * v;
+    case CVY_ACTIVATION_CLIP:
+        return v < alpha ? alpha : v > beta ? beta : v;
+    case CVY_ACTIVATION_SIGMOID:
+        return 1 / (1 + exp(-v));
+    case CVY_ACTIVATION_TANH:
+        return tanh(v);
+    case CVY_ACTIVATION_HARD_SIGMOID:
+        return fmin(fmax(alpha * v + beta, 0), 1);
+    case CVY_ACTIVATION_HARD_SWISH:
+        return v <= -3 ? 0 : v >= 3 ? v : v * (v + 3) / 6;
+    case CVY_ACTIVATION_SILU:
+        return v / (1 + exp(-v));
+    case CVY_ACTIVATION_GELU:
+        return v * (1 + erf(v / sqrt(2))) / 2;
+    case CVY_ACTIVATION_MISH:
+        return v * tanh(log(1 + exp(v)));
+    default:
+        return v;
+    }
+}
+
+/* The steepest that any of the activations gets (hard_swish at 3: 1.5; alphas here are at most 1). */
+#define STEEPEST 1.5
+
 void case_data_make(struct case_data *data, const struct cvy_conv_problem *p, struct test_random *random)
 {
     struct cvy_shape x, w, y;
@@ -41,6 +73,14 @@ void case_data_make(struct case_data *data, const struct cvy_conv_problem *p, st
     if (p->bias)
         test_random_fill(random, data->bias, p->k);
     oracle_conv(p, data->x, data->w, data->bias, data->expected, data->scale);
+    data->before = p->accumulate ? allocate(data->y_count, sizeof(float)) : NULL;
+    if (p->accumulate)
+        test_random_fill(random, data->before, data->y_count);
+    for (size_t i = 0; i < data->y_count; i++) {
+        double before = p->accumulate ? (double)data->before[i] : 0;
+        data->expected[i] = activate(p, data->expected[i] + before);
+        data->scale[i] += fabs(before);
+    }
 }
 
 void case_data_free(struct case_data *data)
@@ -49,6 +89,7 @@ void case_data_free(struct case_data *data)
     free(data->w);
     free(data->y);
     free(data->bias);
+    free(data->before);
     free(data->expected);
     free(data->scale);
 }
@@ -58,6 +99,8 @@ static void format(const struct cvy_conv_problem *p, char *text, size_t size)
     int used = snprintf(text, size, "n%zu c%zu k%zu g%zu%s%s%s %s shuffle%zu", p->n, p->c, p->k, p->groups,
                         p->transposed ? " transposed" : "", p->flip ? " flip" : "", p->bias ? " bias" : "",
                         cvy_pad_mode_name(p->pad_mode), p->shuffle);
+    used += snprintf(text + used, size - (size_t)used, " blocks%zu:%zu %s%s", p->x_block, p->y_block,
+                     cvy_activation_name(p->activation), p->accumulate ? " accumulate" : "");
     for (size_t i = 0; i < p->rank; i++)
         used += snprintf(text + used, size - (size_t)used, " [in%zu k%zu s%zu d%zu p%zu:%zu o%zu]", p->in[i],
                          p->kernel[i], p->stride[i], p->dilation[i], p->pad_begin[i], p->pad_end[i],
@@ -65,6 +108,7 @@ static void format(const struct cvy_conv_problem *p, char *text, size_t size)
 }
 
 /* Rounding of a sum of `terms` products in any order: at most terms + 1 times half an ulp of sum |products|.
+ * Smooth activations add the rounding of the device's functions.
  */
 void case_check_y(const struct cvy_conv_problem *p, const struct case_data *data, const char *algo)
 {
@@ -72,7 +116,9 @@ void case_check_y(const struct cvy_conv_problem *p, const struct case_data *data
     if (p->transposed)
         terms = terms / (double)(p->k / p->groups) * (double)(p->c / p->groups);
     for (size_t i = 0; i < data->y_count; i++) {
-        double bound = (terms + 3) * 6e-8 * data->scale[i] + 1e-30;
+        double bound = (terms + 4) * 6e-8 * data->scale[i] + 1e-30;
+        if (p->activation != CVY_ACTIVATION_NONE)
+            bound = STEEPEST * bound + 2e-6 * (1 + data->scale[i]);
         if (fabs((double)data->y[i] - data->expected[i]) <= bound)
             continue;
         char text[400];
@@ -82,18 +128,117 @@ void case_check_y(const struct cvy_conv_problem *p, const struct case_data *data
     }
 }
 
+/* A tensor as it lies in blocks, its elements counted in memory order. */
+struct blocked {
+    size_t block, blocks, channels, pixels, count;
+};
+
+static struct blocked blocked_of(size_t n, size_t channels, size_t elements, size_t block)
+{
+    struct blocked b = {.block = block > 0 ? block : 1, .channels = channels};
+    b.blocks = (channels + b.block - 1) / b.block;
+    b.pixels = elements / n / channels;
+    b.count = n * b.blocks * b.pixels * b.block;
+    return b;
+}
+
+/* Where element i lies in the plain tensor; SIZE_MAX: it only fills a block up. */
+static size_t plain_index(const struct blocked *b, size_t i)
+{
+    size_t plane = i / b->block / b->pixels, channel = plane % b->blocks * b->block + i % b->block;
+    if (channel >= b->channels)
+        return SIZE_MAX;
+    return (plane / b->blocks * b->channels + channel) * b->pixels + i / b->block % b->pixels;
+}
+
+/* plain in blocks; NULL: poison. */
+static float *to_blocks(const struct blocked *b, const float *plain)
+{
+    float *memory = allocate(b->count, sizeof(float));
+    test_poison(memory, b->count);
+    for (size_t i = 0; plain != NULL && i < b->count; i++) {
+        size_t from = plain_index(b, i);
+        memory[i] = from == SIZE_MAX ? 0 : plain[from];
+    }
+    return memory;
+}
+
+static void from_blocks(const struct blocked *b, const float *memory, float *plain)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        size_t to = plain_index(b, i);
+        if (to != SIZE_MAX)
+            plain[to] = memory[i];
+        else
+            ck_assert_msg(memory[i] == 0, "element %zu behind the last channel is %.9g, not 0", i,
+                          (double)memory[i]);
+    }
+}
+
+static struct blocked x_of(const struct cvy_conv_problem *p, const struct case_data *data)
+{
+    struct blocked b = blocked_of(p->n, p->c, data->x_count, p->x_block);
+    size_t bytes;
+    ck_assert_int_eq(cvy_conv_x_bytes(p, &bytes), CVY_OK);
+    ck_assert_uint_eq(bytes, b.count * sizeof(float));
+    return b;
+}
+
+static struct blocked y_of(const struct cvy_conv_problem *p, const struct case_data *data)
+{
+    struct blocked b = blocked_of(p->n, p->k, data->y_count, p->y_block);
+    size_t bytes;
+    ck_assert_int_eq(cvy_conv_y_bytes(p, &bytes), CVY_OK);
+    ck_assert_uint_eq(bytes, b.count * sizeof(float));
+    return b;
+}
+
+static struct cvy_buffer *upload(const struct blocked *b, const float *plain)
+{
+    struct cvy_buffer *buffer = NULL;
+    float *memory = to_blocks(b, plain);
+    ck_assert_int_eq(cvy_buffer_create(&buffer, test_device(), b->count * sizeof(float)), CVY_OK);
+    ck_assert_int_eq(cvy_buffer_write(buffer, 0, b->count * sizeof(float), memory), CVY_OK);
+    free(memory);
+    return buffer;
+}
+
+struct cvy_buffer *case_upload_x(const struct cvy_conv_problem *p, const struct case_data *data)
+{
+    struct blocked b = x_of(p, data);
+    return upload(&b, data->x);
+}
+
+struct cvy_buffer *case_upload_y(const struct cvy_conv_problem *p, const struct case_data *data)
+{
+    struct blocked b = y_of(p, data);
+    return upload(&b, data->before);
+}
+
+void case_read_y(const struct cvy_conv_problem *p, struct case_data *data, const struct cvy_buffer *y)
+{
+    struct blocked b = y_of(p, data);
+    float *memory = to_blocks(&b, NULL);
+    ck_assert_int_eq(cvy_buffer_read(y, 0, b.count * sizeof(float), memory), CVY_OK);
+    from_blocks(&b, memory, data->y);
+    free(memory);
+}
+
 void case_run_conv(const struct cvy_conv_problem *p, struct case_data *data, const char *algo,
                    size_t max_workspace)
 {
     const char *used = NULL;
     struct cvy_conv_params params = {.algo = algo, .max_workspace = max_workspace};
-    test_poison(data->y, data->y_count);
-    enum cvy_status status =
-        cvy_conv_run(test_device(), p, data->x, data->w, data->bias, data->y, &params, &used);
+    struct blocked x_blocks = x_of(p, data), y_blocks = y_of(p, data);
+    float *x = to_blocks(&x_blocks, data->x), *y = to_blocks(&y_blocks, data->before);
+    enum cvy_status status = cvy_conv_run(test_device(), p, x, data->w, data->bias, y, &params, &used);
     ck_assert_msg(status == CVY_OK, "%s: %s", algo ? algo : "(chosen)", test_log_last());
     if (algo != NULL)
         ck_assert_str_eq(used, algo);
+    from_blocks(&y_blocks, y, data->y);
     case_check_y(p, data, used);
+    free(x);
+    free(y);
 }
 
 static void random_channels(struct cvy_conv_problem *p, struct test_random *random)
@@ -103,6 +248,12 @@ static void random_channels(struct cvy_conv_problem *p, struct test_random *rand
     bool depthwise = p->groups > 1 && test_random_range(random, 0, 1);
     p->c = p->groups * (depthwise ? 1 : test_random_range(random, 1, p->groups > 1 ? 3 : 9));
     p->k = p->groups * test_random_range(random, 1, p->groups > 1 ? 3 : 9);
+    if (test_random_range(random, 0, 3) == 0) {
+        /* whole blocks, of some widths */
+        p->groups = test_random_range(random, 0, 2) ? 1 : 2;
+        p->c = p->groups * 8 * test_random_range(random, 1, 4);
+        p->k = p->groups * 8 * test_random_range(random, 1, 4);
+    }
     p->transposed = test_random_range(random, 0, 1);
     p->flip = test_random_range(random, 0, 3) == 0;
     p->bias = test_random_range(random, 0, 1);
@@ -135,11 +286,26 @@ static bool is_possible(const struct cvy_conv_problem *p, size_t i)
     return p->in[i] + pads >= window;
 }
 
+static void random_layout(struct cvy_conv_problem *p, struct test_random *random)
+{
+    if (test_random_range(random, 0, 2) > 0) {
+        size_t block = (size_t)1 << test_random_range(random, 1, 4);
+        p->x_block = test_random_range(random, 0, 2) ? block : 0;
+        p->y_block = test_random_range(random, 0, 2) ? block : 0;
+    }
+    p->accumulate = test_random_range(random, 0, 4) == 0;
+    if (test_random_range(random, 0, 4) == 0) /* each is a program to compile */
+        p->activation = (enum cvy_activation)test_random_range(random, 0, CVY_ACTIVATION_MISH);
+    p->alpha = p->activation == CVY_ACTIVATION_CLIP ? -0.5f : 0.25f;
+    p->beta = 0.75f;
+}
+
 struct cvy_conv_problem case_random_problem(struct test_random *random)
 {
     struct cvy_conv_problem p;
     cvy_conv_problem_init(&p, test_random_range(random, 1, 3));
     random_channels(&p, random);
+    random_layout(&p, random);
     bool pointwise = test_random_range(random, 0, 9) == 0;
     for (size_t i = 0; i < p.rank; i++) {
         do

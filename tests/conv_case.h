@@ -5,10 +5,13 @@
 
 #include "support.h"
 
+/* All tensors are plain here, whatever the problem's layouts are. */
 struct case_data {
     size_t x_count, w_count, y_count;
     float *x, *w, *bias, *y;
-    double *expected, *scale;
+    float *before; /* what y holds before; NULL without accumulate */
+    double *expected;
+    double *scale; /* sum of the absolute values of what is added up, activation apart */
 };
 
 /* A valid problem over the whole descriptor, small enough for the oracle. */
@@ -19,6 +22,11 @@ void case_data_free(struct case_data *data);
 /* Runs the problem (algo NULL: the one chosen) and checks y. */
 void case_run_conv(const struct cvy_conv_problem *p, struct case_data *data, const char *algo,
                    size_t max_workspace);
+/* Buffers in the problem's layouts. y is poisoned, or holds data->before. */
+struct cvy_buffer *case_upload_x(const struct cvy_conv_problem *p, const struct case_data *data);
+struct cvy_buffer *case_upload_y(const struct cvy_conv_problem *p, const struct case_data *data);
+/* Into data->y. Checks that blocks are filled up with zeros. */
+void case_read_y(const struct cvy_conv_problem *p, struct case_data *data, const struct cvy_buffer *y);
 /* Fails the test, with the problem in words, where y is further from the oracle than rounding allows. */
 void case_check_y(const struct cvy_conv_problem *p, const struct case_data *data, const char *algo);
 

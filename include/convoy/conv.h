@@ -17,6 +17,13 @@
  * above is written as channel (k % m) * shuffle + k / m of y, m = k channels / shuffle. It costs no pass of
  * its own. The bias keeps the order of w.
  *
+ * y = activation(convolution + bias), or activation(convolution + bias + what y held before) with accumulate:
+ * a residual connection (He et al., arXiv 1512.03385) costs no pass of its own.
+ *
+ * x and y may lie in blocks of channels, each on its own: with a block of b, N ceil(C/b) D H W b, channel c
+ * in block c / b at c % b, and zeros behind the last channel. Devices whose work-items fill vector registers
+ * are fastest so. Weights are plain always.
+ *
  * Integers: x and w may be int8 or uint8, each with a zero point, the integer that stands for 0. Sums are of
  * (x - x zero point) * (w - w zero point) in int32, wrapping around beyond it; padding stands for 0. y is the
  * sum itself (int32), or is requantised to int8 or uint8, in float32 and rounded to nearest, ties to even:
@@ -40,6 +47,21 @@ enum cvy_pad_mode {
     CVY_PAD_REFLECT,      /* the edge itself not repeated:   c b | a b c | b a */
     CVY_PAD_REPLICATE,    /* the edge (ONNX: edge):          a a | a b c | c c */
     CVY_PAD_WRAP,         /* circular:                       b c | a b c | a b */
+};
+
+/* Applied to every element v of y. */
+enum cvy_activation {
+    CVY_ACTIVATION_NONE = 0,
+    CVY_ACTIVATION_RELU,         /* max(v, 0) */
+    CVY_ACTIVATION_LEAKY_RELU,   /* v, below 0 alpha * v */
+    CVY_ACTIVATION_CLIP,         /* min(max(v, alpha), beta) */
+    CVY_ACTIVATION_SIGMOID,      /* 1 / (1 + exp(-v)) */
+    CVY_ACTIVATION_TANH,         /* tanh(v) */
+    CVY_ACTIVATION_HARD_SIGMOID, /* min(max(alpha * v + beta, 0), 1) */
+    CVY_ACTIVATION_HARD_SWISH,   /* v * min(max(v / 6 + 1/2, 0), 1); Howard et al., arXiv 1905.02244 */
+    CVY_ACTIVATION_SILU,         /* v / (1 + exp(-v)) */
+    CVY_ACTIVATION_GELU,         /* v * (1 + erf(v / sqrt(2))) / 2; Hendrycks and Gimpel, arXiv 1606.08415 */
+    CVY_ACTIVATION_MISH,         /* v * tanh(log(1 + exp(v))); Misra, arXiv 1908.08681 */
 };
 
 /* Rules for padding. On a transposed convolution SAME means y = x * stride. */
@@ -68,7 +90,11 @@ struct cvy_conv_problem {
     size_t shuffle; /* 0 or 1: none. Otherwise y's channels are shuffled in so many groups (below) */
     bool transposed;
     bool flip;
-    bool bias; /* one value for each of the k channels */
+    bool bias;       /* one value for each of the k channels */
+    bool accumulate; /* adds to what y holds */
+    enum cvy_activation activation;
+    float alpha, beta;       /* of the activation, where it has them */
+    size_t x_block, y_block; /* 0: plain; otherwise channels of a block: 2, 4, 8 or 16, the same for both */
     /* Element types: float32 (0) all three, or int8 or uint8 for x and w and int32, int8 or uint8 for y; the
      * bias of integers is int32. */
     enum cvy_dtype x_dtype, w_dtype, y_dtype;
@@ -79,6 +105,12 @@ CVY_API bool cvy_conv_is_integer(const struct cvy_conv_problem *problem);
 
 /* "zeros", "reflect", "replicate" or "circular"; "unknown" for another value. */
 CVY_API const char *cvy_pad_mode_name(enum cvy_pad_mode mode);
+
+/* "none", "relu", "leaky_relu", ...; "unknown" for another value. */
+CVY_API const char *cvy_activation_name(enum cvy_activation activation);
+
+/* Channels of a block that suit the device; 0: plain tensors do. */
+CVY_API size_t cvy_conv_best_block(const struct cvy_device *device);
 
 /* rank as given, stride, dilation, groups, n, c, k and kernel 1, everything else 0. */
 CVY_API void cvy_conv_problem_init(struct cvy_conv_problem *problem, size_t rank);
@@ -92,6 +124,11 @@ CVY_API enum cvy_status cvy_conv_validate(const struct cvy_conv_problem *problem
 CVY_API enum cvy_status cvy_conv_x_shape(const struct cvy_conv_problem *problem, struct cvy_shape *shape);
 CVY_API enum cvy_status cvy_conv_w_shape(const struct cvy_conv_problem *problem, struct cvy_shape *shape);
 CVY_API enum cvy_status cvy_conv_y_shape(const struct cvy_conv_problem *problem, struct cvy_shape *shape);
+
+/* Bytes of x and y as they lie, blocks filled up. Errors: as cvy_conv_validate(), and CVY_ERROR_INVALID where
+ * they do not fit size_t. */
+CVY_API enum cvy_status cvy_conv_x_bytes(const struct cvy_conv_problem *problem, size_t *bytes);
+CVY_API enum cvy_status cvy_conv_y_bytes(const struct cvy_conv_problem *problem, size_t *bytes);
 
 struct cvy_conv_cost {
     double multiplications; /* of the definition, products with padding counted; FLOPs are twice this */
@@ -140,13 +177,15 @@ CVY_API void cvy_conv_destroy(struct cvy_conv **conv);
 CVY_API const char *cvy_conv_get_algo(const struct cvy_conv *conv);
 CVY_API size_t cvy_conv_get_workspace(const struct cvy_conv *conv);
 
-/* Enqueues on the device's queue and returns. x and y must be at least as large as their shapes need and
- * must not overlap. event may be NULL. Runs of one conv are in order; they share its workspace. */
+/* Enqueues on the device's queue and returns. x and y must have at least the bytes of cvy_conv_x_bytes() and
+ * cvy_conv_y_bytes(), and must not overlap. event may be NULL. Runs of one conv are in order; they share its
+ * workspace. */
 CVY_API enum cvy_status cvy_conv_enqueue(struct cvy_conv *conv, struct cvy_buffer *x, struct cvy_buffer *y,
                                          struct cvy_event *const *waits, size_t n_waits,
                                          struct cvy_event **event);
 
-/* From host memory to host memory, in one call. algo_used may be NULL; it receives a static string. */
+/* From host memory to host memory, in one call; with accumulate y is read too. algo_used may be NULL; it
+ * receives a static string. */
 CVY_API enum cvy_status cvy_conv_run(struct cvy_device *device, const struct cvy_conv_problem *problem,
                                      const void *x, const void *w, const void *bias, void *y,
                                      const struct cvy_conv_params *params, const char **algo_used);

@@ -8,6 +8,7 @@
 
 #include "base/arith.h"
 #include "op/algo.h"
+#include "op/epilogue.h"
 #include "op/problem.h"
 #include "op/rate.h"
 #include "runtime/device.h"
@@ -129,7 +130,7 @@ static void describe(struct cvy_launch *launch, const struct cvy_conv_problem *p
     cvy_launch_define(launch, "KERNEL_W", fixed ? axes.kernel[2] : 0);
     cvy_launch_define(launch, "STEP", stride <= 2 ? stride : 0);
     cvy_launch_define(launch, "FLIP", p->flip);
-    cvy_launch_define(launch, "HAS_BIAS", p->bias);
+    cvy_epilogue_define(launch, p);
     cvy_launch_define(launch, "PAD_MODE", p->pad_mode);
 }
 
@@ -153,8 +154,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     describe(&launch, &p, config);
     cvy_launch_buffer(&launch, args->x);
     cvy_launch_buffer(&launch, args->w);
-    if (p.bias)
-        cvy_launch_buffer(&launch, args->bias);
+    cvy_epilogue_arguments(&launch, &p, args->bias);
     cvy_launch_buffer(&launch, args->y);
     cvy_launch_int(&launch, p.n * p.c * p.in[0] * p.in[1] * p.in[2]);
     cvy_launch_int(&launch, p.k);

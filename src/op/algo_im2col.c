@@ -9,9 +9,11 @@
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/arith.h"
 #include "op/algo.h"
+#include "op/epilogue.h"
 #include "op/problem.h"
 #include "op/rate.h"
 #include "runtime/device.h"
@@ -30,6 +32,7 @@ struct geometry {
     size_t out[CVY_CONV_MAX_RANK];
     size_t c_group, k_group, taps;
     size_t x_pixels, y_pixels;
+    bool finish;           /* a pass over y adds the bias and applies the activation */
     bool direct;           /* no columns: x is the matrix */
     size_t strip_pixels;   /* of y forward, of x transposed */
     size_t strip_channels; /* of y, transposed only */
@@ -49,6 +52,7 @@ static struct geometry geometry_of(const struct cvy_conv_problem *problem,
     s.c_group = s.p.c / s.p.groups;
     s.k_group = s.p.k / s.p.groups;
     s.apart = s.p.shuffle > 1 ? s.p.groups : 1;
+    s.finish = s.p.bias || s.p.activation != CVY_ACTIVATION_NONE;
     s.taps = volume(s.p.kernel);
     s.x_pixels = volume(s.p.in);
     s.y_pixels = volume(s.out);
@@ -102,7 +106,7 @@ static struct cvy_gemm product_of(const struct geometry *s, size_t n, size_t g, 
     gemm.ldb = s->direct ? s->x_pixels : pixels;
     gemm.c_offset = y_channel(s, n, g, 0) + first;
     gemm.ldc = s->apart * s->y_pixels;
-    gemm.beta = s->p.bias ? 1 : 0;
+    gemm.beta = s->p.accumulate ? 1 : 0;
     return gemm;
 }
 
@@ -214,8 +218,12 @@ static void describe(struct cvy_launch *launch, const struct geometry *s, const 
 {
     cvy_launch_init(launch, "conv_im2col", kernel);
     cvy_launch_define(launch, "FLIP", s->p.flip);
-    cvy_launch_define(launch, "HAS_BIAS", s->p.bias);
     cvy_launch_define(launch, "PAD_MODE", s->p.pad_mode);
+    if (strcmp(kernel, "finish") == 0) {
+        struct cvy_conv_problem once = s->p;
+        once.accumulate = false; /* the products did */
+        cvy_epilogue_define(launch, &once);
+    }
 }
 
 static enum cvy_status build_kernel(struct cvy_device *device, const struct geometry *s, const char *kernel)
@@ -233,8 +241,8 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
     enum cvy_status status = CVY_OK;
     if (!s.direct)
         status = build_kernel(device, &s, gathers ? "col2im" : "im2col");
-    if (status == CVY_OK && p->bias && !gathers)
-        status = build_kernel(device, &s, "fill_bias");
+    if (status == CVY_OK && s.finish)
+        status = build_kernel(device, &s, "finish");
     return status;
 }
 
@@ -254,13 +262,13 @@ static enum cvy_status finish_launch(struct cvy_device *device, struct cvy_launc
     return cvy_launch_run(device, launch);
 }
 
-static enum cvy_status enqueue_fill(struct cvy_device *device, const struct geometry *s,
-                                    const struct cvy_algo_args *args)
+static enum cvy_status enqueue_finish(struct cvy_device *device, const struct geometry *s,
+                                      const struct cvy_algo_args *args)
 {
     size_t count = s->p.n * s->p.k * s->y_pixels;
     struct cvy_launch launch;
-    describe(&launch, s, "fill_bias");
-    cvy_launch_buffer(&launch, args->bias);
+    describe(&launch, s, "finish");
+    cvy_epilogue_arguments(&launch, &s->p, args->bias);
     cvy_launch_buffer(&launch, args->y);
     cvy_launch_int(&launch, count);
     cvy_launch_int(&launch, s->y_pixels);
@@ -294,17 +302,13 @@ static enum cvy_status enqueue_col2im(struct cvy_device *device, const struct ge
     struct cvy_launch launch;
     describe(&launch, s, "col2im");
     cvy_launch_buffer(&launch, args->workspace);
-    if (s->p.bias) {
-        cvy_launch_buffer(&launch, args->bias);
-        cvy_launch_int(&launch, g * s->k_group + channel);
-    }
     cvy_launch_buffer(&launch, args->y);
     cvy_launch_int(&launch, count);
     cvy_launch_int(&launch, y_channel(s, image, g, channel));
     cvy_launch_int(&launch, s->apart);
     cvy_launch_int(&launch, first);
     cvy_launch_int(&launch, pixels);
-    cvy_launch_int(&launch, first > 0);
+    cvy_launch_int(&launch, first > 0 || s->p.accumulate);
     add_geometry(&launch, s);
     return finish_launch(device, &launch, count);
 }
@@ -358,12 +362,12 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     struct geometry s = geometry_of(p, config);
     bool gathers = p->transposed && !s.direct;
     enum cvy_status status = CVY_OK;
-    if (p->bias && !gathers)
-        status = enqueue_fill(device, &s, args);
     for (size_t n = 0; status == CVY_OK && n < p->n; n++)
         for (size_t g = 0; status == CVY_OK && g < p->groups; g++)
             status = gathers ? enqueue_transposed(device, &s, args, n, g)
                              : enqueue_forward(device, &s, args, n, g);
+    if (status == CVY_OK && s.finish)
+        status = enqueue_finish(device, &s, args);
     return status;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/arith.h"
 #include "op/algo.h"
+#include "op/epilogue.h"
 #include "op/problem.h"
 #include "op/rate.h"
 #include "runtime/device.h"
@@ -212,7 +213,7 @@ static void describe(struct cvy_launch *launch, const struct geometry *s,
     cvy_launch_define(launch, "MAPPED", s->mapped);
     cvy_launch_define(launch, "TRANSPOSED", s->mapped && s->p.transposed);
     cvy_launch_define(launch, "PAD_MODE", s->mapped ? (size_t)s->p.pad_mode : 0);
-    cvy_launch_define(launch, "HAS_BIAS", s->p.bias);
+    cvy_epilogue_define(launch, &s->p);
 }
 
 static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_problem *p,
@@ -252,8 +253,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     describe(&launch, &s, config);
     cvy_launch_buffer(&launch, args->x);
     cvy_launch_buffer(&launch, args->w);
-    if (p->bias)
-        cvy_launch_buffer(&launch, args->bias);
+    cvy_epilogue_arguments(&launch, p, args->bias);
     cvy_launch_buffer(&launch, args->y);
     cvy_launch_int(&launch, s.p.groups);
     cvy_launch_int(&launch, s.c_group);

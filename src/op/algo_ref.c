@@ -1,6 +1,7 @@
 /* ref: the definition, gathered by one work-item for each element of y. Any problem on any device. */
 #include "base/arith.h"
 #include "op/algo.h"
+#include "op/epilogue.h"
 #include "op/problem.h"
 #include "op/rate.h"
 #include "runtime/device.h"
@@ -36,7 +37,7 @@ static void describe(struct cvy_launch *launch, const struct cvy_conv_problem *p
     cvy_launch_init(launch, "conv_ref", "conv_ref");
     cvy_launch_define(launch, "TRANSPOSED", p->transposed);
     cvy_launch_define(launch, "FLIP", p->flip);
-    cvy_launch_define(launch, "HAS_BIAS", p->bias);
+    cvy_epilogue_define(launch, p);
     cvy_launch_define(launch, "PAD_MODE", p->pad_mode);
 }
 
@@ -56,15 +57,17 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     struct cvy_conv_problem p = cvy_conv_to_3d(problem);
     size_t out[CVY_CONV_MAX_RANK];
     cvy_conv_output_sizes(&p, out);
-    size_t count = p.n * p.k * out[0] * out[1] * out[2];
+    size_t x_block = CVY_MAX(p.x_block, 1), y_block = CVY_MAX(p.y_block, 1);
+    size_t count = p.n * cvy_round_up(p.k, y_block) * out[0] * out[1] * out[2];
     struct cvy_launch launch;
     describe(&launch, &p);
     cvy_launch_buffer(&launch, args->x);
     cvy_launch_buffer(&launch, args->w);
-    if (p.bias)
-        cvy_launch_buffer(&launch, args->bias);
+    cvy_epilogue_arguments(&launch, &p, args->bias);
     cvy_launch_buffer(&launch, args->y);
     cvy_launch_int(&launch, count);
+    cvy_launch_int(&launch, x_block);
+    cvy_launch_int(&launch, y_block);
     cvy_launch_int(&launch, p.groups);
     cvy_launch_int(&launch, p.c / p.groups);
     cvy_launch_int(&launch, p.k / p.groups);
@@ -97,6 +100,7 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
 const struct cvy_algo cvy_algo_ref = {
     .id = "ref",
     .programs = {"conv_ref"},
+    .takes_blocks = true,
     .applicable = applicable,
     .default_config = default_config,
     .configs = configs,

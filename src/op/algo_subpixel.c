@@ -7,6 +7,7 @@
 
 #include "base/arith.h"
 #include "op/algo.h"
+#include "op/epilogue.h"
 #include "op/problem.h"
 #include "op/rate.h"
 #include "runtime/device.h"
@@ -69,7 +70,7 @@ static void describe(struct cvy_launch *launch, const struct cvy_conv_problem *p
 {
     cvy_launch_init(launch, "conv_subpixel", "subpixel");
     cvy_launch_define(launch, "FLIP", p->flip);
-    cvy_launch_define(launch, "HAS_BIAS", p->bias);
+    cvy_epilogue_define(launch, p);
     cvy_launch_define(launch, "LANES", (size_t)config->value[LANES]);
     cvy_launch_define(launch, "VECTORS", (size_t)config->value[VECTORS]);
     cvy_launch_define(launch, "BLOCK_K", (size_t)config->value[BLOCK_K]);
@@ -95,8 +96,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     describe(&launch, &p, config);
     cvy_launch_buffer(&launch, args->x);
     cvy_launch_buffer(&launch, args->w);
-    if (p.bias)
-        cvy_launch_buffer(&launch, args->bias);
+    cvy_epilogue_arguments(&launch, &p, args->bias);
     cvy_launch_buffer(&launch, args->y);
     cvy_launch_int(&launch, p.n * p.groups);
     cvy_launch_int(&launch, p.groups);

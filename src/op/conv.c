@@ -23,31 +23,31 @@ struct ready {
     size_t workspace;
 };
 
+/* The problem is valid, which includes that its bytes fit. */
+static size_t w_bytes(const struct cvy_conv_problem *problem)
+{
+    struct cvy_shape shape;
+    size_t bytes = cvy_dtype_size(problem->w_dtype);
+    cvy_conv_w_shape(problem, &shape);
+    for (size_t i = 0; i < shape.rank; i++)
+        bytes *= shape.dims[i];
+    return bytes;
+}
+
 /* Before an algorithm is looked for: a tensor that no buffer can hold is the reason worth telling. */
 static enum cvy_status check_tensors(const struct cvy_device *device, const struct cvy_conv_problem *problem)
 {
-    const struct {
-        const char *what;
-        enum cvy_status (*shape)(const struct cvy_conv_problem *problem, struct cvy_shape *shape);
-        enum cvy_dtype dtype;
-    } tensors[] = {{"conv: x", cvy_conv_x_shape, problem->x_dtype},
-                   {"conv: w", cvy_conv_w_shape, problem->w_dtype},
-                   {"conv: y", cvy_conv_y_shape, problem->y_dtype}};
-    for (size_t i = 0; i < CVY_COUNT(tensors); i++) {
-        struct cvy_shape shape;
-        size_t elements, bytes;
-        enum cvy_status status = tensors[i].shape(problem, &shape);
-        if (status == CVY_OK)
-            status = cvy_shape_elements(&shape, &elements);
-        if (status == CVY_OK)
-            status =
-                cvy_mul(elements, cvy_dtype_size(tensors[i].dtype), &bytes)
-                    ? cvy_check_allocation(device, bytes, tensors[i].what)
-                    : cvy_fail(CVY_ERROR_DEVICE_MEMORY, "%s has more bytes than any memory", tensors[i].what);
-        if (status != CVY_OK)
-            return status;
-    }
-    return CVY_OK;
+    size_t x, y;
+    enum cvy_status status = cvy_conv_x_bytes(problem, &x);
+    if (status == CVY_OK)
+        status = cvy_conv_y_bytes(problem, &y);
+    if (status == CVY_OK)
+        status = cvy_check_allocation(device, x, "conv: x");
+    if (status == CVY_OK)
+        status = cvy_check_allocation(device, w_bytes(problem), "conv: w");
+    if (status == CVY_OK)
+        status = cvy_check_allocation(device, y, "conv: y");
+    return status;
 }
 
 static enum cvy_status make_ready(struct ready *ready, struct cvy_device *device,
@@ -142,15 +142,6 @@ struct cvy_conv {
     struct cvy_quantization quantization;
 };
 
-/* The problem is valid, which includes that its bytes fit. */
-static size_t shape_bytes(const struct cvy_shape *shape, enum cvy_dtype dtype)
-{
-    size_t bytes = cvy_dtype_size(dtype);
-    for (size_t i = 0; i < shape->rank; i++)
-        bytes *= shape->dims[i];
-    return bytes;
-}
-
 static enum cvy_status check_weights(const struct cvy_conv_problem *problem, const void *w, const void *bias)
 {
     if (w == NULL)
@@ -166,26 +157,23 @@ enum cvy_status cvy_conv_create(struct cvy_conv **conv, struct cvy_device *devic
                                 const struct cvy_conv_problem *problem, const void *w, const void *bias,
                                 const struct cvy_conv_params *params)
 {
-    struct cvy_shape x_shape, w_shape, y_shape;
-    enum cvy_status status = cvy_conv_x_shape(problem, &x_shape);
+    enum cvy_status status = cvy_conv_validate(problem);
     if (status == CVY_OK)
         status = check_weights(problem, w, bias);
     if (status != CVY_OK)
         return status;
-    cvy_conv_w_shape(problem, &w_shape);
-    cvy_conv_y_shape(problem, &y_shape);
     struct cvy_conv *made = calloc(1, sizeof(*made));
     if (made == NULL)
         return cvy_fail_memory("a convolution", sizeof(*made));
     made->device = device;
-    made->x_bytes = shape_bytes(&x_shape, problem->x_dtype);
-    made->y_bytes = shape_bytes(&y_shape, problem->y_dtype);
+    cvy_conv_x_bytes(problem, &made->x_bytes);
+    cvy_conv_y_bytes(problem, &made->y_bytes);
     size_t max_workspace =
         params != NULL && params->max_workspace > 0 ? params->max_workspace : DEFAULT_WORKSPACE;
     status = make_ready(&made->ready, device, problem, params != NULL ? params->algo : NULL, max_workspace);
     if (status != CVY_OK)
         goto fail;
-    status = upload_prepared(&made->ready, &made->w, device, w, shape_bytes(&w_shape, problem->w_dtype));
+    status = upload_prepared(&made->ready, &made->w, device, w, w_bytes(problem));
     if (status == CVY_OK && problem->bias)
         status = upload(&made->bias, device, bias, problem->k * sizeof(float));
     if (status == CVY_OK && cvy_conv_is_integer(problem))
@@ -263,7 +251,8 @@ enum cvy_status cvy_conv_run(struct cvy_device *device, const struct cvy_conv_pr
         return status;
     status = upload(&x_buffer, device, x, conv->x_bytes);
     if (status == CVY_OK)
-        status = cvy_buffer_create(&y_buffer, device, conv->y_bytes);
+        status = problem->accumulate ? upload(&y_buffer, device, y, conv->y_bytes)
+                                     : cvy_buffer_create(&y_buffer, device, conv->y_bytes);
     if (status == CVY_OK)
         status = cvy_conv_enqueue(conv, x_buffer, y_buffer, NULL, 0, NULL);
     if (status == CVY_OK)

@@ -42,6 +42,11 @@ bool cvy_algo_applies(const struct cvy_algo *algo, const struct cvy_conv_problem
                  algo->for_integers ? "integers" : "float32");
         return false;
     }
+    if (!algo->takes_blocks && (p->x_block != 0 || p->y_block != 0)) {
+        snprintf(why, size, "%s lies in blocks of channels; this algorithm takes plain tensors",
+                 p->x_block != 0 ? "x" : "y");
+        return false;
+    }
     return algo->applicable(p, device, why, size) && !cvy_algo_is_quarantined(algo, device, why, size);
 }
 

@@ -28,6 +28,13 @@ const char *cvy_pad_mode_name(enum cvy_pad_mode mode)
     return (size_t)mode < CVY_COUNT(names) ? names[mode] : "unknown";
 }
 
+const char *cvy_activation_name(enum cvy_activation activation)
+{
+    static const char *const names[] = {"none",         "relu",       "leaky_relu", "clip", "sigmoid", "tanh",
+                                        "hard_sigmoid", "hard_swish", "silu",       "gelu", "mish"};
+    return (size_t)activation < CVY_COUNT(names) ? names[activation] : "unknown";
+}
+
 bool cvy_conv_is_integer(const struct cvy_conv_problem *problem)
 {
     return problem->x_dtype != CVY_FLOAT32;
@@ -48,6 +55,33 @@ static enum cvy_status validate_types(const struct cvy_conv_problem *p)
                     "conv: x is %s, w %s and y %s; take float32 for all, or int8 or uint8 for x and w with y "
                     "int32, int8 or uint8",
                     cvy_dtype_name(p->x_dtype), cvy_dtype_name(p->w_dtype), cvy_dtype_name(p->y_dtype));
+}
+
+static bool is_block(size_t block)
+{
+    return block == 0 || block == 2 || block == 4 || block == 8 || block == 16;
+}
+
+/* Layouts and what is done to y. */
+static enum cvy_status validate_layout(const struct cvy_conv_problem *p)
+{
+    if (!is_block(p->x_block) || !is_block(p->y_block))
+        return cvy_fail(CVY_ERROR_INVALID,
+                        "conv: channels in blocks of %zu; a block has 2, 4, 8 or 16 channels, 0 means none",
+                        is_block(p->x_block) ? p->y_block : p->x_block);
+    if (p->x_block != 0 && p->y_block != 0 && p->x_block != p->y_block)
+        return cvy_fail(CVY_ERROR_INVALID,
+                        "conv: x lies in blocks of %zu channels and y of %zu; take the same, or 0, for both",
+                        p->x_block, p->y_block);
+    if ((unsigned)p->activation > CVY_ACTIVATION_MISH)
+        return cvy_fail(CVY_ERROR_INVALID, "conv: activation %d is none; take one of enum cvy_activation",
+                        (int)p->activation);
+    bool plain = p->x_block == 0 && p->y_block == 0 && !p->accumulate && p->activation == CVY_ACTIVATION_NONE;
+    if (cvy_conv_is_integer(p) && !plain)
+        return cvy_fail(CVY_ERROR_INVALID,
+                        "conv: %s tensors with blocks, accumulate or an activation; these are for float32",
+                        cvy_dtype_name(p->x_dtype));
+    return CVY_OK;
 }
 
 static enum cvy_status validate_channels(const struct cvy_conv_problem *p)
@@ -199,17 +233,34 @@ static struct cvy_shape y_shape(const struct cvy_conv_problem *p)
     return tensor_shape(p->rank, p->n, p->k, out);
 }
 
-static enum cvy_status validate_bytes(struct cvy_shape shape, enum cvy_dtype dtype, const char *name)
+/* Bytes of a tensor with its channels filled up to whole blocks. */
+static enum cvy_status count_bytes(struct cvy_shape shape, size_t block, enum cvy_dtype dtype,
+                                   const char *name, size_t *bytes)
 {
-    size_t bytes = cvy_dtype_size(dtype);
-    for (size_t i = 0; i < shape.rank; i++)
-        if (!cvy_mul(bytes, shape.dims[i], &bytes)) {
+    size_t product = cvy_dtype_size(dtype);
+    for (size_t i = 0; i < shape.rank; i++) {
+        size_t dim = shape.dims[i];
+        bool fits = i != 1 || block == 0 || cvy_add(dim, (block - dim % block) % block, &dim);
+        if (!fits || !cvy_mul(product, dim, &product)) {
             char text[160];
             return cvy_fail(CVY_ERROR_INVALID,
                             "conv: the bytes of %s, %s, do not fit a size; make it smaller", name,
                             cvy_shape_format(&shape, text, sizeof(text)));
         }
+    }
+    *bytes = product;
     return CVY_OK;
+}
+
+static enum cvy_status validate_bytes(const struct cvy_conv_problem *p)
+{
+    size_t bytes;
+    enum cvy_status status = count_bytes(x_shape(p), p->x_block, p->x_dtype, "x", &bytes);
+    if (status == CVY_OK)
+        status = count_bytes(w_shape(p), 0, p->w_dtype, "w", &bytes);
+    if (status == CVY_OK)
+        status = count_bytes(y_shape(p), p->y_block, p->y_dtype, "y", &bytes);
+    return status;
 }
 
 enum cvy_status cvy_conv_validate(const struct cvy_conv_problem *problem)
@@ -217,14 +268,26 @@ enum cvy_status cvy_conv_validate(const struct cvy_conv_problem *problem)
     enum cvy_status status = validate_channels(problem);
     if (status == CVY_OK)
         status = validate_types(problem);
+    if (status == CVY_OK)
+        status = validate_layout(problem);
     for (size_t i = 0; status == CVY_OK && i < problem->rank; i++)
         status = validate_axis(problem, i);
+    return status == CVY_OK ? validate_bytes(problem) : status;
+}
+
+enum cvy_status cvy_conv_x_bytes(const struct cvy_conv_problem *problem, size_t *bytes)
+{
+    enum cvy_status status = cvy_conv_validate(problem);
     if (status == CVY_OK)
-        status = validate_bytes(x_shape(problem), problem->x_dtype, "x");
+        status = count_bytes(x_shape(problem), problem->x_block, problem->x_dtype, "x", bytes);
+    return status;
+}
+
+enum cvy_status cvy_conv_y_bytes(const struct cvy_conv_problem *problem, size_t *bytes)
+{
+    enum cvy_status status = cvy_conv_validate(problem);
     if (status == CVY_OK)
-        status = validate_bytes(w_shape(problem), problem->w_dtype, "w");
-    if (status == CVY_OK)
-        status = validate_bytes(y_shape(problem), problem->y_dtype, "y");
+        status = count_bytes(y_shape(problem), problem->y_block, problem->y_dtype, "y", bytes);
     return status;
 }
 
@@ -297,7 +360,9 @@ struct cvy_conv_problem cvy_conv_to_3d(const struct cvy_conv_problem *problem)
 
 bool cvy_conv_fits_int(const struct cvy_conv_problem *problem, char *why, size_t size)
 {
-    const struct cvy_shape shapes[] = {x_shape(problem), w_shape(problem), y_shape(problem)};
+    struct cvy_shape shapes[] = {x_shape(problem), w_shape(problem), y_shape(problem)};
+    shapes[0].dims[1] = cvy_round_up(problem->c, CVY_MAX(problem->x_block, 1));
+    shapes[2].dims[1] = cvy_round_up(problem->k, CVY_MAX(problem->y_block, 1));
     for (size_t i = 0; i < CVY_COUNT(shapes); i++) {
         if (product(shapes[i]) > INT_MAX) {
             snprintf(why, size, "%c has %.0f elements, more than the %d that a kernel's int can count",

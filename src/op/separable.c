@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/arith.h"
+#include "op/epilogue.h"
 #include "op/problem.h"
 #include "op/rate.h"
 #include "runtime/device.h"
@@ -127,7 +128,7 @@ static void describe(struct cvy_launch *launch, const struct cut *c, const char 
     cvy_launch_define(launch, "PAD_MODE", c->depthwise.pad_mode);
     cvy_launch_define(launch, "FLIP", c->depthwise.flip);
     cvy_launch_define(launch, "HAS_BETWEEN", c->depthwise.bias);
-    cvy_launch_define(launch, "HAS_BIAS", c->pointwise.bias);
+    cvy_epilogue_define(launch, &c->pointwise);
 }
 
 enum cvy_status cvy_separable_build(struct cvy_device *device, const struct cvy_separable *s)
@@ -183,8 +184,7 @@ enum cvy_status cvy_separable_enqueue(struct cvy_device *device, const struct cv
     cvy_launch_buffer(&launch, args->packed);
     if (d->bias)
         cvy_launch_buffer(&launch, args->bias_between);
-    if (p->bias)
-        cvy_launch_buffer(&launch, args->bias);
+    cvy_epilogue_arguments(&launch, p, args->bias);
     cvy_launch_buffer(&launch, args->y);
     cvy_launch_local(&launch, c.tile_bytes);
     cvy_launch_int(&launch, c.tile_width);

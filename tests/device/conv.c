@@ -55,9 +55,8 @@ static void run_config(const struct cvy_conv_problem *p, struct case_data *data,
                        const struct cvy_algo_config *config)
 {
     struct cvy_device *device = test_device();
-    test_poison(data->y, data->y_count);
     struct cvy_buffer *w = upload(data->w, data->w_count), *prepared = NULL, *workspace = NULL;
-    struct cvy_algo_args args = {.x = upload(data->x, data->x_count), .y = upload(data->y, data->y_count)};
+    struct cvy_algo_args args = {.x = case_upload_x(p, data), .y = case_upload_y(p, data)};
     args.bias = p->bias ? upload(data->bias, p->k) : NULL;
     size_t bytes = algo->prepared_bytes != NULL ? algo->prepared_bytes(p, device, config) : 0;
     ck_assert_msg(algo->build(device, p, config) == CVY_OK, "%s: %s", algo->id, test_log_last());
@@ -71,7 +70,7 @@ static void run_config(const struct cvy_conv_problem *p, struct case_data *data,
         ck_assert_int_eq(cvy_buffer_create(&workspace, device, bytes), CVY_OK);
     args.workspace = workspace;
     ck_assert_msg(algo->enqueue(device, p, config, &args) == CVY_OK, "%s: %s", algo->id, test_log_last());
-    ck_assert_int_eq(cvy_buffer_read(args.y, 0, data->y_count * sizeof(float), data->y), CVY_OK);
+    case_read_y(p, data, args.y);
     cvy_buffer_destroy(&w);
     cvy_buffer_destroy(&prepared);
     cvy_buffer_destroy(&workspace);
@@ -92,7 +91,7 @@ START_TEST(conv_agrees_with_the_oracle_in_every_config)
             char why[256];
             do
                 p = case_random_problem(&random);
-            while (!algo->applicable(&p, test_device(), why, sizeof(why)));
+            while (!cvy_algo_applies(algo, &p, test_device(), why, sizeof(why)));
             struct case_data data;
             case_data_make(&data, &p, &random);
             struct cvy_algo_config config;

@@ -64,6 +64,38 @@ START_TEST(conv_rejects_channels_that_do_not_divide_by_groups)
 }
 END_TEST
 
+START_TEST(conv_rejects_blocks_that_no_vector_has)
+{
+    struct cvy_conv_problem p = small();
+    p.x_block = 3;
+    check_refused(&p, "blocks of 3; a block has 2, 4, 8 or 16");
+    p.x_block = 8;
+    p.y_block = 4;
+    check_refused(&p, "x lies in blocks of 8 channels and y of 4; take the same");
+    p.y_block = 8;
+    size_t x, y;
+    ck_assert_int_eq(cvy_conv_x_bytes(&p, &x), CVY_OK);
+    ck_assert_int_eq(cvy_conv_y_bytes(&p, &y), CVY_OK);
+    ck_assert_uint_eq(x, 8 * 7 * 7 * sizeof(float)); /* 6 channels in one block */
+    ck_assert_uint_eq(y, 8 * 5 * 5 * sizeof(float)); /* 4 */
+    p.c = SIZE_MAX - 3;
+    check_refused(&p, "the bytes of x");
+}
+END_TEST
+
+START_TEST(conv_rejects_activations_that_are_none_and_those_of_integers)
+{
+    struct cvy_conv_problem p = small();
+    p.activation = (enum cvy_activation)11;
+    check_refused(&p, "activation 11 is none");
+    p.activation = CVY_ACTIVATION_RELU;
+    ck_assert_int_eq(cvy_conv_validate(&p), CVY_OK);
+    p.x_dtype = p.w_dtype = CVY_INT8;
+    p.y_dtype = CVY_INT32;
+    check_refused(&p, "int8 tensors with blocks, accumulate or an activation");
+}
+END_TEST
+
 START_TEST(conv_rejects_filter_larger_than_padded_input)
 {
     struct cvy_conv_problem p = small();
@@ -342,6 +374,8 @@ Suite *test_suite(void)
     tcase_add_test(tests, problem_init_is_neutral);
     tcase_add_test(tests, conv_rejects_ranks_beyond_three);
     tcase_add_test(tests, conv_rejects_channels_that_do_not_divide_by_groups);
+    tcase_add_test(tests, conv_rejects_blocks_that_no_vector_has);
+    tcase_add_test(tests, conv_rejects_activations_that_are_none_and_those_of_integers);
     tcase_add_test(tests, conv_rejects_filter_larger_than_padded_input);
     tcase_add_test(tests, conv_rejects_zeros);
     tcase_add_test(tests, conv_rejects_output_padding_that_makes_no_sense);
