@@ -103,6 +103,21 @@ CVY_API enum cvy_status cvy_device_adopt(struct cvy_device **device, cl_context 
 CVY_API void cvy_device_destroy(struct cvy_device **device);
 
 CVY_API const struct cvy_device_info *cvy_device_get_info(const struct cvy_device *device);
+
+/* What the device does in a second at its best, and what its driver costs. */
+struct cvy_device_rates {
+    bool is_measured;      /* false: guesses from what the driver reports */
+    double flops;          /* float32 operations a second, a multiply-add counted as two */
+    double memory_bytes;   /* bytes a second, read and written, of a copy larger than most caches */
+    double cache_bytes;    /* the same of data that is in a cache */
+    double launch_seconds; /* from one kernel to the next in the queue */
+    double group_seconds;  /* by which a further work-group that does nothing makes a kernel longer */
+};
+
+/* Measures on the first call, in less than a second after its kernels are compiled, or takes what an earlier
+ * process measured from the store. */
+CVY_API enum cvy_status cvy_device_get_rates(struct cvy_device *device, struct cvy_device_rates *rates);
+
 CVY_API cl_context cvy_device_cl_context(const struct cvy_device *device);
 CVY_API cl_device_id cvy_device_cl_id(const struct cvy_device *device);
 CVY_API cl_command_queue cvy_device_cl_queue(const struct cvy_device *device);

@@ -186,8 +186,8 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     double waste = (double)cvy_round_up(across, lanes) / (double)across;
     if (p->stride[p->rank - 1] > 2)
         waste *= 4; /* lanes are gathered one by one */
-    return 20e-6 + 2 * cost.multiplications * waste / (0.25 * cvy_rate_flops(&device->info)) +
-           cost.bytes / cvy_rate_bytes(&device->info);
+    return 20e-6 + 2 * cost.multiplications * waste / (0.25 * cvy_rate_flops(device)) +
+           cost.bytes / cvy_rate_bytes(device);
 }
 
 const struct cvy_algo cvy_algo_depthwise = {

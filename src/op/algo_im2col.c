@@ -389,8 +389,8 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     double m = (double)(gathers ? CVY_MIN(s.strip_channels, s.k_group) * s.taps : s.k_group);
     double waste = m < 8 ? 8 / m : 1;
     double share = device->info.type == CVY_DEVICE_CPU ? 0.07 : 0.3;
-    return strips * 150e-6 + 2 * cost.multiplications * waste / (share * cvy_rate_flops(&device->info)) +
-           (cost.bytes + 3 * columns) / cvy_rate_bytes(&device->info);
+    return strips * 150e-6 + 2 * cost.multiplications * waste / (share * cvy_rate_flops(device)) +
+           (cost.bytes + 3 * columns) / cvy_rate_bytes(device);
 }
 
 const struct cvy_algo cvy_algo_im2col = {

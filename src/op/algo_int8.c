@@ -117,8 +117,8 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     struct cvy_conv_cost cost;
     if (cvy_conv_get_cost(p, &cost) != CVY_OK)
         return 1e30;
-    return 20e-6 + 2 * cost.multiplications / (0.02 * cvy_rate_flops(&device->info)) +
-           cost.bytes / cvy_rate_bytes(&device->info);
+    return 20e-6 + 2 * cost.multiplications / (0.02 * cvy_rate_flops(device)) +
+           cost.bytes / cvy_rate_bytes(device);
 }
 
 const struct cvy_algo cvy_algo_int8 = {

@@ -282,8 +282,8 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
                    (double)cvy_round_up(s.pixels, tile) * (double)s.c_group;
     bool cpu = device->info.type == CVY_DEVICE_CPU;
     double share = !lanes ? (cpu ? 0.05 : 0.3) : s.mapped || s.pixels < tile ? 0.2 : 0.6;
-    return 20e-6 + 2 * taken / (share * cvy_rate_flops(&device->info)) +
-           cost.bytes / cvy_rate_bytes(&device->info);
+    return 20e-6 + 2 * taken / (share * cvy_rate_flops(device)) +
+           cost.bytes / cvy_rate_bytes(device);
 }
 
 const struct cvy_algo cvy_algo_pointwise = {

@@ -93,8 +93,8 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     /* the gather tries every tap for every element of y, also those that fall between strides */
     for (size_t i = 0; p->transposed && i < p->rank; i++)
         taken *= (double)CVY_MIN(p->stride[i], p->kernel[i]);
-    return 20e-6 + 2 * taken / (0.01 * cvy_rate_flops(&device->info)) +
-           cost.bytes / cvy_rate_bytes(&device->info);
+    return 20e-6 + 2 * taken / (0.01 * cvy_rate_flops(device)) +
+           cost.bytes / cvy_rate_bytes(device);
 }
 
 const struct cvy_algo cvy_algo_ref = {

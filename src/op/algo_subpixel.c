@@ -128,8 +128,8 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     size_t lanes = (size_t)config->value[LANES], in = p->in[p->rank - 1];
     /* vectors that reach beyond x are computed in full */
     double waste = (double)(cvy_ceil_div(in, lanes) * lanes) / (double)in;
-    return 10e-6 + 2 * cost.multiplications * waste / (share * cvy_rate_flops(&device->info)) +
-           cost.bytes / cvy_rate_bytes(&device->info);
+    return 10e-6 + 2 * cost.multiplications * waste / (share * cvy_rate_flops(device)) +
+           cost.bytes / cvy_rate_bytes(device);
 }
 
 const struct cvy_algo cvy_algo_subpixel = {

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "op/doctor_trial.h"
 #include "runtime/quarantine.h"
+#include "runtime/rates.h"
 #include "runtime/source.h"
 
 const char *cvy_verdict_name(enum cvy_verdict verdict)
@@ -38,6 +39,8 @@ static enum cvy_status list_kernels(struct cvy_doctor *doctor)
     for (size_t i = 0; status == CVY_OK && (program = cvy_kernel_file_name(i)) != NULL; i++) {
         char kernel[64];
         const char *text = cvy_source_text(NULL, program);
+        if (strcmp(program, CVY_RATES_PROGRAM) == 0)
+            continue;
         for (size_t k = 0; status == CVY_OK && cvy_source_kernel(text, k, kernel, sizeof(kernel)); k++)
             status = add_kernel(doctor, program, kernel);
     }

@@ -113,8 +113,8 @@ bool cvy_separable_is_faster(const struct cvy_separable *s, const struct cvy_dev
     const double between = sizeof(float) * (double)c.pointwise.n * (double)c.pointwise.c * pixels;
     const size_t tile = c.rows * c.out[2];
     const double waste = (double)cvy_round_up(tile, c.lanes * c.vectors) / (double)tile;
-    const double lost = (1.2 * waste - 1) * 2 * cost.multiplications / cvy_rate_flops(&device->info);
-    return between > cache && 2 * between / (3 * cvy_rate_bytes(&device->info)) > lost;
+    const double lost = (1.2 * waste - 1) * 2 * cost.multiplications / cvy_rate_flops(device);
+    return between > cache && 2 * between / (3 * cvy_rate_bytes(device)) > lost;
 }
 
 static void describe(struct cvy_launch *launch, const struct cut *c, const char *kernel)

@@ -43,6 +43,7 @@ static enum cvy_status device_alloc(struct cvy_device **device)
     if (made == NULL)
         return cvy_fail_memory("a device", sizeof(*made));
     pthread_mutex_init(&made->lock, NULL);
+    pthread_mutex_init(&made->rates_lock, NULL);
     made->opened_at = cvy_now();
     *device = made;
     return CVY_OK;
@@ -258,6 +259,7 @@ void cvy_device_destroy(struct cvy_device **device)
         clReleaseContext(d->context);
     if (d->id != NULL && is_sub_device(d->id))
         clReleaseDevice(d->id);
+    pthread_mutex_destroy(&d->rates_lock);
     pthread_mutex_destroy(&d->lock);
     free(d);
     *device = NULL;

@@ -33,6 +33,9 @@ struct cvy_device {
     uint64_t allocated;             /* bytes of buffers that have an allocation of their own */
     double opened_at;               /* cvy_now() */
     struct cvy_build_stats stats;
+    pthread_mutex_t rates_lock; /* guards the two below; taken before lock */
+    struct cvy_device_rates rates;
+    bool has_rates;
 };
 
 /* Fills info with what the driver says of a device. */

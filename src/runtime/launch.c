@@ -259,8 +259,8 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launc
     }
     bool is_new = cvy_programs_is_new(device, kernel, local);
     cl_event event = NULL;
-    cl_int error = clEnqueueNDRangeKernel(device->queue, kernel->cl, launch->dims, NULL, global, local, 0,
-                                          NULL, is_new ? &event : NULL);
+    cl_int error = clEnqueueNDRangeKernel(launch->queue != NULL ? launch->queue : device->queue, kernel->cl,
+                                          launch->dims, NULL, global, local, 0, NULL, is_new ? &event : NULL);
     if (error != CL_SUCCESS) {
         char where[160];
         snprintf(where, sizeof(where), "kernel %s of %s.cl: clEnqueueNDRangeKernel", launch->kernel,
@@ -269,7 +269,8 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launc
     }
     if (is_new)
         cvy_programs_launched(device, kernel, local, event);
-    cvy_device_launched(device);
+    if (launch->queue == NULL)
+        cvy_device_launched(device);
     return CVY_OK;
 }
 
@@ -309,7 +310,8 @@ enum cvy_status cvy_launch_build(struct cvy_device *device, const struct cvy_lau
     pthread_mutex_lock(&device->lock);
     status = cvy_programs_get(device, launch->program, launch->kernel, macros_of(launch), &kernel);
     if (status != CVY_OK)
-        cvy_launch_note(device, launch->program, launch->kernel, status);
+        if (launch->queue == NULL)
+            cvy_launch_note(device, launch->program, launch->kernel, status);
     pthread_mutex_unlock(&device->lock);
     return status;
 }

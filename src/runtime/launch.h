@@ -44,8 +44,9 @@ struct cvy_launch {
     size_t n_args;
     unsigned dims;
     size_t global[3];
-    size_t local[3];   /* local[0] 0: chosen by cvy_launch_enqueue() */
-    char problem[160]; /* the first thing that went wrong while describing; "" = nothing */
+    size_t local[3];        /* local[0] 0: chosen by cvy_launch_enqueue() */
+    cl_command_queue queue; /* NULL: the device's; on others launches are not traced */
+    char problem[160];      /* the first thing that went wrong while describing; "" = nothing */
 };
 
 void cvy_launch_init(struct cvy_launch *launch, const char *program, const char *kernel);
