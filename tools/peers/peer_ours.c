@@ -7,23 +7,84 @@
 
 struct ours {
     struct cvy_device *device;
+    struct cvy_conv_problem problem; /* the job's, with blocks */
     struct cvy_conv *conv;
     struct cvy_buffer *x, *y;
+    struct cvy_shape y_shape;
     size_t y_bytes;
 };
 
-static bool fill(struct ours *ours, const struct cvy_peer_job *job)
+/* A plain tensor N C pixels, and the same in blocks of channels. block 0: both are plain. */
+struct layout {
+    size_t n, c, pixels, block;
+};
+
+static struct layout layout_of(const struct cvy_shape *shape, size_t block)
 {
-    float *poison = malloc(ours->y_bytes);
-    if (!poison) {
+    struct layout layout = {.n = shape->dims[0], .c = shape->dims[1], .pixels = 1, .block = block};
+    for (size_t i = 2; i < shape->rank; i++) {
+        layout.pixels *= shape->dims[i];
+    }
+    return layout;
+}
+
+static size_t place_of(const struct layout *layout, size_t n, size_t c, size_t pixel)
+{
+    const size_t block = layout->block ? layout->block : 1;
+    const size_t blocks = (layout->c + block - 1) / block;
+    return ((n * blocks + c / block) * layout->pixels + pixel) * block + c % block;
+}
+
+/* Copies between the plain tensor and its blocks; what lies behind the last channel is left alone. */
+static void convert(const struct layout *layout, float *plain, float *blocked, bool to_plain)
+{
+    for (size_t n = 0, at = 0; n < layout->n; n++) {
+        for (size_t c = 0; c < layout->c; c++) {
+            for (size_t pixel = 0; pixel < layout->pixels; pixel++, at++) {
+                float *other = blocked + place_of(layout, n, c, pixel);
+                *(to_plain ? plain + at : other) = *(to_plain ? other : plain + at);
+            }
+        }
+    }
+}
+
+/* The layouts that a plan would use inside a network. Its input and output are plain, and those have few
+ * channels. */
+static void choose_blocks(struct cvy_conv_problem *problem, const struct cvy_peer_job *job)
+{
+    const size_t block = job->plain ? 0 : cvy_conv_best_block(job->device);
+    problem->x_block = problem->c < block ? 0 : block;
+    problem->y_block = problem->k < block / 2 ? 0 : block;
+}
+
+static bool make_x(struct ours *ours, const struct cvy_peer_job *job)
+{
+    size_t bytes;
+    if (cvy_conv_x_bytes(&ours->problem, &bytes) != CVY_OK) {
         return false;
     }
-    for (size_t i = 0; i < ours->y_bytes / sizeof(float); i++) {
+    const struct layout layout = layout_of(&job->x.shape, ours->problem.x_block);
+    float *values = calloc(1, bytes);
+    if (!values) {
+        return false;
+    }
+    convert(&layout, job->x.data, values, false);
+    bool done = cvy_buffer_create(&ours->x, job->device, bytes) == CVY_OK &&
+                cvy_buffer_write(ours->x, 0, bytes, values) == CVY_OK;
+    free(values);
+    return done;
+}
+
+static bool make_y(struct ours *ours, const struct cvy_peer_job *job)
+{
+    if (cvy_conv_y_bytes(&ours->problem, &ours->y_bytes) != CVY_OK) {
+        return false;
+    }
+    float *poison = malloc(ours->y_bytes);
+    for (size_t i = 0; poison && i < ours->y_bytes / sizeof(float); i++) {
         poison[i] = NAN;
     }
-    bool done = cvy_buffer_create(&ours->x, job->device, job->x.bytes) == CVY_OK &&
-                cvy_buffer_create(&ours->y, job->device, ours->y_bytes) == CVY_OK &&
-                cvy_buffer_write(ours->x, 0, job->x.bytes, job->x.data) == CVY_OK &&
+    bool done = poison && cvy_buffer_create(&ours->y, job->device, ours->y_bytes) == CVY_OK &&
                 cvy_buffer_write(ours->y, 0, ours->y_bytes, poison) == CVY_OK;
     free(poison);
     return done;
@@ -37,14 +98,16 @@ static bool create(void **run, const struct cvy_peer_job *job, size_t variant, c
     if (!ours) {
         return false;
     }
-    if (job->algo && !cvy_conv_algo_applies(job->device, &job->problem, job->algo, why, size)) {
+    ours->device = job->device;
+    ours->problem = job->problem;
+    ours->y_shape = job->y.shape;
+    choose_blocks(&ours->problem, job);
+    if (job->algo && !cvy_conv_algo_applies(job->device, &ours->problem, job->algo, why, size)) {
         return false;
     }
     const struct cvy_conv_params params = {.algo = job->algo};
-    ours->device = job->device;
-    ours->y_bytes = job->y.bytes;
-    return cvy_conv_create(&ours->conv, job->device, &job->problem, job->w.data, NULL, &params) == CVY_OK &&
-           fill(ours, job);
+    return cvy_conv_create(&ours->conv, job->device, &ours->problem, job->w.data, NULL, &params) == CVY_OK &&
+           make_x(ours, job) && make_y(ours, job);
 }
 
 static const char *algorithm(const void *run)
@@ -66,7 +129,14 @@ static bool wait(void *run)
 static bool read_plain(void *run, float *y)
 {
     const struct ours *ours = run;
-    return cvy_buffer_read(ours->y, 0, ours->y_bytes, y) == CVY_OK;
+    const struct layout layout = layout_of(&ours->y_shape, ours->problem.y_block);
+    float *values = malloc(ours->y_bytes);
+    bool done = values && cvy_buffer_read(ours->y, 0, ours->y_bytes, values) == CVY_OK;
+    if (done) {
+        convert(&layout, y, values, true);
+    }
+    free(values);
+    return done;
 }
 
 static void destroy(void *run)
