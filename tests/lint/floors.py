@@ -22,7 +22,7 @@ def check_include(path, quote, name):
   parts = path.split('/')
   if name.startswith('CL/') and path != 'include/convoy/device.h' and parts[:2] != ['src', 'runtime']:
     return 'OpenCL headers belong in include/convoy/device.h and src/runtime'
-  if name.startswith('clblast') and path != 'src/runtime/gemm.c':
+  if name.startswith('clblast') and path not in ('src/runtime/gemm.c', 'tools/peers/convgemm.c'):
     return 'CLBlast belongs in src/runtime/gemm.c'
   if parts[0] == 'include' and quote == '"':
     return 'a public header includes public headers only, as <convoy/...>'
