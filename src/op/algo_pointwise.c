@@ -10,13 +10,12 @@
 #include "base/arith.h"
 #include "op/algo.h"
 #include "op/epilogue.h"
-#include "op/problem.h"
+#include "op/pointwise.h"
 #include "op/rate.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
 #define MOST_BLOCK_K 64
-#define MOST_TILE 65536         /* pixels of a work-group, amply */
 #define MOST_PRIVATE_BLOCK_K 14 /* channels of y that a work-item keeps in registers */
 
 extern const struct cvy_algo cvy_algo_pointwise;
@@ -28,55 +27,18 @@ enum { SIDE = 2, PER_P, DEPTH };
 /* values of KIND, as the kernels have them */
 enum { PACK, IN_LANES, IN_TILES };
 
-struct geometry {
-    struct cvy_conv_problem p; /* three axes */
-    size_t out[CVY_CONV_MAX_RANK];
-    size_t c_group, k_group, pixels;
-    bool mapped; /* y's pixels are not simply x's */
-};
-
-static struct geometry geometry_of(const struct cvy_conv_problem *problem)
-{
-    struct geometry s = {.p = cvy_conv_to_3d(problem)};
-    cvy_conv_output_sizes(&s.p, s.out);
-    s.c_group = s.p.c / s.p.groups;
-    s.k_group = s.p.k / s.p.groups;
-    s.pixels = s.out[0] * s.out[1] * s.out[2];
-    for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++)
-        s.mapped =
-            s.mapped || (s.p.stride[i] > 1 && s.out[i] > 1) || s.p.pad_begin[i] > 0 || s.out[i] != s.p.in[i];
-    return s;
-}
-
 static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device *device, char *why,
                        size_t size)
 {
     (void)device;
-    if (!cvy_conv_fits_int(p, why, size))
+    if (!cvy_pointwise_applies(p, why, size))
         return false;
-    for (size_t i = 0; i < p->rank; i++) {
-        if (p->kernel[i] != 1) {
-            snprintf(why, size, "it does kernels of 1 on every axis; this one has %zu", p->kernel[i]);
-            return false;
-        }
-    }
-    size_t packed, pixels = geometry_of(p).pixels;
-    if (pixels > INT_MAX - MOST_TILE) {
-        snprintf(why, size, "y has %zu pixels in a channel; its tiles count to %d", pixels,
-                 INT_MAX - MOST_TILE);
-        return false;
-    }
+    size_t packed;
     if (!cvy_mul(p->c, cvy_round_up(p->k / p->groups, MOST_BLOCK_K), &packed) || packed > INT_MAX) {
         snprintf(why, size, "its packed weights are more than the %d that a kernel's int can count", INT_MAX);
         return false;
     }
     return true;
-}
-
-/* Pieces of equal size, none above `most`. */
-static size_t even_piece(size_t total, size_t most)
-{
-    return cvy_ceil_div(total, cvy_ceil_div(total, most));
 }
 
 /* The widest vector of the device that is not wider than what there is. */
@@ -88,12 +50,12 @@ static size_t vector_for(const struct cvy_device *device, size_t pixels)
     return vector;
 }
 
-static void lanes_config(const struct geometry *s, size_t vector, size_t vectors, size_t block_k,
+static void lanes_config(const struct cvy_pointwise *s, size_t vector, size_t vectors, size_t block_k,
                          size_t items, struct cvy_algo_config *config)
 {
     *config = (struct cvy_algo_config){{0}};
     config->value[KIND] = IN_LANES;
-    config->value[BLOCK_K] = (int)even_piece(s->k_group, block_k);
+    config->value[BLOCK_K] = (int)cvy_pointwise_even_piece(s->k_group, block_k);
     config->value[LANES] = (int)vector;
     config->value[VECTORS] = (int)vectors;
     config->value[ITEMS] = (int)items;
@@ -114,7 +76,7 @@ static void default_config(const struct cvy_conv_problem *p, const struct cvy_de
                            size_t max_workspace, struct cvy_algo_config *config)
 {
     (void)max_workspace;
-    struct geometry s = geometry_of(p);
+    struct cvy_pointwise s = cvy_pointwise_of(p);
     const struct cvy_device_info *info = &device->info;
     if (info->vector_width > 1) {
         size_t vector = vector_for(device, s.pixels);
@@ -138,7 +100,7 @@ static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *d
         size_t side, per_k, per_p, depth;
     } tiles[] = {{8, 4, 4, 16}, {16, 4, 4, 16}, {8, 1, 4, 8}, {8, 8, 4, 8}};
     const struct cvy_device_info *info = &device->info;
-    struct geometry s = geometry_of(p);
+    struct cvy_pointwise s = cvy_pointwise_of(p);
     size_t vector = CVY_MAX(vector_for(device, s.pixels), info->type == CVY_DEVICE_CPU ? 4 : 1);
     if (index < CVY_COUNT(lanes)) {
         size_t items = info->type == CVY_DEVICE_CPU ? 1 : CVY_MIN(info->max_work_group, 64);
@@ -155,12 +117,12 @@ static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *d
     return info->max_work_group >= most * most;
 }
 
-static size_t blocks_of(const struct geometry *s, const struct cvy_algo_config *config)
+static size_t blocks_of(const struct cvy_pointwise *s, const struct cvy_algo_config *config)
 {
     return cvy_ceil_div(s->k_group, (size_t)config->value[BLOCK_K]);
 }
 
-static size_t packed_count(const struct geometry *s, const struct cvy_algo_config *config)
+static size_t packed_count(const struct cvy_pointwise *s, const struct cvy_algo_config *config)
 {
     return s->p.c * blocks_of(s, config) * (size_t)config->value[BLOCK_K];
 }
@@ -169,7 +131,7 @@ static size_t prepared_bytes(const struct cvy_conv_problem *p, const struct cvy_
                              const struct cvy_algo_config *config)
 {
     (void)device;
-    struct geometry s = geometry_of(p);
+    struct cvy_pointwise s = cvy_pointwise_of(p);
     return packed_count(&s, config) * sizeof(float);
 }
 
@@ -183,7 +145,7 @@ static enum cvy_status prepare(struct cvy_device *device, const struct cvy_conv_
                                const struct cvy_algo_config *config, struct cvy_buffer *w,
                                struct cvy_buffer *prepared)
 {
-    struct geometry s = geometry_of(p);
+    struct cvy_pointwise s = cvy_pointwise_of(p);
     size_t count = packed_count(&s, config);
     struct cvy_launch launch;
     describe_pack(&launch);
@@ -199,7 +161,7 @@ static enum cvy_status prepare(struct cvy_device *device, const struct cvy_conv_
     return cvy_launch_run(device, &launch);
 }
 
-static void describe(struct cvy_launch *launch, const struct geometry *s,
+static void describe(struct cvy_launch *launch, const struct cvy_pointwise *s,
                      const struct cvy_algo_config *config)
 {
     static const char *const names[][3] = {
@@ -210,16 +172,14 @@ static void describe(struct cvy_launch *launch, const struct geometry *s,
     cvy_launch_define(launch, "BLOCK_K", (size_t)config->value[BLOCK_K]);
     for (size_t i = 0; i < 3; i++)
         cvy_launch_define(launch, names[kind][i], (size_t)config->value[2 + i]);
-    cvy_launch_define(launch, "MAPPED", s->mapped);
-    cvy_launch_define(launch, "TRANSPOSED", s->mapped && s->p.transposed);
-    cvy_launch_define(launch, "PAD_MODE", s->mapped ? (size_t)s->p.pad_mode : 0);
+    cvy_pointwise_define(launch, s);
     cvy_epilogue_define(launch, &s->p);
 }
 
 static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_problem *p,
                              const struct cvy_algo_config *config)
 {
-    struct geometry s = geometry_of(p);
+    struct cvy_pointwise s = cvy_pointwise_of(p);
     struct cvy_launch launch;
     describe_pack(&launch);
     enum cvy_status status = cvy_launch_prepare(device, &launch);
@@ -229,7 +189,7 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
     return cvy_launch_prepare(device, &launch);
 }
 
-static void add_range(struct cvy_launch *launch, const struct geometry *s,
+static void add_range(struct cvy_launch *launch, const struct cvy_pointwise *s,
                       const struct cvy_algo_config *config)
 {
     const int *value = config->value;
@@ -248,7 +208,7 @@ static void add_range(struct cvy_launch *launch, const struct geometry *s,
 static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *p,
                                const struct cvy_algo_config *config, const struct cvy_algo_args *args)
 {
-    struct geometry s = geometry_of(p);
+    struct cvy_pointwise s = cvy_pointwise_of(p);
     struct cvy_launch launch;
     describe(&launch, &s, config);
     cvy_launch_buffer(&launch, args->x);
@@ -259,10 +219,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_int(&launch, s.c_group);
     cvy_launch_int(&launch, s.k_group);
     cvy_launch_int(&launch, s.p.shuffle);
-    cvy_launch_sizes(&launch, s.p.in, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, s.out, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, s.p.stride, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, s.p.pad_begin, CVY_CONV_MAX_RANK);
+    cvy_pointwise_arguments(&launch, &s);
     add_range(&launch, &s, config);
     return cvy_launch_run(device, &launch);
 }
@@ -273,7 +230,7 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     struct cvy_conv_cost cost;
     if (cvy_conv_get_cost(p, &cost) != CVY_OK)
         return 1e30;
-    struct geometry s = geometry_of(p);
+    struct cvy_pointwise s = cvy_pointwise_of(p);
     const int *value = config->value;
     bool lanes = value[KIND] == IN_LANES;
     size_t tile = (size_t)(lanes ? value[LANES] * value[VECTORS] : value[SIDE] * value[PER_P]);

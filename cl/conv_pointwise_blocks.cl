@@ -1,0 +1,160 @@
+// conv_pointwise_blocks.cl - 1x1 where x or y lies in blocks of LANES channels: a work-item keeps the sums of
+// BLOCKS vectors of channels times PIXELS pixels in registers, and adds a channel of x at a time.
+// Weights come packed in panels: [BLOCKS * LANES channels of y][rows: channels of x][BLOCKS * LANES]. A panel
+// has rows from its first channel's group to its last one's, and zeros where the two are of different groups.
+// X_BLOCK, Y_BLOCK: LANES, or 0 where the tensor is plain. MAPPED and TRANSPOSED: pixel.cl. SHUFFLE: 0 or 1.
+#include "prelude.cl"
+#include "pixel.cl"
+#include "shuffle.cl"
+
+// Channels of x that lie side by side, and those of a round of the loop over them.
+#if X_BLOCK
+#define CHUNK X_BLOCK
+#else
+#define CHUNK 1
+#endif
+#define UNIT (CHUNK < 4 ? CHUNK : 4)
+
+// The channel of x of a panel's first row; k: its first channel of y.
+int first_row(int k, int c_group, int k_group)
+{
+    return k / k_group * c_group / UNIT * UNIT;
+}
+
+#if PACK
+
+__kernel void pack(__global const float *restrict w, __global float *restrict packed, int count, int width,
+                   int rows, int channels, int c_group, int k_group, int transposed)
+{
+    const int id = LINEAR_ID;
+    if (id >= count)
+        return;
+    const int first = id / (rows * width) * width, k = first + id % width, g = k / k_group;
+    const int c = first_row(first, c_group, k_group) + id / width % rows - g * c_group;
+    float value = 0;
+    if (k < channels && c >= 0 && c < c_group)
+        value = w[transposed ? (g * c_group + c) * k_group + k % k_group : k * c_group + c];
+    packed[id] = value;
+}
+
+#else
+
+#include "epilogue_channels.cl"
+
+#define UNROLL _Pragma("unroll")
+#define WIDTH (BLOCKS * LANES)
+
+// Where channel k of pixel 0 lies in y's image.
+int channel_start(int k, int pixels)
+{
+#if Y_BLOCK
+    return k / Y_BLOCK * Y_BLOCK * pixels + k % Y_BLOCK;
+#else
+    return k * pixels;
+#endif
+}
+
+#define PIXEL_STEP (Y_BLOCK ? Y_BLOCK : 1)
+
+// Channels k, k + 1, ... of a pixel, where they do not lie side by side; to: the pixel's channel 0.
+void scatter(lanes sum, __global float *to, EPILOGUE_ARGUMENTS int k, int channels, int shuffle, int pixels)
+{
+    int at[LANES];
+    float part[LANES];
+    for (int i = 0; i < LANES; i++) {
+        at[i] = channel_start(k + i < channels ? shuffled_to(k + i, channels, shuffle) : k + i, pixels);
+        part[i] = ACCUMULATE && k + i < channels ? to[at[i]] : 0.0f;
+    }
+    LANES_STORE(EPILOGUE_CHANNELS(sum, k, channels, LANES_LOAD(part)), part);
+    // a last block is filled up with zeros
+    const int end = (channels + PIXEL_STEP - 1) / PIXEL_STEP * PIXEL_STEP;
+    for (int i = 0; i < LANES && k + i < end; i++)
+        to[at[i]] = part[i];
+}
+
+// Dimensions: panels, chunks of tiles_each tiles of PIXELS pixels, images. y has at least PIXELS pixels.
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void pointwise_blocks(__global const float *restrict x, __global const float *restrict packed,
+                      EPILOGUE_ARGUMENTS __global float *restrict y, int tiles_each, int rows, int x_image,
+                      int y_image, int channels, int c_group, int k_group, int shuffle,
+                      int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
+                      int stride_d, int stride_h, int stride_w, int pad_d, int pad_h, int pad_w)
+{
+    const int panel = get_global_id(0), n = get_global_id(2), k0 = panel * WIDTH;
+    const int pixels = out_d * out_h * out_w, x_pixels = in_d * in_h * in_w;
+    const int begin = first_row(k0, c_group, k_group);
+    const int end = (min(k0 + WIDTH, channels) - 1) / k_group * c_group + c_group;
+    int first = (int)get_global_id(1) * tiles_each * PIXELS;
+    const int last = min(first + tiles_each * PIXELS, pixels);
+
+    for (; first < last; first += PIXELS) {
+        // the last tile moves back to lie within y
+        const int start = min(first, pixels - PIXELS);
+        __global const float *weights = packed + panel * rows * WIDTH;
+        lanes sum[BLOCKS][PIXELS];
+        UNROLL
+        for (int b = 0; b < BLOCKS; b++) {
+            UNROLL
+            for (int t = 0; t < PIXELS; t++)
+                sum[b][t] = 0.0f;
+        }
+#if MAPPED
+        int offset[PIXELS];
+        for (int t = 0; t < PIXELS; t++)
+            offset[t] = SOURCE_PIXEL(start + t);
+#endif
+        for (int c = begin / CHUNK * CHUNK; c < end; c += CHUNK) {
+            __global const float *chunk = x + n * x_image + c * x_pixels;
+#if MAPPED
+            float copy[PIXELS * CHUNK];
+            const float *value = copy;
+            UNROLL
+            for (int t = 0; t < PIXELS; t++) {
+#if X_BLOCK
+                const lanes zero = 0.0f;
+                LANES_STORE(offset[t] >= 0 ? LANES_LOAD(chunk + offset[t] * CHUNK) : zero, copy + t * CHUNK);
+#else
+                copy[t] = offset[t] >= 0 ? chunk[offset[t]] : 0.0f;
+#endif
+            }
+#else
+            __global const float *value = chunk + start * CHUNK;
+#endif
+            value += max(begin - c, 0);
+            for (int i = max(begin - c, 0); i < min(end - c, CHUNK); i += UNIT, value += UNIT) {
+                UNROLL
+                for (int u = 0; u < UNIT; u++) {
+                    lanes w[BLOCKS];
+                    UNROLL
+                    for (int b = 0; b < BLOCKS; b++)
+                        w[b] = LANES_LOAD(weights + (u * BLOCKS + b) * LANES);
+                    UNROLL
+                    for (int t = 0; t < PIXELS; t++) {
+                        UNROLL
+                        for (int b = 0; b < BLOCKS; b++)
+                            sum[b][t] += value[t * CHUNK + u] * w[b];
+                    }
+                }
+                weights += UNIT * WIDTH;
+            }
+        }
+        UNROLL
+        for (int b = 0; b < BLOCKS; b++) {
+            const int k = k0 + b * LANES;
+            UNROLL
+            for (int t = 0; t < PIXELS; t++) {
+                if (k < channels && start + t >= first) {
+                    __global float *to = y + n * y_image + (start + t) * PIXEL_STEP;
+#if Y_BLOCK && !SHUFFLE
+                    to += k * pixels;
+                    LANES_STORE(EPILOGUE_CHANNELS(sum[b][t], k, channels, LANES_LOAD(to)), to);
+#else
+                    scatter(sum[b][t], to, EPILOGUE_PASSED k, channels, shuffle, pixels);
+#endif
+                }
+            }
+        }
+    }
+}
+
+#endif

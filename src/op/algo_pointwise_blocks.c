@@ -1,0 +1,262 @@
+/*
+ * pointwise_blocks: a 1x1 kernel where x or y lies in blocks of channels, for devices whose work-items fill
+ * vector registers: the sums of some blocks of channels by some pixels stay in registers while the channels
+ * of x go by. Grouped ones too: weights are zero where a block reaches into another group.
+ */
+#include <limits.h>
+#include <stdio.h>
+
+#include "base/arith.h"
+#include "op/algo.h"
+#include "op/epilogue.h"
+#include "op/pointwise.h"
+#include "op/rate.h"
+#include "runtime/device.h"
+#include "runtime/launch.h"
+
+#define MOST_BLOCKS 5
+#define CHUNK_BYTES ((size_t)512 << 10) /* of x that stay in a core's cache while the weights go by */
+#define LEAST_WORK 100000               /* multiplications that outweigh starting a work-item */
+#define MOST_ROUNDS 32768               /* what the loops of a work-item may do on any driver */
+#define ITEMS_PER_UNIT 8                /* work-items of a compute unit, for balance */
+
+extern const struct cvy_algo cvy_algo_pointwise_blocks;
+
+/* config->value[] */
+enum { LANES, BLOCKS, PIXELS };
+
+static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device *device, char *why,
+                       size_t size)
+{
+    (void)device;
+    if (!cvy_pointwise_applies(p, why, size))
+        return false;
+    size_t packed, width = MOST_BLOCKS * 16, across = 2 + width / (p->k / p->groups);
+    if (p->x_block == 0 && p->y_block == 0) {
+        snprintf(why, size, "it is for x or y in blocks of channels; these are plain");
+        return false;
+    }
+    if (!cvy_mul(p->k + width, across * (p->c / p->groups + 4), &packed) || packed > INT_MAX) {
+        snprintf(why, size, "its packed weights are more than the %d that a kernel's int can count", INT_MAX);
+        return false;
+    }
+    return true;
+}
+
+/* Channels of x in a round of the kernel's loop over them. */
+static size_t unit_of(const struct cvy_conv_problem *p)
+{
+    return CVY_MAX(CVY_MIN(p->x_block, 4), 1);
+}
+
+struct panels {
+    size_t width, count;        /* channels of y in a panel; panels */
+    size_t most_rows, all_rows; /* channels of x that a panel reads; that all of them do */
+};
+
+/* From the first channel's group to the last one's. */
+static size_t panel_rows(const struct cvy_pointwise *s, size_t width, size_t panel)
+{
+    size_t unit = unit_of(&s->p), last = CVY_MIN((panel + 1) * width, s->p.k) - 1;
+    size_t begin = panel * width / s->k_group * s->c_group / unit * unit;
+    return cvy_round_up((last / s->k_group + 1) * s->c_group - begin, unit);
+}
+
+static struct panels panels_of(const struct cvy_pointwise *s, const struct cvy_algo_config *config)
+{
+    size_t width = (size_t)(config->value[LANES] * config->value[BLOCKS]);
+    struct panels panels = {.width = width, .count = cvy_ceil_div(s->p.k, width)};
+    for (size_t i = 0; i < panels.count; i++) {
+        size_t rows = panel_rows(s, width, i);
+        panels.most_rows = CVY_MAX(panels.most_rows, rows);
+        panels.all_rows += rows;
+    }
+    return panels;
+}
+
+/* As many pixels as registers hold sums of, beside a vector of each block and what the compiler needs. */
+static void set_config(const struct cvy_pointwise *s, size_t blocks, size_t spare,
+                       struct cvy_algo_config *config)
+{
+    size_t lanes = CVY_MAX(s->p.x_block, s->p.y_block), registers = lanes == 16 ? 32 : 16;
+    *config = (struct cvy_algo_config){{0}};
+    config->value[LANES] = (int)lanes;
+    config->value[BLOCKS] = (int)blocks;
+    config->value[PIXELS] =
+        (int)cvy_pointwise_even_piece(s->pixels, CVY_MAX((registers - spare - blocks) / blocks, 1));
+}
+
+/* Seconds of arithmetic: all that is done, tails included, at the share of the peak that such tiles reach.
+ * Each vector of weights is loaded for some pixels, each pixel for some blocks; the constants are measured.
+ */
+static double arithmetic_seconds(const struct cvy_pointwise *s, const struct cvy_device *device,
+                                 const struct cvy_algo_config *config)
+{
+    struct panels panels = panels_of(s, config);
+    double blocks = config->value[BLOCKS], pixels = config->value[PIXELS];
+    double work = (double)s->p.n * (double)(panels.all_rows * panels.width) *
+                  (double)cvy_round_up(s->pixels, (size_t)config->value[PIXELS]);
+    double share = 1 / (1 + 0.4 / (blocks * blocks) + 0.3 / pixels);
+    /* fewer sums than a multiplier's latency needs */
+    share *= CVY_MIN(1, blocks * pixels / 8);
+    return 2 * work / (share * cvy_rate_flops(device));
+}
+
+static void default_config(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                           size_t max_workspace, struct cvy_algo_config *config)
+{
+    (void)max_workspace;
+    struct cvy_pointwise s = cvy_pointwise_of(p);
+    double least = 0;
+    for (size_t blocks = 1; blocks <= MOST_BLOCKS; blocks++) {
+        struct cvy_algo_config next;
+        set_config(&s, blocks, 4, &next);
+        double seconds = arithmetic_seconds(&s, device, &next);
+        if (blocks == 1 || seconds < least) {
+            least = seconds;
+            *config = next;
+        }
+    }
+}
+
+static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *device, size_t index,
+                    struct cvy_algo_config *config)
+{
+    (void)device;
+    if (index >= 2 * MOST_BLOCKS)
+        return false;
+    struct cvy_pointwise s = cvy_pointwise_of(p);
+    set_config(&s, 1 + index % MOST_BLOCKS, index < MOST_BLOCKS ? 4 : 1, config);
+    return true;
+}
+
+static size_t prepared_bytes(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                             const struct cvy_algo_config *config)
+{
+    (void)device;
+    struct cvy_pointwise s = cvy_pointwise_of(p);
+    struct panels panels = panels_of(&s, config);
+    return panels.count * panels.width * panels.most_rows * sizeof(float);
+}
+
+static void describe_pack(struct cvy_launch *launch, const struct cvy_conv_problem *p)
+{
+    cvy_launch_init(launch, "conv_pointwise_blocks", "pack");
+    cvy_launch_define(launch, "PACK", 1);
+    cvy_launch_define(launch, "X_BLOCK", p->x_block);
+}
+
+static enum cvy_status prepare(struct cvy_device *device, const struct cvy_conv_problem *p,
+                               const struct cvy_algo_config *config, struct cvy_buffer *w,
+                               struct cvy_buffer *prepared)
+{
+    struct cvy_pointwise s = cvy_pointwise_of(p);
+    struct panels panels = panels_of(&s, config);
+    size_t count = panels.count * panels.width * panels.most_rows;
+    struct cvy_launch launch;
+    describe_pack(&launch, p);
+    cvy_launch_buffer(&launch, w);
+    cvy_launch_buffer(&launch, prepared);
+    cvy_launch_int(&launch, count);
+    cvy_launch_int(&launch, panels.width);
+    cvy_launch_int(&launch, panels.most_rows);
+    cvy_launch_int(&launch, p->k);
+    cvy_launch_int(&launch, s.c_group);
+    cvy_launch_int(&launch, s.k_group);
+    cvy_launch_int(&launch, p->transposed);
+    cvy_launch_range(&launch, 1, &count, NULL);
+    return cvy_launch_run(device, &launch);
+}
+
+static void describe(struct cvy_launch *launch, const struct cvy_pointwise *s,
+                     const struct cvy_algo_config *config)
+{
+    cvy_launch_init(launch, "conv_pointwise_blocks", "pointwise_blocks");
+    cvy_launch_define(launch, "PACK", 0);
+    cvy_launch_define(launch, "X_BLOCK", s->p.x_block);
+    cvy_launch_define(launch, "Y_BLOCK", s->p.y_block);
+    cvy_launch_define(launch, "SHUFFLE", s->p.shuffle > 1);
+    cvy_launch_define(launch, "LANES", (size_t)config->value[LANES]);
+    cvy_launch_define(launch, "BLOCKS", (size_t)config->value[BLOCKS]);
+    cvy_launch_define(launch, "PIXELS", (size_t)config->value[PIXELS]);
+    cvy_pointwise_define(launch, s);
+    cvy_epilogue_define(launch, &s->p);
+}
+
+static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_problem *p,
+                             const struct cvy_algo_config *config)
+{
+    struct cvy_pointwise s = cvy_pointwise_of(p);
+    struct cvy_launch launch;
+    describe_pack(&launch, p);
+    enum cvy_status status = cvy_launch_prepare(device, &launch);
+    if (status != CVY_OK)
+        return status;
+    describe(&launch, &s, config);
+    return cvy_launch_prepare(device, &launch);
+}
+
+/* Tiles of pixels that one work-item makes, one after the other. */
+static size_t tiles_each(const struct cvy_pointwise *s, const struct cvy_device *device,
+                         const struct panels *panels, size_t tile)
+{
+    size_t rows = panels->most_rows, tiles = cvy_ceil_div(s->pixels, tile);
+    size_t most = CVY_MAX(CHUNK_BYTES / (tile * rows * sizeof(float)), 1);
+    size_t least = cvy_ceil_div(LEAST_WORK, tile * rows * panels->width);
+    /* enough work-items for all units, where they are not made too small by that */
+    size_t items = ITEMS_PER_UNIT * CVY_MAX(device->info.compute_units, 1);
+    size_t balanced = CVY_MAX(tiles * panels->count * s->p.n / items, 1);
+    size_t each = CVY_MAX(CVY_MIN(most, balanced), least);
+    return CVY_MAX(CVY_MIN(CVY_MIN(each, MOST_ROUNDS / rows), tiles), 1);
+}
+
+static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *p,
+                               const struct cvy_algo_config *config, const struct cvy_algo_args *args)
+{
+    struct cvy_pointwise s = cvy_pointwise_of(p);
+    struct panels panels = panels_of(&s, config);
+    size_t tile = (size_t)config->value[PIXELS], each = tiles_each(&s, device, &panels, tile);
+    size_t x_pixels = s.p.in[0] * s.p.in[1] * s.p.in[2];
+    struct cvy_launch launch;
+    describe(&launch, &s, config);
+    cvy_launch_buffer(&launch, args->x);
+    cvy_launch_buffer(&launch, args->w);
+    cvy_epilogue_arguments(&launch, p, args->bias);
+    cvy_launch_buffer(&launch, args->y);
+    cvy_launch_int(&launch, each);
+    cvy_launch_int(&launch, panels.most_rows);
+    cvy_launch_int(&launch, cvy_round_up(p->c, CVY_MAX(p->x_block, 1)) * x_pixels);
+    cvy_launch_int(&launch, cvy_round_up(p->k, CVY_MAX(p->y_block, 1)) * s.pixels);
+    cvy_launch_int(&launch, p->k);
+    cvy_launch_int(&launch, s.c_group);
+    cvy_launch_int(&launch, s.k_group);
+    cvy_launch_int(&launch, p->shuffle);
+    cvy_pointwise_arguments(&launch, &s);
+    size_t chunks = cvy_ceil_div(cvy_ceil_div(s.pixels, tile), each);
+    cvy_launch_range(&launch, 3, (size_t[]){panels.count, chunks, p->n}, (size_t[]){1, 1, 1});
+    return cvy_launch_run(device, &launch);
+}
+
+static double estimate(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                       const struct cvy_algo_config *config)
+{
+    struct cvy_conv_cost cost;
+    if (cvy_conv_get_cost(p, &cost) != CVY_OK)
+        return 1e30;
+    struct cvy_pointwise s = cvy_pointwise_of(p);
+    return 5e-6 + arithmetic_seconds(&s, device, config) + cost.bytes / cvy_rate_bytes(device);
+}
+
+const struct cvy_algo cvy_algo_pointwise_blocks = {
+    .id = "pointwise_blocks",
+    .programs = {"conv_pointwise_blocks"},
+    .takes_blocks = true,
+    .applicable = applicable,
+    .default_config = default_config,
+    .configs = configs,
+    .prepared_bytes = prepared_bytes,
+    .prepare = prepare,
+    .build = build,
+    .enqueue = enqueue,
+    .estimate = estimate,
+};
