@@ -125,5 +125,6 @@ int cvy_cmd_doctor(int argc, char **argv);
 int cvy_cmd_run(int argc, char **argv);
 int cvy_cmd_conv(int argc, char **argv);
 int cvy_cmd_explain(int argc, char **argv);
+int cvy_cmd_try_gemm(int argc, char **argv);
 
 #endif

@@ -6,7 +6,7 @@
 
 struct subcommand {
     const char *name;
-    const char *summary;
+    const char *summary; /* NULL: not for users */
     int (*run)(int argc, char **argv);
 };
 
@@ -16,6 +16,7 @@ static const struct subcommand subcommands[] = {
     {"run", "run an ONNX model on files", cvy_cmd_run},
     {"conv", "run one convolution on files", cvy_cmd_conv},
     {"explain", "explain a convolution or a model", cvy_cmd_explain},
+    {"try-gemm", NULL, cvy_cmd_try_gemm},
 };
 #define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
 
@@ -25,7 +26,9 @@ static void print_help(FILE *stream)
           "Convolutions and convolutional networks on any OpenCL device.\n\n",
           stream);
     for (size_t i = 0; i < SUBCOMMANDS; i++) {
-        fprintf(stream, "  %-9s %s\n", subcommands[i].name, subcommands[i].summary);
+        if (subcommands[i].summary != NULL) {
+            fprintf(stream, "  %-9s %s\n", subcommands[i].name, subcommands[i].summary);
+        }
     }
     fputs("\n"
           "  --help     this text; 'convoy COMMAND --help' tells a command's options\n"

@@ -7,6 +7,7 @@
 #include <convoy/conv.h>
 #include <convoy/device.h>
 #include <convoy/doctor.h>
+#include <convoy/gemm_tune.h>
 #include <convoy/graph.h>
 #include <convoy/import.h>
 #include <convoy/op.h>

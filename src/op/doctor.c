@@ -180,6 +180,21 @@ enum cvy_status cvy_doctor_run(struct cvy_device *device, const struct cvy_docto
     return status;
 }
 
+enum cvy_status cvy_doctor_try_gemm(struct cvy_device *device, uint64_t seed, bool *right, char *why,
+                                    size_t size)
+{
+    struct cvy_doctor doctor = {.device = device, .random = seed};
+    set_trial(device, true);
+    enum cvy_status status = cvy_doctor_check_gemm(&doctor);
+    set_trial(device, false);
+    if (status == CVY_OK) {
+        *right = doctor.failures == NULL;
+        snprintf(why, size, "%s", *right ? "" : doctor.failures->detail);
+    }
+    doctor_finish(&doctor);
+    return status;
+}
+
 enum cvy_status cvy_doctor_forget(struct cvy_device *device, size_t *count)
 {
     if (device == NULL)

@@ -57,6 +57,10 @@ enum cvy_status cvy_trial_end(struct cvy_doctor *doctor, enum cvy_status status,
 enum cvy_status cvy_doctor_check_gemm(struct cvy_doctor *doctor);
 enum cvy_status cvy_doctor_check_convolutions(struct cvy_doctor *doctor);
 enum cvy_status cvy_doctor_check_operators(struct cvy_doctor *doctor);
+/* CLBlast's products alone, and nothing is quarantined for them: false, and the first that is wrong, cut to
+ * size, in why. */
+enum cvy_status cvy_doctor_try_gemm(struct cvy_device *device, uint64_t seed, bool *right, char *why,
+                                    size_t size);
 /* Why an algorithm that launches the program is not applicable here, cut to size; "" where none is known. */
 void cvy_doctor_why_not_tried(struct cvy_doctor *doctor, const char *program, char *why, size_t size);
 

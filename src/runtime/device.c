@@ -8,6 +8,7 @@
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "runtime/gemm_setting.h"
 #include "runtime/pool.h"
 #include "runtime/program.h"
 #include "runtime/quarantine.h"
@@ -251,6 +252,7 @@ void cvy_device_destroy(struct cvy_device **device)
     cvy_programs_destroy(&d->programs);
     cvy_pool_destroy(&d->pool);
     cvy_quarantine_destroy(&d->quarantined);
+    cvy_gemm_setting_destroy(&d->gemm_setting);
     cvy_sources_destroy(&d->sources);
     cvy_store_close(&d->store);
     if (d->queue != NULL)
@@ -277,6 +279,7 @@ enum cvy_status cvy_device_set_store(struct cvy_device *device, const struct cvy
     struct cvy_store *old = device->store;
     device->store = store;
     cvy_quarantine_sync(device);
+    cvy_gemm_setting_sync(device);
     pthread_mutex_unlock(&device->lock);
     cvy_store_close(&old);
     return CVY_OK;

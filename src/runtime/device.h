@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 
+struct cvy_gemm_setting; /* gemm_setting.c: parameters that CLBlast was given */
 struct cvy_launch_trace; /* launch.h */
 struct cvy_programs;     /* program.c: compiled programs and kernels by source and macros */
 struct cvy_pool;         /* pool.c: allocations that small buffers share */
@@ -27,11 +28,12 @@ struct cvy_device {
     struct cvy_store *store; /* NULL: kernels are kept in memory only */
     struct cvy_source *sources;
     struct cvy_quarantined *quarantined;
-    struct cvy_launch_trace *trace; /* NULL, or who wants to know of launches */
-    bool on_trial;                  /* kernels are being tested: quarantined ones run too */
-    bool clblast_refused;           /* gemm.c: our own kernel does the work from now on */
-    uint64_t allocated;             /* bytes of buffers that have an allocation of their own */
-    double opened_at;               /* cvy_now() */
+    struct cvy_launch_trace *trace;        /* NULL, or who wants to know of launches */
+    bool on_trial;                         /* kernels are being tested: quarantined ones run too */
+    bool clblast_refused;                  /* gemm.c: our own kernel does the work from now on */
+    struct cvy_gemm_setting *gemm_setting; /* NULL: CLBlast's own */
+    uint64_t allocated;                    /* bytes of buffers that have an allocation of their own */
+    double opened_at;                      /* cvy_now() */
     struct cvy_build_stats stats;
     pthread_mutex_t rates_lock; /* guards the two below; taken before lock */
     struct cvy_device_rates rates;

@@ -1,11 +1,15 @@
 #include "runtime/gemm.h"
 
 #include <clblast_c.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "runtime/buffer.h"
 #include "runtime/device.h"
+#include "runtime/gemm_setting.h"
 #include "runtime/launch.h"
 #include "runtime/quarantine.h"
 
@@ -124,18 +128,17 @@ enum cvy_status cvy_gemm_enqueue_plain(struct cvy_device *device, const struct c
     return enqueue_plain(device, gemm);
 }
 
-/* The temporary memory as a buffer of its own, because CLBlast takes no offset into it. */
-static enum cvy_status temporary_part(struct cvy_device *device, size_t need, struct cvy_buffer *temporary,
-                                      size_t offset, struct cvy_buffer **part)
+/* The temporary memory as a buffer of its own, because CLBlast takes no offset into it; NULL where it is too
+ * small. */
+static struct cvy_buffer *temporary_part(struct cvy_device *device, size_t need, struct cvy_buffer *temporary,
+                                         size_t offset)
 {
+    struct cvy_buffer *part = NULL;
     size_t begin = cvy_round_up(offset, device->info.base_align);
-    if (temporary == NULL || begin > cvy_buffer_bytes(temporary) ||
-        cvy_buffer_bytes(temporary) - begin < need)
-        return cvy_fail(CVY_ERROR_INVALID,
-                        "gemm: %zu bytes of temporary memory are needed; ask "
-                        "cvy_gemm_workspace()",
-                        need + device->info.base_align);
-    return cvy_buffer_create_part(part, temporary, begin, cvy_buffer_bytes(temporary) - begin);
+    if (temporary != NULL && begin <= cvy_buffer_bytes(temporary) &&
+        cvy_buffer_bytes(temporary) - begin >= need)
+        cvy_buffer_create_part(&part, temporary, begin, cvy_buffer_bytes(temporary) - begin);
+    return part;
 }
 
 static CLBlastStatusCode enqueue_clblast(struct cvy_device *device, const struct cvy_gemm *g,
@@ -148,6 +151,65 @@ static CLBlastStatusCode enqueue_clblast(struct cvy_device *device, const struct
         g->beta, cvy_buffer_cl_mem(g->c), g->c_offset, g->ldc, &queue, NULL, temporary);
 }
 
+#define MAX_PARAMETERS 32
+
+/* "Xgemm:KWG=1,VWM=16", which is cut to pieces. */
+static enum cvy_status set_kernel_parameters(const struct cvy_device *device, char *text)
+{
+    const char *names[MAX_PARAMETERS];
+    size_t values[MAX_PARAMETERS], n = 0;
+    char *rest = NULL, *end, *kernel = strtok_r(text, ":", &rest), *item;
+    while ((item = strtok_r(NULL, ",", &rest)) != NULL) {
+        char *equals = strchr(item, '=');
+        if (equals == NULL || n == MAX_PARAMETERS)
+            return cvy_fail(CVY_ERROR_INVALID, "gemm: '%s' of kernel %s is no NAME=VALUE of CLBlast", item,
+                            kernel);
+        *equals = '\0';
+        names[n] = item;
+        values[n++] = strtoul(equals + 1, &end, 10);
+        if (equals[1] == '\0' || *end != '\0')
+            return cvy_fail(CVY_ERROR_INVALID, "gemm: %s of kernel %s is '%s'; give a number", item, kernel,
+                            equals + 1);
+    }
+    CLBlastStatusCode code =
+        CLBlastOverrideParameters(device->id, kernel, CLBlastPrecisionSingle, n, names, values);
+    if (code != CLBlastSuccess)
+        return cvy_fail(CVY_ERROR_INVALID,
+                        "gemm: CLBlast does not take %zu parameters for kernel %s "
+                        "(status %d); name a kernel of its gemm and all of its parameters",
+                        n, kernel, (int)code);
+    return CVY_OK;
+}
+
+enum cvy_status cvy_gemm_set_parameters(const struct cvy_device *device, const char *setting)
+{
+    enum cvy_status status = CVY_OK;
+    char *copy = cvy_text_copy(setting), *rest = NULL;
+    if (copy == NULL)
+        return cvy_fail_memory("a setting of CLBlast", strlen(setting) + 1);
+    for (char *kernel = strtok_r(copy, " ", &rest); status == CVY_OK && kernel != NULL;
+         kernel = strtok_r(NULL, " ", &rest))
+        status = set_kernel_parameters(device, kernel);
+    free(copy);
+    return status;
+}
+
+/* One attempt with the parameters in force. */
+static CLBlastStatusCode attempt(struct cvy_device *device, const struct cvy_gemm *gemm,
+                                 struct cvy_buffer *temporary, size_t temporary_offset)
+{
+    struct cvy_buffer *part = NULL;
+    size_t need;
+    CLBlastStatusCode code = temporary_bytes(device, gemm, 1, &need);
+    /* too little only where another thread has changed the parameters: CLBlast then allocates for itself */
+    if (code == CLBlastSuccess && need > 0)
+        part = temporary_part(device, need, temporary, temporary_offset);
+    if (code == CLBlastSuccess)
+        code = enqueue_clblast(device, gemm, part != NULL ? cvy_buffer_cl_mem(part) : NULL);
+    cvy_buffer_destroy(&part);
+    return code;
+}
+
 enum cvy_status cvy_gemm_enqueue(struct cvy_device *device, const struct cvy_gemm *gemm,
                                  struct cvy_buffer *temporary, size_t temporary_offset)
 {
@@ -158,17 +220,14 @@ enum cvy_status cvy_gemm_enqueue(struct cvy_device *device, const struct cvy_gem
         return status;
     if (gemm->k == 0 || cvy_quarantine_avoids_clblast(device))
         return enqueue_plain(device, gemm);
-    struct cvy_buffer *part = NULL;
-    size_t need;
-    CLBlastStatusCode code = temporary_bytes(device, gemm, 1, &need);
-    if (code == CLBlastSuccess && need > 0) {
-        status = temporary_part(device, need, temporary, temporary_offset, &part);
-        if (status != CVY_OK)
-            return status;
+    CLBlastStatusCode code = attempt(device, gemm, temporary, temporary_offset);
+    if (code != CLBlastSuccess && cvy_gemm_setting_drop(device)) {
+        cvy_log(CVY_LOG_WARNING,
+                "gemm: CLBlast refuses the parameters found by tuning for %s (status %d); they are forgotten "
+                "and general ones taken; 'convoy tune --gemm' finds others",
+                device->info.name, (int)code);
+        code = attempt(device, gemm, temporary, temporary_offset);
     }
-    if (code == CLBlastSuccess)
-        code = enqueue_clblast(device, gemm, part != NULL ? cvy_buffer_cl_mem(part) : NULL);
-    cvy_buffer_destroy(&part);
     if (code == CLBlastSuccess) {
         pthread_mutex_lock(&device->lock);
         cvy_device_launched(device);

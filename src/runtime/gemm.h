@@ -31,4 +31,8 @@ enum cvy_status cvy_gemm_enqueue_plain(struct cvy_device *device, const struct c
 /* Whether both ways were found wrong on the device (quarantine.h): no product is to be had. */
 bool cvy_gemm_is_quarantined(const struct cvy_device *device);
 
+/* Gives CLBlast these parameters, a text as in gemm_tune.h that is not empty, for the rest of the process. On
+ * failure some may be in force. */
+enum cvy_status cvy_gemm_set_parameters(const struct cvy_device *device, const char *setting);
+
 #endif
