@@ -255,6 +255,7 @@ void cvy_device_destroy(struct cvy_device **device)
     cvy_gemm_setting_destroy(&d->gemm_setting);
     cvy_sources_destroy(&d->sources);
     cvy_store_close(&d->store);
+    cvy_store_close(&d->times);
     if (d->queue != NULL)
         clReleaseCommandQueue(d->queue);
     if (d->context != NULL)
@@ -265,6 +266,32 @@ void cvy_device_destroy(struct cvy_device **device)
     pthread_mutex_destroy(&d->lock);
     free(d);
     *device = NULL;
+}
+
+bool cvy_device_put_times(struct cvy_device *device, const struct cvy_store_time *rows, size_t count)
+{
+    pthread_mutex_lock(&device->lock);
+    if (device->store == NULL && device->times == NULL)
+        device->times = cvy_store_open(":memory:", 0);
+    bool kept = cvy_store_put_times(device->store != NULL ? device->store : device->times, rows, count);
+    pthread_mutex_unlock(&device->lock);
+    return kept;
+}
+
+bool cvy_device_list_times(struct cvy_device *device, const char *problem,
+                           void (*take)(void *user, const struct cvy_store_time *row), void *user)
+{
+    struct cvy_hash identity = cvy_device_identity(device);
+    pthread_mutex_lock(&device->lock);
+    bool listed = cvy_store_list_times(device->store != NULL ? device->store : device->times,
+                                       problem != NULL ? &identity : NULL, problem, take, user);
+    pthread_mutex_unlock(&device->lock);
+    return listed;
+}
+
+static void move_time(void *user, const struct cvy_store_time *row)
+{
+    cvy_store_put_times(user, row, 1);
 }
 
 enum cvy_status cvy_device_set_store(struct cvy_device *device, const struct cvy_store_params *params)
@@ -280,6 +307,10 @@ enum cvy_status cvy_device_set_store(struct cvy_device *device, const struct cvy
     device->store = store;
     cvy_quarantine_sync(device);
     cvy_gemm_setting_sync(device);
+    if (store != NULL) {
+        cvy_store_list_times(device->times, NULL, NULL, move_time, store);
+        cvy_store_close(&device->times);
+    }
     pthread_mutex_unlock(&device->lock);
     cvy_store_close(&old);
     return CVY_OK;

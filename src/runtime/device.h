@@ -14,6 +14,7 @@ struct cvy_pool;         /* pool.c: allocations that small buffers share */
 struct cvy_quarantined;  /* quarantine.c */
 struct cvy_source;       /* source.c: sources that replace built-in ones */
 struct cvy_store;        /* store.c: compiled programs on disk */
+struct cvy_store_time;   /* store.h */
 
 struct cvy_device {
     cl_platform_id platform;
@@ -26,6 +27,7 @@ struct cvy_device {
     struct cvy_programs *programs;
     struct cvy_pool *pool;
     struct cvy_store *store; /* NULL: kernels are kept in memory only */
+    struct cvy_store *times; /* where there is no store: one in memory for measured times, made when needed */
     struct cvy_source *sources;
     struct cvy_quarantined *quarantined;
     struct cvy_launch_trace *trace;        /* NULL, or who wants to know of launches */
@@ -46,6 +48,11 @@ void cvy_device_query(cl_device_id id, struct cvy_device_info *info);
 bool cvy_device_is_new_enough(const struct cvy_device_info *info);
 /* A hash of what names the device and its driver: what was learnt of one is kept under it. */
 struct cvy_hash cvy_device_identity(const struct cvy_device *device);
+/* How long choices took on the device for problems, as in store.h; kept in the device's store, without one in
+ * memory. listing: of one problem, or problem NULL: of every problem and device. */
+bool cvy_device_put_times(struct cvy_device *device, const struct cvy_store_time *rows, size_t count);
+bool cvy_device_list_times(struct cvy_device *device, const char *problem,
+                           void (*take)(void *user, const struct cvy_store_time *row), void *user);
 /* The device that selector means; its info too. */
 enum cvy_status cvy_device_select(const char *selector, cl_platform_id *platform, cl_device_id *id,
                                   struct cvy_device_info *info);

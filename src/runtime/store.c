@@ -1,7 +1,6 @@
 #include "runtime/store.h"
 
 #include <errno.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,18 +10,11 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "runtime/store_db.h"
 
 #define SCHEMA_VERSION 1
 #define DEFAULT_MAX_BYTES ((uint64_t)256 << 20)
 #define BUSY_MS 3000
-
-struct cvy_store {
-    char *path;
-    uint64_t max_bytes;
-    sqlite3 *db;
-    bool warned;
-    bool read_only; /* nothing is written any more */
-};
 
 /* One warning for each store; the rest is for those who debug. */
 static void warn(struct cvy_store *store, const char *what, const char *consequence)
@@ -54,7 +46,7 @@ static void make_folders(const char *path)
     free(copy);
 }
 
-static int read_pragma(sqlite3 *db, const char *sql, int64_t *value)
+int cvy_store_read_int(sqlite3 *db, const char *sql, int64_t *value)
 {
     sqlite3_stmt *statement = NULL;
     int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
@@ -78,9 +70,9 @@ static const char schema[] =
 static int check_schema(struct cvy_store *store)
 {
     int64_t version = 0, tables = 0, ours = 0;
-    int code = read_pragma(store->db, "PRAGMA user_version", &version);
+    int code = cvy_store_read_int(store->db, "PRAGMA user_version", &version);
     if (code == SQLITE_OK)
-        code = read_pragma(store->db, "SELECT count(*) FROM sqlite_master", &tables);
+        code = cvy_store_read_int(store->db, "SELECT count(*) FROM sqlite_master", &tables);
     if (code != SQLITE_OK)
         return code;
     if (version == 0 && tables == 0) {
@@ -90,7 +82,7 @@ static int check_schema(struct cvy_store *store)
             sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
         return code;
     }
-    code = read_pragma(store->db,
+    code = cvy_store_read_int(store->db,
                        "SELECT count(*) FROM pragma_table_info('program') WHERE name IN "
                        "('key','checksum','bytes','used','payload')",
                        &ours);
@@ -201,8 +193,7 @@ static void give_up_writing(struct cvy_store *store)
     store->read_only = true;
 }
 
-/* After a failed statement: damage is moved aside, busy passes by, anything else ends the writing. */
-static void failed(struct cvy_store *store, int code)
+void cvy_store_failed(struct cvy_store *store, int code)
 {
     if (is_damage(code)) {
         close_database(store);
@@ -265,7 +256,7 @@ bool cvy_store_get(struct cvy_store *store, struct cvy_hash key, void **payload,
     if (code != SQLITE_ROW) {
         free(data);
         if (is_damage(code))
-            failed(store, code);
+            cvy_store_failed(store, code);
         return false;
     }
     if (!cvy_hash_equal(sum, checksum(key, data, size))) {
@@ -314,14 +305,14 @@ static int insert(struct cvy_store *store, struct cvy_hash key, const void *payl
 static int evict(struct cvy_store *store)
 {
     int64_t total = 0;
-    int code = read_pragma(store->db, "SELECT coalesce(sum(bytes), 0) FROM program", &total);
+    int code = cvy_store_read_int(store->db, "SELECT coalesce(sum(bytes), 0) FROM program", &total);
     while (code == SQLITE_OK && total > 0 && (uint64_t)total > store->max_bytes) {
         code = sqlite3_exec(store->db,
                             "DELETE FROM program WHERE key="
                             "(SELECT key FROM program ORDER BY used LIMIT 1)",
                             NULL, NULL, NULL);
         if (code == SQLITE_OK)
-            code = read_pragma(store->db, "SELECT coalesce(sum(bytes), 0) FROM program", &total);
+            code = cvy_store_read_int(store->db, "SELECT coalesce(sum(bytes), 0) FROM program", &total);
     }
     return code;
 }
@@ -344,7 +335,7 @@ void cvy_store_put(struct cvy_store *store, struct cvy_hash key, const void *pay
     if (code == SQLITE_OK)
         return;
     int result = code;
-    failed(store, result);
+    cvy_store_failed(store, result);
     if (store->db != NULL && !sqlite3_get_autocommit(store->db))
         sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 }
@@ -387,14 +378,14 @@ void cvy_store_quarantine(struct cvy_store *store, const struct cvy_store_quaran
     cvy_log(CVY_LOG_WARNING, "store %s: cannot remember that %s of %s is wrong (%s); it is avoided only now",
             store->path, row->kernel, row->program, sqlite3_errstr(code));
     if (!store->read_only)
-        failed(store, code);
+        cvy_store_failed(store, code);
 }
 
 static bool has_quarantine(struct cvy_store *store)
 {
     int64_t tables = 0;
     return store != NULL && store->db != NULL &&
-           read_pragma(store->db, "SELECT count(*) FROM sqlite_master WHERE name='quarantine'", &tables) ==
+           cvy_store_read_int(store->db, "SELECT count(*) FROM sqlite_master WHERE name='quarantine'", &tables) ==
                SQLITE_OK &&
            tables > 0;
 }
