@@ -12,6 +12,7 @@
 #include <convoy/import.h>
 #include <convoy/op.h>
 #include <convoy/tensor.h>
+#include <convoy/tune.h>
 
 #ifdef __cplusplus
 extern "C" {

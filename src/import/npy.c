@@ -8,7 +8,7 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "import/bytes.h"
-#include "import/file.h"
+#include "base/file.h"
 
 static const char magic[6] = {'\x93', 'N', 'U', 'M', 'P', 'Y'};
 

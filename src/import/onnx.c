@@ -7,7 +7,7 @@
 
 #include "base/arith.h"
 #include "base/log.h"
-#include "import/file.h"
+#include "base/file.h"
 
 static enum cvy_status read_opset(struct cvy_onnx *model, const Cvy__Onnx__ModelProto *proto)
 {

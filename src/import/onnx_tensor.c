@@ -5,7 +5,7 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "import/bytes.h"
-#include "import/file.h"
+#include "base/file.h"
 #include "import/onnx.h"
 
 enum field { FIELD_FLOAT, FIELD_DOUBLE, FIELD_INT32, FIELD_INT64, FIELD_UINT64 };

@@ -4,6 +4,7 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "op/algo.h"
+#include "op/tunedb.h"
 #include "runtime/gemm.h"
 #include "runtime/quarantine.h"
 
@@ -98,6 +99,18 @@ static enum cvy_status find_named(struct cvy_device *device, const struct cvy_co
     return algo->build(device, p, &chosen->config);
 }
 
+/* The fastest that was measured, if it builds. */
+static bool find_tuned(struct cvy_device *device, const struct cvy_conv_problem *p, size_t max_workspace,
+                       struct candidate *chosen)
+{
+    struct cvy_tuned tuned;
+    if (!cvy_tunedb_choose(device, p, max_workspace, &tuned) ||
+        tuned.algo->build(device, p, &tuned.config) != CVY_OK)
+        return false;
+    *chosen = (struct candidate){tuned.algo, tuned.config, tuned.seconds};
+    return true;
+}
+
 static size_t rank_algorithms(struct cvy_device *device, const struct cvy_conv_problem *p,
                               size_t max_workspace, struct candidate *candidates)
 {
@@ -135,6 +148,8 @@ enum cvy_status cvy_find_algo(struct cvy_device *device, const struct cvy_conv_p
     enum cvy_status status;
     if (name != NULL) {
         status = find_named(device, p, name, max_workspace, &candidates[0]);
+    } else if (find_tuned(device, p, max_workspace, &candidates[0])) {
+        status = CVY_OK;
     } else {
         count = rank_algorithms(device, p, max_workspace, candidates);
         status = CVY_ERROR_UNSUPPORTED;

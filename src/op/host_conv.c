@@ -123,3 +123,58 @@ void cvy_host_conv(const struct cvy_conv_problem *problem, const float *x, const
         add_image(&h, n);
     }
 }
+
+/* The position of x that a tap reads for one of y in a transposed convolution. */
+static bool back_across(const struct host_conv *h, const size_t *position, const size_t *tap, size_t *far)
+{
+    for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++) {
+        size_t reached = position[i] + h->p.pad_begin[i], skipped = tap[i] * h->p.dilation[i];
+        if (reached < skipped || (reached - skipped) % h->p.stride[i] != 0)
+            return false;
+        far[i] = (reached - skipped) / h->p.stride[i];
+        if (far[i] >= h->p.in[i])
+            return false;
+    }
+    return true;
+}
+
+/* The weights' channel that is written to a channel of y. */
+static size_t source_channel(const struct cvy_conv_problem *p, size_t channel)
+{
+    size_t apart = p->shuffle > 1 ? p->k / p->shuffle : 1;
+    return p->shuffle > 1 ? channel % p->shuffle * apart + channel / p->shuffle : channel;
+}
+
+static size_t x_index(const struct cvy_conv_problem *p, size_t n, size_t c, size_t pixel)
+{
+    size_t block = p->x_block > 0 ? p->x_block : 1, blocks = (p->c + block - 1) / block;
+    size_t pixels = p->in[0] * p->in[1] * p->in[2];
+    return ((n * blocks + c / block) * pixels + pixel) * block + c % block;
+}
+
+double cvy_host_conv_element(const struct cvy_conv_problem *problem, const float *x, const float *w, size_t n,
+                             size_t channel, const size_t *position, double *scale)
+{
+    struct host_conv h = {.p = cvy_conv_to_3d(problem), .x = x, .w = w};
+    const struct cvy_conv_problem *p = &h.p;
+    size_t c_group = p->c / p->groups, k_group = p->k / p->groups, k = source_channel(p, channel);
+    size_t taps = p->kernel[0] * p->kernel[1] * p->kernel[2], tap[CVY_CONV_MAX_RANK] = {0};
+    double sum = 0;
+    *scale = 0;
+    do {
+        size_t far[CVY_CONV_MAX_RANK], weight[CVY_CONV_MAX_RANK];
+        if (!(p->transposed ? back_across(&h, position, tap, far) : across(&h, position, tap, far)))
+            continue;
+        for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++)
+            weight[i] = p->flip ? p->kernel[i] - 1 - tap[i] : tap[i];
+        for (size_t i = 0; i < c_group; i++) {
+            size_t c = k / k_group * c_group + i;
+            size_t matrix = p->transposed ? c * k_group + k % k_group : k * c_group + i;
+            double product = (double)x[x_index(p, n, c, index3(p->in, far))] *
+                             (double)w[matrix * taps + index3(p->kernel, weight)];
+            sum += product;
+            *scale += fabs(product);
+        }
+    } while (step(p->kernel, tap));
+    return sum;
+}

@@ -83,9 +83,9 @@ static int check_schema(struct cvy_store *store)
         return code;
     }
     code = cvy_store_read_int(store->db,
-                       "SELECT count(*) FROM pragma_table_info('program') WHERE name IN "
-                       "('key','checksum','bytes','used','payload')",
-                       &ours);
+                              "SELECT count(*) FROM pragma_table_info('program') WHERE name IN "
+                              "('key','checksum','bytes','used','payload')",
+                              &ours);
     if (code == SQLITE_OK && (version != SCHEMA_VERSION || ours != 5))
         return SQLITE_NOTADB;
     return code;
@@ -385,8 +385,8 @@ static bool has_quarantine(struct cvy_store *store)
 {
     int64_t tables = 0;
     return store != NULL && store->db != NULL &&
-           cvy_store_read_int(store->db, "SELECT count(*) FROM sqlite_master WHERE name='quarantine'", &tables) ==
-               SQLITE_OK &&
+           cvy_store_read_int(store->db, "SELECT count(*) FROM sqlite_master WHERE name='quarantine'",
+                              &tables) == SQLITE_OK &&
            tables > 0;
 }
 

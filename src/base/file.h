@@ -1,6 +1,6 @@
 /* file.h - whole files in and out. */
-#ifndef CVY_IMPORT_FILE_H
-#define CVY_IMPORT_FILE_H
+#ifndef CVY_BASE_FILE_H
+#define CVY_BASE_FILE_H
 
 #include <convoy/base.h>
 
