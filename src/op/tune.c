@@ -1,6 +1,7 @@
 /* The search for the fastest algorithm and config of a problem: short runs for all candidates, longer ones
  * for the best of them (successive halving: Jamieson and Talwalkar, arXiv 1502.07943). */
 #include <convoy/tune.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,18 +192,20 @@ static double expected_seconds(const struct search *search, const struct candida
     return candidate->estimate * correction;
 }
 
+/* Where the best takes longer than was expected, estimates are not to be trusted and more is tried. */
 static void drop_hopeless(struct search *search)
 {
     const struct candidate *best = best_of(search), *baseline = baseline_of(search);
+    double least = baseline != NULL ? baseline->estimate : INFINITY;
+    if (best != NULL)
+        least = CVY_MAX(least, best->seconds);
     for (size_t i = 0; i < search->count; i++) {
         struct candidate *c = &search->candidates[i];
-        if (c->rounds > 0 || c->refused || c->is_baseline)
-            continue;
         bool seen;
         double expected = expected_seconds(search, c, &seen);
-        c->hopeless = seen && best != NULL ? expected > HOPELESS_SEEN * best->seconds
-                      : baseline != NULL   ? expected > HOPELESS_UNSEEN * baseline->estimate
-                                           : false;
+        c->hopeless = c->rounds == 0 && !c->refused && !c->is_baseline &&
+                      (seen && best != NULL ? expected > HOPELESS_SEEN * best->seconds
+                                            : expected > HOPELESS_UNSEEN * least);
     }
 }
 

@@ -11,6 +11,7 @@
 #include "op/tune_parts.h"
 #include "oracle.h"
 #include "runtime/device.h"
+#include "runtime/quarantine.h"
 
 static char path[64];
 
@@ -171,17 +172,54 @@ static void alter(struct cvy_device *device, const char *name, const char *from,
     free(altered);
 }
 
+/* Leaves one algorithm to choose. */
+static void admit_only(struct cvy_device *device, const char *id)
+{
+    const struct cvy_algo *algo;
+    for (size_t a = 0; (algo = cvy_algo_at(a)) != NULL; a++) {
+        if (strcmp(algo->id, id) != 0)
+            ck_assert_int_eq(cvy_quarantine_add(device, algo->programs[0], "any", "not for this test"),
+                             CVY_OK);
+    }
+}
+
 START_TEST(search_refuses_what_gives_wrong_results)
 {
     struct cvy_device *device = open_device();
     struct cvy_conv_problem p = tiny();
     struct watch seen = {0};
+    admit_only(device, "ref");
     alter(device, "conv_ref", "sum += x[", "sum -= x[");
     struct cvy_tune_result result = tune(device, &p, &seen);
-    ck_assert_uint_eq(result.refused, seen.refused);
     ck_assert_uint_ge(result.refused, 1);
-    ck_assert_str_ne(result.best.algo, "ref");
-    ck_assert_str_ne(chosen_algo(device, &p, SIZE_MAX), "ref");
+    ck_assert_uint_eq(result.refused, seen.refused);
+    ck_assert_ptr_null(result.best.algo);
+    /* it is not tried again, but its true source is */
+    seen.calls = 0;
+    tune(device, &p, &seen);
+    ck_assert_uint_eq(seen.calls, 0);
+    ck_assert_int_eq(cvy_device_set_kernel_source(device, "conv_ref", NULL), CVY_OK);
+    result = tune(device, &p, &seen);
+    ck_assert_str_eq(result.best.algo, "ref");
+    cvy_device_destroy(&device);
+}
+END_TEST
+
+START_TEST(search_goes_on_where_a_kernel_does_not_build)
+{
+    struct cvy_device *device = open_device();
+    struct cvy_conv_problem p = tiny();
+    struct watch seen = {0};
+    char first[64];
+    snprintf(first, sizeof(first), "%s", chosen_algo(device, &p, SIZE_MAX));
+    ck_assert_int_eq(cvy_device_set_kernel_source(device, cvy_algo_by_name(first)->programs[0], "#error\n"),
+                     CVY_OK);
+    struct cvy_tune_result result = tune(device, &p, &seen);
+    ck_assert_uint_ge(result.refused, 1);
+    ck_assert_uint_eq(result.refused, seen.refused);
+    ck_assert_ptr_nonnull(result.best.algo);
+    ck_assert_str_ne(result.best.algo, first);
+    ck_assert_str_ne(result.estimated.algo, first);
     cvy_device_destroy(&device);
 }
 END_TEST
@@ -495,6 +533,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, search_that_is_cancelled_goes_on_where_it_was);
     tcase_add_test(tests, search_keeps_to_its_budget);
     tcase_add_test(tests, search_refuses_what_gives_wrong_results);
+    tcase_add_test(tests, search_goes_on_where_a_kernel_does_not_build);
     tcase_add_test(tests, choice_follows_times_as_far_as_they_hold);
     tcase_add_test(tests, choice_ignores_configs_that_the_algorithm_does_not_have);
     tcase_add_test(tests, keys_tell_apart_what_times_differ_by);
