@@ -10,6 +10,8 @@
 #include "runtime/store.h"
 #include "support.h"
 
+enum { PROCESSES = 3, ENTRIES = 15 };
+
 static char folder[64];
 static char path[128];
 
@@ -261,7 +263,6 @@ END_TEST
 
 START_TEST(store_is_shared_by_processes_at_once)
 {
-    enum { PROCESSES = 3, ENTRIES = 15 };
     pid_t children[PROCESSES];
     fflush(stdout);
     for (size_t p = 0; p < PROCESSES; p++) {
@@ -287,6 +288,64 @@ START_TEST(store_is_shared_by_processes_at_once)
         for (size_t p = 0; p < PROCESSES; p++)
             ck_assert(has(store, 16 * i + p, 5000));
     }
+    ck_assert(!exists(".broken"));
+    cvy_store_close(&store);
+}
+END_TEST
+
+/* Row i of a process. */
+static struct cvy_store_time time_row(char choice[32], size_t process, int64_t i)
+{
+    snprintf(choice, 32, "ref %zu", process);
+    return (struct cvy_store_time){.device = {1, 2},
+                                   .source = {3, (uint64_t)i},
+                                   .problem = i % 2 ? "odd" : "even",
+                                   .choice = choice,
+                                   .rounds = 1,
+                                   .nanoseconds = 10 * i + 1,
+                                   .when = i};
+}
+
+static void count_right(void *user, const struct cvy_store_time *row)
+{
+    ck_assert_int_eq(row->nanoseconds, 10 * row->when + 1);
+    ck_assert_uint_eq(row->source.high, (uint64_t)row->when);
+    ck_assert_str_eq(row->problem, row->when % 2 ? "odd" : "even");
+    ck_assert_int_ge(row->when, ENTRIES - 2);
+    ++*(size_t *)user;
+}
+
+START_TEST(store_keeps_the_newest_times_of_processes_at_once)
+{
+    pid_t children[PROCESSES];
+    char choice[32];
+    for (size_t p = 0; p < PROCESSES; p++) {
+        children[p] = fork();
+        if (children[p] != 0)
+            continue;
+        struct cvy_store *store = open_store(0);
+        bool kept = store != NULL;
+        for (int64_t i = 0; kept && i < ENTRIES; i++) {
+            /* each process also puts what the first one has */
+            struct cvy_store_time rows[] = {time_row(choice, p, i), time_row((char[32]){0}, 0, i)};
+            kept = cvy_store_put_times(store, rows, 2);
+        }
+        cvy_store_close(&store);
+        _exit(kept ? 0 : 1);
+    }
+    for (size_t p = 0; p < PROCESSES; p++) {
+        int status = -1;
+        waitpid(children[p], &status, 0);
+        ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    struct cvy_store *store = open_store(0);
+    size_t rows = 0, odd = 0;
+    ck_assert(cvy_store_list_times(store, NULL, NULL, count_right, &rows));
+    ck_assert(cvy_store_list_times(store, &(struct cvy_hash){1, 2}, "odd", count_right, &odd));
+    ck_assert_uint_eq(rows, 2 * PROCESSES);
+    ck_assert_uint_eq(odd, PROCESSES);
+    ck_assert(cvy_store_list_times(store, &(struct cvy_hash){1, 3}, "odd", count_right, &odd));
+    ck_assert_uint_eq(odd, PROCESSES);
     ck_assert(!exists(".broken"));
     cvy_store_close(&store);
 }
@@ -372,6 +431,7 @@ Suite *test_suite(void)
     /* these fork: before any device is opened */
     tcase_add_test(tests, store_that_is_read_only_still_gives);
     tcase_add_test(tests, store_is_shared_by_processes_at_once);
+    tcase_add_test(tests, store_keeps_the_newest_times_of_processes_at_once);
     tcase_add_test(tests, store_in_a_place_that_cannot_be_used_is_no_store);
     tcase_add_test(tests, device_with_a_warm_store_loads_and_does_not_compile);
     tcase_add_test(tests, device_with_a_damaged_entry_compiles);
