@@ -10,16 +10,6 @@
 
 #define WIDTH (LANES * VECTORS)
 
-// The least tap that leads from some x to `reach`, a position of y plus its padding; `step`: there is none.
-// Every step-th tap after it does too.
-int first_tap(int reach, int stride, int dilation, int step)
-{
-    int tap = 0;
-    while (tap < step && (reach - tap * dilation) % stride != 0)
-        tap++;
-    return tap;
-}
-
 __kernel void subpixel(__global const float *restrict x, __global const float *restrict w,
                        EPILOGUE_ARGUMENTS __global float *restrict y, int planes, int groups, int c_group,
                        int k_group, int shuffle, int in_d, int in_h, int in_w,

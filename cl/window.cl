@@ -22,6 +22,16 @@ int reached_from(int at, int tap, int in, int stride, int dilation, int pad)
     return scaled >= 0 && position * stride == scaled && position < in ? position : -1;
 }
 
+// The least tap that leads from some x to `reach`, a position of y plus its padding; `step`: there is none.
+// Every step-th tap after it does too.
+int first_tap(int reach, int stride, int dilation, int step)
+{
+    int tap = 0;
+    while (tap < step && (reach - tap * dilation) % stride != 0)
+        tap++;
+    return tap;
+}
+
 // The one that TRANSPOSED, 0 or 1, asks for.
 #if TRANSPOSED
 #define SOURCE reached_from

@@ -5,6 +5,7 @@
 
 extern const struct cvy_algo cvy_algo_depthwise;
 extern const struct cvy_algo cvy_algo_im2col;
+extern const struct cvy_algo cvy_algo_implicit_gemm;
 extern const struct cvy_algo cvy_algo_int8;
 extern const struct cvy_algo cvy_algo_pointwise;
 extern const struct cvy_algo cvy_algo_pointwise_blocks;
@@ -13,9 +14,9 @@ extern const struct cvy_algo cvy_algo_subpixel;
 
 /* Considered in this order; at equal estimates the earlier wins. */
 static const struct cvy_algo *const algos[] = {
-    &cvy_algo_depthwise, &cvy_algo_pointwise, &cvy_algo_pointwise_blocks,
-    &cvy_algo_subpixel,  &cvy_algo_im2col,    &cvy_algo_int8,
-    &cvy_algo_ref,
+    &cvy_algo_depthwise, &cvy_algo_pointwise,     &cvy_algo_pointwise_blocks,
+    &cvy_algo_subpixel,  &cvy_algo_implicit_gemm, &cvy_algo_im2col,
+    &cvy_algo_int8,      &cvy_algo_ref,
 };
 
 const struct cvy_algo *cvy_algo_at(size_t index)
