@@ -62,8 +62,12 @@ struct cvy_peer_race {
     struct cvy_peer_job job;
     struct cvy_peer_entry entries[CVY_PEER_MAX_ENTRIES];
     size_t n_entries;
-    bool failed; /* a library failed, or a result is wrong */
+    double others; /* cores that other processes kept busy meanwhile, as far as the system tells */
+    bool failed;   /* a library failed, or a result is wrong */
 };
+
+/* Above this much of `others` the times are taken again, a few times, and marked if that did not help. */
+#define CVY_PEER_DISTURBED 0.1
 
 /* Makes the entries ready, compares their results and times them in `turns` turns. False where convoy or
  * every variant of the peer did not take part; race->failed tells whether that is an error. */

@@ -39,7 +39,7 @@ bool cvy_peer_report_begin(struct cvy_peer_report *report)
         return report->list != NULL;
     }
     if (report->csv) {
-        printf("suite,layer,problem,batch,library,variant,algorithm,ms,gflops,ratio,error,why\n");
+        printf("suite,layer,problem,batch,library,variant,algorithm,ms,gflops,ratio,error,others,why\n");
     }
     return true;
 }
@@ -89,6 +89,9 @@ static void print_row(const struct cvy_peer_race *race, bool raced)
             printf("  %-24s %9s %6s", "-", "-", "-");
         }
     }
+    if (race->others > CVY_PEER_DISTURBED) {
+        printf("  disturbed: other processes kept %.2f cores busy", race->others);
+    }
     printf("\n");
     for (size_t i = 1; race->failed && i < race->n_entries; i++) {
         printf("  %s %s: %s\n", race->entries[i].library->name,
@@ -101,10 +104,10 @@ static void print_csv(const struct cvy_peer_race *race, bool raced)
     for (size_t i = 0; i < race->n_entries; i++) {
         const struct cvy_peer_entry *entry = &race->entries[i];
         const bool timed = raced && entry->algorithm[0];
-        printf("%s,%s,\"%.*s\",%zu,%s,%s,%s,%.6g,%.6g,%.6g,%.3g,\"%s\"\n", race->suite, race->name,
+        printf("%s,%s,\"%.*s\",%zu,%s,%s,%s,%.6g,%.6g,%.6g,%.3g,%.2f,\"%s\"\n", race->suite, race->name,
                (int)strcspn(race->text, "n"), race->text, race->job.problem.n, entry->library->name,
                entry->library->variants[entry->variant], entry->algorithm, timed ? 1e3 * entry->seconds : NAN,
-               timed ? gflops(race, entry) : NAN, timed ? entry->ratio : NAN, entry->error,
+               timed ? gflops(race, entry) : NAN, timed ? entry->ratio : NAN, entry->error, race->others,
                entry->algorithm[0] ? "" : entry->why);
     }
 }
@@ -116,6 +119,7 @@ static void add_json(struct cJSON *list, const struct cvy_peer_race *race, bool 
     cJSON_AddStringToObject(row, "layer", race->name);
     cJSON_AddStringToObject(row, "desc", race->text);
     cJSON_AddNumberToObject(row, "batch", (double)race->job.problem.n);
+    cJSON_AddNumberToObject(row, "others", race->others);
     for (size_t i = 0; i < race->n_entries; i++) {
         const struct cvy_peer_entry *entry = &race->entries[i];
         cJSON *item = cJSON_CreateObject();
