@@ -17,6 +17,7 @@
 
 struct cvy_program {
     struct cvy_program *next;
+    bool is_building;          /* by a thread that has let go of the lock; nobody else may look at the rest */
     struct cvy_hash file_key;  /* of name alone */
     struct cvy_hash name_key;  /* of name and macros: finds it in memory */
     struct cvy_hash store_key; /* of all that the binary depends on */
@@ -29,6 +30,7 @@ struct cvy_program {
 
 struct cvy_programs {
     struct cvy_program *buckets[BUCKETS];
+    pthread_cond_t built; /* a program was, or failed to be */
     size_t n_pending;
 };
 
@@ -37,6 +39,7 @@ enum cvy_status cvy_programs_create(struct cvy_programs **programs)
     struct cvy_programs *made = calloc(1, sizeof(*made));
     if (made == NULL)
         return cvy_fail_memory("the program cache", sizeof(*made));
+    pthread_cond_init(&made->built, NULL);
     *programs = made;
     return CVY_OK;
 }
@@ -74,6 +77,7 @@ void cvy_programs_destroy(struct cvy_programs **programs)
             program_destroy(program);
         }
     }
+    pthread_cond_destroy(&(*programs)->built);
     free(*programs);
     *programs = NULL;
 }
@@ -112,82 +116,95 @@ static void add_options(const struct cvy_device *device, const char *macros, str
 }
 
 /* What the store has: the launches its machine code covers, then the driver's binary. */
-static bool load(struct cvy_device *device, struct cvy_program *program, const char *options)
+static bool load(struct cvy_device *device, struct cvy_program *program, const unsigned char *payload,
+                 size_t bytes, const char *options)
 {
+    uint64_t n = 0;
+    if (bytes < sizeof(n))
+        return false;
+    memcpy(&n, payload, sizeof(n));
+    if (n > MAX_SEEN || bytes - sizeof(n) <= n * sizeof(uint64_t))
+        return false;
+    size_t head = sizeof(n) + (size_t)n * sizeof(uint64_t);
+    memcpy(program->seen, payload + sizeof(n), (size_t)n * sizeof(uint64_t));
+    program->cl = cvy_binary_load(device, payload + head, bytes - head, options);
+    program->n_seen = program->cl != NULL ? (size_t)n : 0;
+    return program->cl != NULL;
+}
+
+/* The lock is let go of while the driver works: other threads launch, or compile other programs. */
+static enum cvy_status build_with(struct cvy_device *device, struct cvy_program *program, const char *name,
+                                  const char *macros, const char *options)
+{
+    const char *source = cvy_source_text(device, name);
     void *payload = NULL;
     size_t bytes = 0;
-    uint64_t n = 0;
-    if (!cvy_store_get(device->store, program->store_key, &payload, &bytes))
-        return false;
-    bool good = bytes >= sizeof(n);
-    if (good) {
-        memcpy(&n, payload, sizeof(n));
-        good = n <= MAX_SEEN && bytes - sizeof(n) > n * sizeof(uint64_t);
-    }
-    if (good) {
-        size_t head = sizeof(n) + (size_t)n * sizeof(uint64_t);
-        memcpy(program->seen, (char *)payload + sizeof(n), (size_t)n * sizeof(uint64_t));
-        program->cl = cvy_binary_load(device, (unsigned char *)payload + head, bytes - head, options);
-        good = program->cl != NULL;
-        program->n_seen = good ? (size_t)n : 0;
-    }
+    if (source == NULL)
+        return cvy_fail(CVY_ERROR_NOT_FOUND, "program %s: not among the kernels of this library", name);
+    double start = cvy_now();
+    enum cvy_status status = CVY_OK;
+    program->store_key = store_key(device, source, options);
+    cvy_store_get(device->store, program->store_key, &payload, &bytes);
+    pthread_mutex_unlock(&device->lock);
+    bool loaded = payload != NULL && load(device, program, payload, bytes, options);
+    if (!loaded)
+        status = cvy_binary_compile(device, name, source, options, &program->cl);
     free(payload);
-    return good;
+    double seconds = cvy_now() - start;
+    cvy_log(CVY_LOG_DEBUG, "program %s%s: %s in %.1f ms", name, macros,
+            loaded ? "from the store" : "compiled", 1e3 * seconds);
+    pthread_mutex_lock(&device->lock);
+    device->stats.loaded += loaded;
+    device->stats.compiled += !loaded && status == CVY_OK;
+    device->stats.seconds += seconds;
+    return status;
 }
 
 static enum cvy_status program_build(struct cvy_device *device, struct cvy_program *program, const char *name,
                                      const char *macros)
 {
-    const char *source = cvy_source_text(device, name);
-    if (source == NULL)
-        return cvy_fail(CVY_ERROR_NOT_FOUND, "program %s: not among the kernels of this library", name);
     struct cvy_text options = {0};
     add_options(device, macros, &options);
-    if (options.failed) {
-        cvy_text_finish(&options);
-        return cvy_fail_memory("build options", strlen(macros));
-    }
-    double start = cvy_now();
-    enum cvy_status status = CVY_OK;
-    program->store_key = store_key(device, source, options.data);
-    if (load(device, program, options.data)) {
-        device->stats.loaded++;
-        cvy_log(CVY_LOG_DEBUG, "program %s%s: from the store", name, macros);
-    } else {
-        status = cvy_binary_compile(device, name, source, options.data, &program->cl);
-        device->stats.compiled += status == CVY_OK;
-        cvy_log(CVY_LOG_DEBUG, "program %s%s: compiled in %.1f ms", name, macros, 1e3 * (cvy_now() - start));
-    }
-    device->stats.seconds += cvy_now() - start;
+    enum cvy_status status = options.failed ? cvy_fail_memory("build options", strlen(macros))
+                                            : build_with(device, program, name, macros, options.data);
     cvy_text_finish(&options);
     return status;
 }
 
+static struct cvy_program **find_program(struct cvy_device *device, struct cvy_hash key)
+{
+    struct cvy_program **at = &device->programs->buckets[key.low % BUCKETS];
+    while (*at != NULL && !cvy_hash_equal((*at)->name_key, key))
+        at = &(*at)->next;
+    return at;
+}
+
+/* Listed before it is built, so that other threads that want it wait instead of compiling it too. */
 static enum cvy_status get_program(struct cvy_device *device, const char *name, const char *macros,
                                    struct cvy_program **result)
 {
+    struct cvy_programs *programs = device->programs;
     struct cvy_hash file = cvy_hash_string((struct cvy_hash){0, 0}, name),
                     key = cvy_hash_string(file, macros);
-    struct cvy_program **bucket = &device->programs->buckets[key.low % BUCKETS];
-    for (struct cvy_program *program = *bucket; program != NULL; program = program->next) {
-        if (cvy_hash_equal(program->name_key, key)) {
-            *result = program;
-            return CVY_OK;
+    struct cvy_program *program;
+    while ((program = *find_program(device, key)) != NULL && program->is_building)
+        pthread_cond_wait(&programs->built, &device->lock);
+    if (program == NULL) {
+        program = calloc(1, sizeof(*program));
+        if (program == NULL)
+            return cvy_fail_memory("a program", sizeof(*program));
+        *program = (struct cvy_program){.file_key = file, .name_key = key, .is_building = true};
+        *find_program(device, key) = program;
+        enum cvy_status status = program_build(device, program, name, macros);
+        program->is_building = false;
+        pthread_cond_broadcast(&programs->built);
+        if (status != CVY_OK) {
+            *find_program(device, key) = program->next;
+            program_destroy(program);
+            return status;
         }
     }
-    struct cvy_program *made = calloc(1, sizeof(*made));
-    if (made == NULL)
-        return cvy_fail_memory("a program", sizeof(*made));
-    made->file_key = file;
-    made->name_key = key;
-    enum cvy_status status = program_build(device, made, name, macros);
-    if (status != CVY_OK) {
-        program_destroy(made);
-        return status;
-    }
-    made->next = *bucket;
-    *bucket = made;
-    *result = made;
+    *result = program;
     return CVY_OK;
 }
 

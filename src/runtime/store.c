@@ -91,6 +91,19 @@ static int check_schema(struct cvy_store *store)
     return code;
 }
 
+/* When entries were used, until the next write: one on its own costs a disk several flushes. */
+static const char used_schema[] =
+    "PRAGMA temp_store=MEMORY; CREATE TEMP TABLE used_now(key BLOB PRIMARY KEY, used INTEGER NOT NULL)";
+
+static int write_used(struct cvy_store *store)
+{
+    return sqlite3_exec(store->db,
+                        "UPDATE program SET used=(SELECT max(program.used, now.used) FROM used_now AS now "
+                        "WHERE now.key=program.key) WHERE key IN (SELECT key FROM used_now);"
+                        "DELETE FROM used_now",
+                        NULL, NULL, NULL);
+}
+
 static int open_database(struct cvy_store *store)
 {
     int code = sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
@@ -98,7 +111,8 @@ static int open_database(struct cvy_store *store)
         return code;
     sqlite3_busy_timeout(store->db, BUSY_MS);
     sqlite3_exec(store->db, "PRAGMA synchronous=NORMAL", NULL, NULL, NULL);
-    return check_schema(store);
+    code = check_schema(store);
+    return code == SQLITE_OK ? sqlite3_exec(store->db, used_schema, NULL, NULL, NULL) : code;
 }
 
 static void close_database(struct cvy_store *store)
@@ -169,6 +183,10 @@ void cvy_store_close(struct cvy_store **store)
 {
     if (store == NULL || *store == NULL)
         return;
+    int64_t used = 0;
+    if ((*store)->db != NULL && !(*store)->read_only &&
+        cvy_store_read_int((*store)->db, "SELECT count(*) FROM used_now", &used) == SQLITE_OK && used > 0)
+        write_used(*store);
     close_database(*store);
     free((*store)->path);
     free(*store);
@@ -268,11 +286,7 @@ bool cvy_store_get(struct cvy_store *store, struct cvy_hash key, void **payload,
         return false;
     }
     int64_t now = now_us();
-    if (!store->read_only) {
-        code = run(store, "UPDATE program SET used=?2 WHERE key=?1", &key, &now);
-        /* a store that is only read is no reason to warn before something is to be kept */
-        store->read_only = (code & 0xff) == SQLITE_READONLY;
-    }
+    run(store, "INSERT OR REPLACE INTO used_now(key, used) VALUES(?1, ?2)", &key, &now);
     *payload = data;
     *bytes = size;
     return true;
@@ -326,6 +340,8 @@ void cvy_store_put(struct cvy_store *store, struct cvy_hash key, const void *pay
         return;
     }
     int code = sqlite3_exec(store->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        code = write_used(store);
     if (code == SQLITE_OK)
         code = insert(store, key, payload, bytes);
     if (code == SQLITE_OK)

@@ -1,4 +1,5 @@
 #include <math.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -296,6 +297,36 @@ START_TEST(build_error_names_file_and_line)
 }
 END_TEST
 
+/* Builds what no other test builds: the macro is of its own. Returns the status. */
+static void *build_of_a_thread(void *number)
+{
+    struct cvy_launch l;
+    describe(&l, 2, "0");
+    cvy_launch_define(&l, "OF_A_THREAD", *(const size_t *)number);
+    *(size_t *)number = cvy_launch_prepare(test_device(), &l) == CVY_OK;
+    return NULL;
+}
+
+START_TEST(threads_compile_each_program_once)
+{
+    enum { THREADS = 6, PROGRAMS = 2 };
+    pthread_t threads[THREADS];
+    size_t numbers[THREADS];
+    struct cvy_build_stats before, after;
+    cvy_device_get_build_stats(test_device(), &before);
+    for (size_t i = 0; i < THREADS; i++) {
+        numbers[i] = i % PROGRAMS;
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, build_of_a_thread, &numbers[i]), 0);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+        ck_assert(numbers[i]);
+    }
+    cvy_device_get_build_stats(test_device(), &after);
+    ck_assert_uint_eq(after.compiled - before.compiled, PROGRAMS);
+}
+END_TEST
+
 START_TEST(launch_of_a_program_that_does_not_exist_says_so)
 {
     struct cvy_launch l;
@@ -437,6 +468,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, allocation_larger_than_the_device_allows_names_the_limit);
     tcase_add_test(tests, allocations_that_together_exceed_the_device_are_refused);
     tcase_add_test(tests, build_error_names_file_and_line);
+    tcase_add_test(tests, threads_compile_each_program_once);
     tcase_add_test(tests, launch_of_a_program_that_does_not_exist_says_so);
     tcase_add_test(tests, launch_computes_what_it_is_told);
     tcase_add_test(tests, launch_with_too_large_work_groups_is_refused);

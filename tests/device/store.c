@@ -206,6 +206,23 @@ START_TEST(store_evicts_what_was_used_longest_ago)
 }
 END_TEST
 
+START_TEST(store_remembers_uses_after_it_was_closed)
+{
+    struct cvy_store *store = open_store(10000);
+    for (uint64_t key = 1; key <= 3; key++)
+        put(store, key, 3000);
+    cvy_store_close(&store);
+    store = open_store(10000);
+    ck_assert(has(store, 1, 3000));
+    cvy_store_close(&store);
+    store = open_store(10000);
+    put(store, 4, 3000);
+    ck_assert(has(store, 1, 3000));
+    ck_assert(!has(store, 2, 3000));
+    cvy_store_close(&store);
+}
+END_TEST
+
 START_TEST(store_keeps_its_file_near_the_cap)
 {
     struct cvy_store *store = open_store(200000);
@@ -427,6 +444,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, store_moves_a_truncated_database_aside);
     tcase_add_test(tests, store_moves_a_database_of_another_schema_aside);
     tcase_add_test(tests, store_evicts_what_was_used_longest_ago);
+    tcase_add_test(tests, store_remembers_uses_after_it_was_closed);
     tcase_add_test(tests, store_keeps_its_file_near_the_cap);
     /* these fork: before any device is opened */
     tcase_add_test(tests, store_that_is_read_only_still_gives);
