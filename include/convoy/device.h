@@ -117,6 +117,9 @@ struct cvy_device_rates {
 /* Measures on the first call, in less than a second after its kernels are compiled, or takes what an earlier
  * process measured from the store. */
 CVY_API enum cvy_status cvy_device_get_rates(struct cvy_device *device, struct cvy_device_rates *rates);
+/* Measures again, and gives (and keeps for later processes) the better of each figure: what else a machine
+ * does can only make it look slower. */
+CVY_API enum cvy_status cvy_device_measure_rates(struct cvy_device *device, struct cvy_device_rates *rates);
 
 CVY_API cl_context cvy_device_cl_context(const struct cvy_device *device);
 CVY_API cl_device_id cvy_device_cl_id(const struct cvy_device *device);

@@ -1,6 +1,8 @@
 /*
  * Every figure is the median of several runs, each long enough for the host's clock. Figures from runs that
- * differ much, as when others use the device too, serve the process alone; the next measures again.
+ * differ much, as when others use the device too, serve the process alone; the next measures again. Virtual
+ * machines may have their cores to themselves at one time and not at another, for seconds: steady figures can
+ * still be too low, never too high.
  */
 /* the call of OpenCL 1.2: newer ones are missing from many drivers */
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
@@ -20,7 +22,7 @@
 #define CACHE_ROUNDS 8          /* times that a piece is copied while it is in the cache */
 #define STREAM_BYTES (64 << 20) /* of x, and of y */
 #define MIN_SECONDS 3e-3        /* of one run, while more work can be found */
-#define MAX_SECONDS 0.08        /* of all runs for one figure, about */
+#define MAX_SECONDS 0.05        /* of all runs for one figure, about */
 #define MAX_RUNS 15
 #define STEADY 1.5 /* a figure's upper quartile over its lower one, at most, to be kept */
 
@@ -262,7 +264,7 @@ static void meter_finish(struct meter *meter)
     cvy_buffer_destroy(&meter->y);
 }
 
-static struct cvy_hash key_of(const struct cvy_device *device)
+struct cvy_hash cvy_rates_key(const struct cvy_device *device)
 {
     /* of sub-devices too, and what a changed kernel measured does not count */
     const uint64_t units = device->info.compute_units;
@@ -272,20 +274,20 @@ static struct cvy_hash key_of(const struct cvy_device *device)
     return cvy_hash_string(key, source != NULL ? source : "");
 }
 
-static bool load(struct cvy_device *device, const struct cvy_device_rates *guessed,
-                 struct cvy_device_rates *rates)
+static bool load(struct cvy_device *device, struct cvy_device_rates *rates)
 {
+    const struct cvy_device_rates guessed = guess(&device->info);
     void *payload = NULL;
     size_t bytes = 0;
     double figures[5];
     pthread_mutex_lock(&device->lock);
-    bool found = cvy_store_get(device->store, key_of(device), &payload, &bytes);
+    bool found = cvy_store_get(device->store, cvy_rates_key(device), &payload, &bytes);
     pthread_mutex_unlock(&device->lock);
     found = found && bytes == sizeof(figures);
     if (found) {
         memcpy(figures, payload, sizeof(figures));
         *rates = (struct cvy_device_rates){true, figures[0], figures[1], figures[2], figures[3], figures[4]};
-        found = is_plausible(rates, guessed);
+        found = is_plausible(rates, &guessed);
     }
     free(payload);
     return found;
@@ -296,17 +298,26 @@ static void save(struct cvy_device *device, const struct cvy_device_rates *rates
     const double figures[] = {rates->flops, rates->memory_bytes, rates->cache_bytes, rates->launch_seconds,
                               rates->group_seconds};
     pthread_mutex_lock(&device->lock);
-    cvy_store_put(device->store, key_of(device), figures, sizeof(figures));
+    cvy_store_put(device->store, cvy_rates_key(device), figures, sizeof(figures));
     pthread_mutex_unlock(&device->lock);
 }
 
-static struct cvy_device_rates find_rates(struct cvy_device *device)
+/* Of each figure the better one. */
+static void merge(struct cvy_device_rates *rates, const struct cvy_device_rates *other)
+{
+    rates->flops = CVY_MAX(rates->flops, other->flops);
+    rates->memory_bytes = CVY_MAX(rates->memory_bytes, other->memory_bytes);
+    rates->cache_bytes = CVY_MAX(rates->cache_bytes, other->cache_bytes);
+    rates->launch_seconds = CVY_MIN(rates->launch_seconds, other->launch_seconds);
+    rates->group_seconds = CVY_MIN(rates->group_seconds, other->group_seconds);
+}
+
+/* kept: what the store has; NULL: nothing. */
+static struct cvy_device_rates measure_rates(struct cvy_device *device, const struct cvy_device_rates *kept)
 {
     const struct cvy_device_rates guessed = guess(&device->info);
-    struct cvy_device_rates rates;
+    struct cvy_device_rates rates = guessed;
     struct meter meter;
-    if (load(device, &guessed, &rates))
-        return rates;
     const double start = cvy_now();
     enum cvy_status status = meter_init(&meter, device);
     if (status == CVY_OK)
@@ -314,13 +325,15 @@ static struct cvy_device_rates find_rates(struct cvy_device *device)
     rates.is_measured = status == CVY_OK && is_plausible(&rates, &guessed);
     meter_finish(&meter);
     if (!rates.is_measured) {
-        cvy_log(CVY_LOG_WARNING, "rates: the speed of %s cannot be measured; what its driver reports is used",
-                device->info.name);
-        return guessed;
+        cvy_log(CVY_LOG_WARNING, "rates: the speed of %s cannot be measured; %s is used", device->info.name,
+                kept != NULL ? "what was measured before" : "what its driver reports");
+        return kept != NULL ? *kept : guessed;
     }
     cvy_log(CVY_LOG_INFO, "rates: %.4g GFLOP/s, %.4g GB/s, in caches %.4g GB/s, measured in %.0f ms%s",
             1e-9 * rates.flops, 1e-9 * rates.memory_bytes, 1e-9 * rates.cache_bytes,
             1e3 * (cvy_now() - start), meter.is_steady ? "" : "; too unsteady to be kept");
+    if (kept != NULL)
+        merge(&rates, kept);
     if (meter.is_steady)
         save(device, &rates);
     return rates;
@@ -330,10 +343,9 @@ const struct cvy_device_rates *cvy_rates(const struct cvy_device *device)
 {
     struct cvy_device *d = (struct cvy_device *)device;
     pthread_mutex_lock(&d->rates_lock);
-    if (!d->has_rates) {
-        d->rates = find_rates(d);
-        d->has_rates = true;
-    }
+    if (!d->has_rates && !load(d, &d->rates))
+        d->rates = measure_rates(d, NULL);
+    d->has_rates = true;
     pthread_mutex_unlock(&d->rates_lock);
     return &d->rates;
 }
@@ -343,5 +355,23 @@ enum cvy_status cvy_device_get_rates(struct cvy_device *device, struct cvy_devic
     if (device == NULL || rates == NULL)
         return cvy_fail(CVY_ERROR_INVALID, "cvy_device_get_rates: device or rates is NULL; pass both");
     *rates = *cvy_rates(device);
+    return CVY_OK;
+}
+
+enum cvy_status cvy_device_measure_rates(struct cvy_device *device, struct cvy_device_rates *rates)
+{
+    if (device == NULL || rates == NULL)
+        return cvy_fail(CVY_ERROR_INVALID, "cvy_device_measure_rates: device or rates is NULL; pass both");
+    pthread_mutex_lock(&device->rates_lock);
+    struct cvy_device_rates kept;
+    const bool is_kept = load(device, &kept);
+    *rates = measure_rates(device, is_kept ? &kept : NULL);
+    if (device->has_rates && device->rates.is_measured)
+        merge(rates, &device->rates);
+    /* whoever has read the others may still do so */
+    if (!device->has_rates)
+        device->rates = *rates;
+    device->has_rates = true;
+    pthread_mutex_unlock(&device->rates_lock);
     return CVY_OK;
 }

@@ -11,4 +11,7 @@
  * device->lock held. */
 const struct cvy_device_rates *cvy_rates(const struct cvy_device *device);
 
+/* Under which the store keeps them: five doubles, in the order of the struct. */
+struct cvy_hash cvy_rates_key(const struct cvy_device *device);
+
 #endif

@@ -1,20 +1,30 @@
 /* What the device is found to do in a second: measured, kept, guessed where it cannot be measured. */
 #include <math.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/rates.h"
 #include "runtime/store.h"
 #include "support.h"
 
 #define FIGURES 5
 
 static char path[64];
+static bool was_unsteady;
+
+static void listen(void *user, enum cvy_log_level level, const char *message)
+{
+    (void)user;
+    (void)level;
+    was_unsteady = was_unsteady || strstr(message, "too unsteady") != NULL;
+}
 
 static void setup(void)
 {
+    was_unsteady = false;
+    cvy_log_set_callback(listen, NULL, CVY_LOG_INFO);
     snprintf(path, sizeof(path), "/tmp/convoy-rates-XXXXXX");
     int file = mkstemp(path);
     ck_assert_int_ge(file, 0);
@@ -49,16 +59,6 @@ static struct cvy_device_rates rates_of(struct cvy_device *device)
     return rates;
 }
 
-/* In a process, or as good as one. */
-static struct cvy_device_rates rates_with_store(struct cvy_build_stats *stats)
-{
-    struct cvy_device *device = open_device(true);
-    struct cvy_device_rates rates = rates_of(device);
-    cvy_device_get_build_stats(device, stats);
-    cvy_device_destroy(&device);
-    return rates;
-}
-
 static bool equal(const struct cvy_device_rates *a, const struct cvy_device_rates *b)
 {
     return a->is_measured == b->is_measured && a->flops == b->flops && a->memory_bytes == b->memory_bytes &&
@@ -90,70 +90,97 @@ START_TEST(rates_need_a_device_and_a_place)
 }
 END_TEST
 
-/* Figures of unsteady runs are not kept: a few tries on a machine where others work too. */
-static struct cvy_device_rates keep_rates(void)
+static bool is_kept(const struct cvy_device *device)
 {
-    struct cvy_build_stats stats;
-    for (int i = 0; i < 20; i++) {
-        struct cvy_device_rates first = rates_with_store(&stats), second = rates_with_store(&stats);
-        if (equal(&first, &second)) {
-            ck_assert_uint_eq(stats.compiled + stats.loaded, 0);
-            return first;
-        }
-    }
-    ck_abort_msg("the rates were not kept");
+    void *payload = NULL;
+    size_t bytes = 0;
+    struct cvy_store *store = cvy_store_open(path, 0);
+    const bool found = cvy_store_get(store, cvy_rates_key(device), &payload, &bytes);
+    ck_assert(!found || bytes == FIGURES * sizeof(double));
+    free(payload);
+    cvy_store_close(&store);
+    return found;
 }
 
-START_TEST(later_processes_take_rates_from_the_store)
+START_TEST(rates_of_steady_runs_are_kept)
 {
-    ck_assert(keep_rates().is_measured);
+    struct cvy_device *device = open_device(true);
+    ck_assert(!is_kept(device));
+    ck_assert(rates_of(device).is_measured);
+    ck_assert(is_kept(device) != was_unsteady);
+    cvy_device_destroy(&device);
 }
 END_TEST
 
-static struct cvy_hash stored_key(void)
+/* Opens a device whose store has these figures. */
+static struct cvy_device *open_with(const double figures[FIGURES])
 {
-    struct cvy_hash key = {0, 0};
-    sqlite3 *db = NULL;
-    sqlite3_stmt *statement = NULL;
-    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-    ck_assert_int_eq(
-        sqlite3_prepare_v2(db, "SELECT key FROM program WHERE length(payload)=?1", -1, &statement, NULL),
-        SQLITE_OK);
-    sqlite3_bind_int64(statement, 1, FIGURES * sizeof(double));
-    ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
-    ck_assert_int_eq(sqlite3_column_bytes(statement, 0), sizeof(key));
-    memcpy(&key, sqlite3_column_blob(statement, 0), sizeof(key));
-    sqlite3_finalize(statement);
-    sqlite3_close(db);
-    return key;
+    struct cvy_device *device = open_device(false);
+    struct cvy_store *store = cvy_store_open(path, 0);
+    ck_assert_ptr_nonnull(store);
+    cvy_store_put(store, cvy_rates_key(device), figures, FIGURES * sizeof(*figures));
+    cvy_store_close(&store);
+    cvy_device_destroy(&device);
+    return open_device(true);
 }
+
+static const double likely[FIGURES] = {1e9, 2e9, 3e9, 4e-6, 5e-9};
+
+START_TEST(later_processes_take_rates_from_the_store)
+{
+    struct cvy_device *device = open_with(likely);
+    struct cvy_device_rates rates = rates_of(device);
+    struct cvy_build_stats stats;
+    ck_assert(equal(&rates, &(struct cvy_device_rates){true, 1e9, 2e9, 3e9, 4e-6, 5e-9}));
+    cvy_device_get_build_stats(device, &stats);
+    ck_assert_uint_eq(stats.compiled + stats.loaded, 0);
+    cvy_device_destroy(&device);
+}
+END_TEST
+
+START_TEST(measuring_again_never_makes_rates_worse)
+{
+    struct cvy_device *device = open_with(likely);
+    struct cvy_device_rates again, known;
+    ck_assert_int_eq(cvy_device_measure_rates(NULL, &again), CVY_ERROR_INVALID);
+    ck_assert_int_eq(cvy_device_measure_rates(device, NULL), CVY_ERROR_INVALID);
+    const struct cvy_device_rates before = rates_of(device);
+    ck_assert_int_eq(cvy_device_measure_rates(device, &again), CVY_OK);
+    ck_assert(again.is_measured);
+    ck_assert(again.flops >= before.flops && again.memory_bytes >= before.memory_bytes);
+    ck_assert(again.cache_bytes >= before.cache_bytes);
+    ck_assert(again.launch_seconds <= before.launch_seconds && again.group_seconds <= before.group_seconds);
+    ck_assert(!equal(&again, &before));
+    /* others may be reading the figures that this device had */
+    known = rates_of(device);
+    ck_assert(equal(&known, &before));
+    cvy_device_destroy(&device);
+}
+END_TEST
 
 START_TEST(impossible_rates_in_the_store_are_measured_again)
 {
     const double wrong[] = {(double)NAN, INFINITY, 0, -1, 1e30};
-    const struct cvy_device_rates right = keep_rates();
-    const struct cvy_hash key = stored_key();
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        double figures[FIGURES] = {right.flops, right.memory_bytes, right.cache_bytes, right.launch_seconds,
-                                   right.group_seconds};
-        figures[i] = wrong[i];
-        struct cvy_store *store = cvy_store_open(path, 0);
-        cvy_store_put(store, key, figures, sizeof(figures));
-        cvy_store_close(&store);
+        double figures[FIGURES];
         struct cvy_build_stats stats;
-        ck_assert(rates_with_store(&stats).is_measured);
+        memcpy(figures, likely, sizeof(figures));
+        figures[i] = wrong[i];
+        struct cvy_device *device = open_with(figures);
+        ck_assert(rates_of(device).is_measured);
+        cvy_device_get_build_stats(device, &stats);
         ck_assert_uint_gt(stats.compiled + stats.loaded, 0);
+        cvy_device_destroy(&device);
     }
 }
 END_TEST
 
-START_TEST(rates_are_guessed_where_kernels_do_not_build_or_do_nothing)
+START_TEST(rates_are_guessed_where_kernels_do_not_build_or_run)
 {
     static const char *const sources[] = {
         "__kernel void multiply_add(",
         "__kernel void multiply_add(__global float *y, float a, float b, int rounds) {}\n"
-        "__kernel void copy(__global float *x, __global float *y, int piece, int rounds) {}\n"
-        "__kernel void nothing(__global float *y, int never) {}\n",
+        "__kernel void copy(int other_arguments) {}\n",
     };
     for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
         struct cvy_device *device = open_device(false);
@@ -189,9 +216,11 @@ Suite *test_suite(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, rates_are_measured_once_for_a_device);
     tcase_add_test(tests, rates_need_a_device_and_a_place);
+    tcase_add_test(tests, rates_of_steady_runs_are_kept);
     tcase_add_test(tests, later_processes_take_rates_from_the_store);
+    tcase_add_test(tests, measuring_again_never_makes_rates_worse);
     tcase_add_test(tests, impossible_rates_in_the_store_are_measured_again);
-    tcase_add_test(tests, rates_are_guessed_where_kernels_do_not_build_or_do_nothing);
+    tcase_add_test(tests, rates_are_guessed_where_kernels_do_not_build_or_run);
     tcase_add_test(tests, rates_do_not_wait_for_the_queue);
     suite_add_tcase(suite, tests);
     return suite;
