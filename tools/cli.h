@@ -120,6 +120,7 @@ struct cJSON *cvy_cli_json_shape(const struct cvy_shape *shape);
 /* Flushes stdout; an error there (a full disk, say) is a failure too. Returns status or CVY_CLI_FAILED. */
 int cvy_cli_finish_output(int status);
 
+int cvy_cmd_bench(int argc, char **argv);
 int cvy_cmd_devices(int argc, char **argv);
 int cvy_cmd_doctor(int argc, char **argv);
 int cvy_cmd_run(int argc, char **argv);

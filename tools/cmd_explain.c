@@ -2,12 +2,12 @@
 #include "cli.h"
 #include "descriptor.h"
 #include "explain.h"
+#include "model_layers.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static const char help[] =
     "Usage: convoy explain [OPTION...] DESC...\n"
@@ -78,22 +78,6 @@ static const struct option long_options[] = {
     {0},
 };
 
-/* The words from first on, with blanks between them. */
-static char *join(char **words, int first, int count)
-{
-    size_t size = 1;
-    for (int i = first; i < count; i++) {
-        size += strlen(words[i]) + 1;
-    }
-    char *line = malloc(size);
-    size_t used = 0;
-    for (int i = first; line && i < count; i++) {
-        int wrote = snprintf(line + used, size - used, "%s%s", i > first ? " " : "", words[i]);
-        used += wrote > 0 ? (size_t)wrote : 0;
-    }
-    return line;
-}
-
 static int parse_option(struct explain_options *options, int option, const char *argument)
 {
     switch (option) {
@@ -141,7 +125,7 @@ static int parse_option(struct explain_options *options, int option, const char 
 static int take_argument(struct explain_options *options, int argc, char **argv, const char *argument)
 {
     if (cvy_descriptor_is_miopen(argument) && strcspn(argument, " \t") == strlen(argument)) {
-        options->line = join(argv, optind - 1, argc);
+        options->line = cvy_descriptor_join(argv + optind - 1, argc - optind + 1);
         if (!options->line) {
             cvy_cli_error("out of memory");
             return CVY_CLI_FAILED;
@@ -153,12 +137,6 @@ static int take_argument(struct explain_options *options, int argc, char **argv,
     return CVY_CLI_OK;
 }
 
-static bool is_model(const char *argument)
-{
-    const size_t length = strlen(argument);
-    return length >= 5 && strcasecmp(argument + length - 5, ".onnx") == 0;
-}
-
 static int check_options(const struct explain_options *options)
 {
     const struct cvy_descriptor_options *descriptor = &options->descriptor;
@@ -168,11 +146,11 @@ static int check_options(const struct explain_options *options)
                              "MODEL.onnx");
     }
     for (size_t i = 0; i < options->n_arguments; i++) {
-        if (is_model(options->arguments[i]) && options->n_arguments > 1) {
+        if (cvy_is_model(options->arguments[i]) && options->n_arguments > 1) {
             return cvy_cli_usage("explain", "%s: a model is explained alone", options->arguments[i]);
         }
     }
-    const bool model = is_model(options->arguments[0]);
+    const bool model = cvy_is_model(options->arguments[0]);
     if (model && (options->matrix || descriptor->transposed || descriptor->flip || descriptor->bias ||
                   descriptor->pad_mode != CVY_PAD_CONSTANT || descriptor->shuffle ||
                   descriptor->auto_pad != CVY_PAD_EXPLICIT)) {
@@ -267,11 +245,24 @@ static int explain_conv(const struct cvy_descriptor *descriptor, const struct ex
     return done ? CVY_CLI_OK : CVY_CLI_FAILED;
 }
 
+static int explain_model(const struct explain_options *options)
+{
+    struct cvy_graph *graph = NULL;
+    struct cvy_layer_list *list = NULL;
+    const char *path = options->arguments[0];
+    int status = cvy_model_layers(&graph, &list, path, options->shapes, options->n_shapes, "explain");
+    if (status == CVY_CLI_OK && !cvy_layers_print(list->layers, list->count, path, options->common.json)) {
+        status = CVY_CLI_FAILED;
+    }
+    cvy_layer_list_destroy(&list);
+    cvy_graph_destroy(&graph);
+    return status;
+}
+
 static int explain(const struct explain_options *options)
 {
-    if (is_model(options->arguments[0])) {
-        return cvy_explain_model(options->arguments[0], options->shapes, options->n_shapes,
-                                 options->common.json);
+    if (cvy_is_model(options->arguments[0])) {
+        return explain_model(options);
     }
     struct cvy_descriptor *descriptors = calloc(options->n_arguments, sizeof(*descriptors));
     int status = CVY_CLI_OK;

@@ -9,7 +9,7 @@ struct cvy_descriptor_options {
     bool transposed, flip, bias;
     enum cvy_pad_mode pad_mode;
     size_t shuffle;
-    size_t mb; /* batch; 0: as the descriptor says */
+    size_t mb;                  /* batch; 0: as the descriptor says */
     enum cvy_auto_pad auto_pad; /* CVY_PAD_EXPLICIT: as the descriptor says */
 };
 
@@ -21,6 +21,8 @@ struct cvy_descriptor {
 
 /* Whether a word begins a line of MIOpenDriver: "conv", "convfp16", ".../MIOpenDriver". */
 bool cvy_descriptor_is_miopen(const char *word);
+/* Such a line from its words, with blanks between them; the caller frees. NULL: out of memory. */
+char *cvy_descriptor_join(char *const *words, int count);
 
 /*
  * Reads a descriptor of either kind, applies the options and validates the problem. Returns an exit status;

@@ -124,6 +124,20 @@ bool cvy_descriptor_is_miopen(const char *word)
     return is_driver(word, length);
 }
 
+char *cvy_descriptor_join(char *const *words, int count)
+{
+    size_t size = 1, used = 0;
+    for (int i = 0; i < count; i++) {
+        size += strlen(words[i]) + 1;
+    }
+    char *line = malloc(size);
+    for (int i = 0; line && i < count; i++) {
+        int wrote = snprintf(line + used, size - used, "%s%s", i > 0 ? " " : "", words[i]);
+        used += wrote > 0 ? (size_t)wrote : 0;
+    }
+    return line;
+}
+
 static const struct miopen_option *find_option(const char *word)
 {
     const bool is_long = word[0] == '-' && word[1] == '-' && word[2];
@@ -170,9 +184,8 @@ static int read_words(struct miopen_line *line, char *words)
         word = strtok_r(NULL, " \t", &rest);
     }
     if (!word || strcmp(word, "conv") != 0) {
-        return cvy_cli_usage(line->command,
-                             "%s: '%s': only MIOpenDriver's 'conv', in float32, can be explained", line->text,
-                             word ? word : "");
+        return cvy_cli_usage(line->command, "%s: '%s': only MIOpenDriver's 'conv', in float32, is taken",
+                             line->text, word ? word : "");
     }
     while ((word = strtok_r(NULL, " \t", &rest))) {
         const struct miopen_option *option = find_option(word);

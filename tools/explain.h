@@ -57,8 +57,6 @@ struct cJSON *cvy_matrix_json(const struct cvy_conv_problem *problem);
 bool cvy_layers_print(const struct cvy_layer *layers, size_t count, const char *model, bool json);
 int cvy_explain_stack(const struct cvy_descriptor *descriptors, const char *const *texts, size_t count,
                       bool json);
-/* shapes: "[NAME=]1x3x224x224" for open inputs. */
-int cvy_explain_model(const char *path, const char *const *shapes, size_t n_shapes, bool json);
 
 /* "86,400". Returns text. */
 const char *cvy_format_count(double value, char *text, size_t size);

@@ -16,6 +16,7 @@ static const struct subcommand subcommands[] = {
     {"run", "run an ONNX model on files", cvy_cmd_run},
     {"conv", "run one convolution on files", cvy_cmd_conv},
     {"explain", "explain a convolution or a model", cvy_cmd_explain},
+    {"bench", "measure convolutions", cvy_cmd_bench},
     {"try-gemm", NULL, cvy_cmd_try_gemm},
 };
 #define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))

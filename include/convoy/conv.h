@@ -144,6 +144,11 @@ CVY_API const char *cvy_conv_algo_name(size_t index);
 CVY_API bool cvy_conv_algo_applies(const struct cvy_device *device, const struct cvy_conv_problem *problem,
                                    const char *algo, char *why, size_t why_size);
 
+/* Seconds that the algorithm is expected to take on the device, by a model of the work it does and by the
+ * device's measured rates (cvy_device_get_rates()). false, with a reason, where it does not apply. */
+CVY_API bool cvy_conv_algo_estimate(const struct cvy_device *device, const struct cvy_conv_problem *problem,
+                                    const char *algo, double *seconds, char *why, size_t why_size);
+
 /* What integers stand for: real value = scale * (integer - zero point). Copied. */
 struct cvy_conv_quantization {
     int32_t x_zero_point, y_zero_point; /* within the range of their types */

@@ -134,6 +134,18 @@ bool cvy_conv_algo_applies(const struct cvy_device *device, const struct cvy_con
     return cvy_algo_applies(found, problem, device, why, why_size);
 }
 
+bool cvy_conv_algo_estimate(const struct cvy_device *device, const struct cvy_conv_problem *problem,
+                            const char *name, double *seconds, char *why, size_t why_size)
+{
+    struct cvy_algo_config config;
+    if (!cvy_conv_algo_applies(device, problem, name, why, why_size))
+        return false;
+    const struct cvy_algo *algo = cvy_algo_by_name(name);
+    algo->default_config(problem, device, DEFAULT_WORKSPACE, &config);
+    *seconds = algo->estimate(problem, device, &config);
+    return true;
+}
+
 struct cvy_conv {
     struct cvy_device *device;
     struct ready ready;

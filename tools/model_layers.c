@@ -1,11 +1,15 @@
-/* explain_model.c - the layers of an ONNX model; no device is needed. */
-#include "explain.h"
+/* model_layers.c - the layers of an ONNX model, its open inputs given shapes; no device is needed. */
+#include "model_layers.h"
+
+#include "cli.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct model {
+    const char *command; /* for messages */
     struct cvy_graph *graph;
     size_t n_inputs;
     struct cvy_shape *shapes;
@@ -69,18 +73,19 @@ static int take_shape(struct model *model, const char *argument)
     const char *text = equals ? equals + 1 : argument;
     struct cvy_shape shape;
     if (!parse_shape(text, &shape)) {
-        return cvy_cli_usage("explain", "--shape %s: not [NAME=]SIZExSIZE..., such as 1x3x224x224", argument);
+        return cvy_cli_usage(model->command, "--shape %s: not [NAME=]SIZExSIZE..., such as 1x3x224x224",
+                             argument);
     }
     const size_t input = find_input(model, equals ? argument : NULL, (size_t)(text - argument) - 1);
     if (input == SIZE_MAX && equals) {
-        return cvy_cli_usage("explain", "--shape %s: the model has no input of that name", argument);
+        return cvy_cli_usage(model->command, "--shape %s: the model has no input of that name", argument);
     }
     if (input == SIZE_MAX) {
-        return cvy_cli_usage("explain", "--shape %s: not clear which input is meant; give NAME=%s", argument,
-                             text);
+        return cvy_cli_usage(model->command, "--shape %s: not clear which input is meant; give NAME=%s",
+                             argument, text);
     }
     if (model->given[input]) {
-        return cvy_cli_usage("explain", "--shape %s: the shape of '%s' is given a second time; drop one",
+        return cvy_cli_usage(model->command, "--shape %s: the shape of '%s' is given a second time; drop one",
                              argument, cvy_graph_input_name(model->graph, input));
     }
     model->given[input] = true;
@@ -104,7 +109,7 @@ static int take_shapes(struct model *model, const char *const *shapes, size_t n_
         }
         const bool ranked = cvy_graph_input_shape(model->graph, i, &model->shapes[i]);
         if (is_open(model, i)) {
-            return cvy_cli_usage("explain",
+            return cvy_cli_usage(model->command,
                                  "input '%s' has open dimensions (%s%s); give --shape %s=SIZExSIZE...", name,
                                  ranked ? "0 in " : "any rank",
                                  ranked ? cvy_shape_format(&model->shapes[i], text, sizeof(text)) : "", name);
@@ -113,20 +118,16 @@ static int take_shapes(struct model *model, const char *const *shapes, size_t n_
     return CVY_CLI_OK;
 }
 
-static int describe(struct model *model, const char *path, bool json)
+bool cvy_is_model(const char *path)
 {
-    struct cvy_layer_list *list = NULL;
-    if (cvy_graph_describe(model->graph, model->shapes, model->n_inputs, &list) != CVY_OK) {
-        return CVY_CLI_FAILED;
-    }
-    const bool done = cvy_layers_print(list->layers, list->count, path, json);
-    cvy_layer_list_destroy(&list);
-    return done ? CVY_CLI_OK : CVY_CLI_FAILED;
+    const size_t length = strlen(path);
+    return length >= 5 && strcasecmp(path + length - 5, ".onnx") == 0;
 }
 
-int cvy_explain_model(const char *path, const char *const *shapes, size_t n_shapes, bool json)
+int cvy_model_layers(struct cvy_graph **graph, struct cvy_layer_list **list, const char *path,
+                     const char *const *shapes, size_t n_shapes, const char *command)
 {
-    struct model model = {0};
+    struct model model = {.command = command};
     int status = CVY_CLI_FAILED;
     if (cvy_graph_load_onnx(&model.graph, path, NULL) != CVY_OK) {
         return CVY_CLI_FAILED;
@@ -139,11 +140,16 @@ int cvy_explain_model(const char *path, const char *const *shapes, size_t n_shap
     } else {
         status = take_shapes(&model, shapes, n_shapes);
     }
-    if (status == CVY_CLI_OK) {
-        status = describe(&model, path, json);
+    if (status == CVY_CLI_OK &&
+        cvy_graph_describe(model.graph, model.shapes, model.n_inputs, list) != CVY_OK) {
+        status = CVY_CLI_FAILED;
     }
     free(model.shapes);
     free(model.given);
-    cvy_graph_destroy(&model.graph);
+    if (status == CVY_CLI_OK) {
+        *graph = model.graph;
+    } else {
+        cvy_graph_destroy(&model.graph);
+    }
     return status;
 }
