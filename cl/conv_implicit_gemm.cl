@@ -10,7 +10,9 @@
 // An entry is a tap and a channel, taps outermost. What is beyond the last is -1, and its weights are 0.
 //
 // PACK: 1 makes that, of TRANSPOSED, FLIP: 0 or 1; 0 the product, of PAD_MODE, tile sizes, the epilogue's.
+// Either is of the storage's.
 #include "prelude.cl"
+#include "storage.cl"
 #include "window.cl"
 
 #if PACK
@@ -43,7 +45,7 @@ int relative(int reach, int tap, int stride, int dilation)
 }
 
 // Dimensions: groups * blocks * block_k, classes * entries.
-__kernel void pack(__global const float *restrict w, __global int4 *restrict prepared, int columns,
+__kernel void pack(__global const STORED *restrict w, __global int4 *restrict prepared, int columns,
                    int entries, int c_group, int k_group, int block_k, int blocks, int x_pixels,
                    int classes_d, int classes_h, int classes_w, int kernel_d, int kernel_h, int kernel_w,
                    int stride_d, int stride_h, int stride_w, int dilation_d, int dilation_h, int dilation_w,
@@ -87,7 +89,7 @@ __kernel void pack(__global const float *restrict w, __global int4 *restrict pre
 #else
         const int channels = k * c_group + c;
 #endif
-        weight = w[channels * kernel_d * kernel_h * kernel_w + at];
+        weight = STORED_LOAD(w, channels * kernel_d * kernel_h * kernel_w + at);
     }
     __global float *packed = (__global float *)(prepared + classes * (1 + entries));
     const int slice = class * (columns / block_k) + column / block_k;
@@ -114,8 +116,8 @@ __kernel void pack(__global const float *restrict w, __global int4 *restrict pre
 
 // Dimensions: tiles of pixels of all images, blocks of channels, groups times classes.
 __kernel __attribute__((reqd_work_group_size(SIDE_P, SIDE_K, 1)))
-void implicit_gemm(__global const float *restrict x, __global const int4 *restrict prepared,
-                   EPILOGUE_ARGUMENTS __global float *restrict y, int images, int groups, int c_group,
+void implicit_gemm(__global const STORED *restrict x, __global const int4 *restrict prepared,
+                   EPILOGUE_ARGUMENTS __global STORED *restrict y, int images, int groups, int c_group,
                    int k_group, int shuffle, int entries, int in_d, int in_h, int in_w, int out_d, int out_h,
                    int out_w, int x_step_d, int x_step_h, int x_step_w, int y_step_d, int y_step_h,
                    int y_step_w)
@@ -142,7 +144,7 @@ void implicit_gemm(__global const float *restrict x, __global const int4 *restri
     const int q = pixel % width, p = pixel / width % height, o = pixel / (width * height) % depth;
     const int n = pixel / (width * height * depth);
     const int4 origin = (int4)(0, o * x_step_d, p * x_step_h, q * x_step_w);
-    __global const float *from = x + (n * groups + g) * c_group * x_pixels;
+    __global const STORED *from = x + (n * groups + g) * c_group * x_pixels;
     if (item < BLOCK_P) {
         const int line = (o * y_step_d + class_d) * out_h + p * y_step_h + class_h;
         y_at[item] = first + item < pixels
@@ -181,7 +183,7 @@ void implicit_gemm(__global const float *restrict x, __global const int4 *restri
                     inside = (entry.x | d | h | w) >= 0;
                     offset = entry.x + (d * in_h + h) * in_w + w;
                 }
-                next_x[i] = inside ? from[offset] : 0.0f;
+                next_x[i] = inside ? STORED_LOAD(from, offset) : 0.0f;
             }
             UNROLL
             for (int i = 0; i < FETCHES_W; i++)
@@ -220,7 +222,7 @@ void implicit_gemm(__global const float *restrict x, __global const int4 *restri
     UNROLL
     for (int i = 0; i < PER_K; i++) {
         const int in_group = block * BLOCK_K + row * PER_K + i, k = g * k_group + in_group;
-        __global float *channel = y + shuffled_to(k, channels, shuffle) * y_pixels;
+        __global STORED *channel = y + shuffled_to(k, channels, shuffle) * y_pixels;
         UNROLL
         for (int j = 0; j < PER_P / 4; j++) {
             float each[4];
@@ -229,7 +231,7 @@ void implicit_gemm(__global const float *restrict x, __global const int4 *restri
             for (int l = 0; l < 4; l++) {
                 const int at = y_at[(j * SIDE_P + column) * 4 + l];
                 if (in_group < k_group && at >= 0)
-                    channel[at] = EPILOGUE(each[l], k, channel[at]);
+                    STORED_STORE(EPILOGUE(each[l], k, STORED_LOAD(channel, at)), channel, at);
             }
         }
     }

@@ -1,13 +1,14 @@
 // conv_ref.cl - the definition, one work-item for each element of y. Any problem.
-// TRANSPOSED, FLIP: 0 or 1; PAD_MODE; the epilogue's. A plain tensor is one in blocks of 1. Everything else
-// is an argument: one program serves every shape.
+// TRANSPOSED, FLIP: 0 or 1; PAD_MODE; the epilogue's and the storage's. A plain tensor is one in blocks of 1.
+// Everything else is an argument: one program serves every shape.
 #include "prelude.cl"
 #include "shuffle.cl"
 #include "window.cl"
 #include "epilogue.cl"
+#include "storage.cl"
 
-__kernel void conv_ref(__global const float *restrict x, __global const float *restrict w,
-                       EPILOGUE_ARGUMENTS __global float *restrict y, int count,
+__kernel void conv_ref(__global const STORED *restrict x, __global const STORED *restrict w,
+                       EPILOGUE_ARGUMENTS __global STORED *restrict y, int count,
                        int x_block, int y_block, int groups, int c_group, int k_group, int shuffle,
                        int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
                        int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
@@ -23,7 +24,7 @@ __kernel void conv_ref(__global const float *restrict x, __global const float *r
     int plane = pixel / (out_w * out_h * out_d), y_blocks = (channels + y_block - 1) / y_block;
     int n = plane / y_blocks, at = plane % y_blocks * y_block + id % y_block;
     if (at >= channels) {
-        y[id] = 0;
+        STORED_STORE(0.0f, y, id);
         return;
     }
     int k = shuffled_from(at, channels, shuffle);
@@ -51,10 +52,11 @@ __kernel void conv_ref(__global const float *restrict x, __global const float *r
                 for (int s = 0; s < kernel_w; s++) {
                     int wx = SOURCE(q, s, in_w, stride_w, dilation_w, pad_w);
                     if (wx >= 0)
-                        sum += x[(x_row + wx) * x_block + x_channel % x_block] * w[w_row + TAP(s, kernel_w)];
+                        sum += STORED_LOAD(x, (x_row + wx) * x_block + x_channel % x_block) *
+                               STORED_LOAD(w, w_row + TAP(s, kernel_w));
                 }
             }
         }
     }
-    y[id] = EPILOGUE(sum, k, y[id]);
+    STORED_STORE(EPILOGUE(sum, k, STORED_LOAD(y, id)), y, id);
 }

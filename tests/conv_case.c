@@ -53,6 +53,39 @@ static double activate(const struct cvy_conv_problem *p, double v)
 /* The steepest that any of the activations gets (hard_swish at 3: 1.5; alphas here are at most 1). */
 #define STEEPEST 1.5
 
+/* The nearest float16, ties to even. */
+static uint16_t to_half(double v)
+{
+    int exponent;
+    frexp(v, &exponent);
+    exponent = exponent < -13 ? -13 : exponent; /* below that all have the same step */
+    unsigned steps = (unsigned)nearbyint(ldexp(fabs(v), 11 - exponent));
+    unsigned bits = steps < 1024 ? steps : ((unsigned)(exponent + 14) << 10) + (steps - 1024);
+    return (uint16_t)(bits | (signbit(v) ? 0x8000u : 0));
+}
+
+static double from_half(uint16_t half)
+{
+    unsigned exponent = half >> 10 & 31, mantissa = half & 1023;
+    if (exponent == 31)
+        return NAN; /* or infinite: none is expected */
+    double magnitude = exponent == 0 ? ldexp(mantissa, -24) : ldexp(mantissa + 1024, (int)exponent - 25);
+    return half & 0x8000 ? -magnitude : magnitude;
+}
+
+static bool is_half(const struct cvy_conv_problem *p)
+{
+    return p->x_dtype == CVY_FLOAT16;
+}
+
+/* What an element of the problem's type can hold. */
+static void fill(const struct cvy_conv_problem *p, struct test_random *random, float *data, size_t count)
+{
+    test_random_fill(random, data, count);
+    for (size_t i = 0; is_half(p) && i < count; i++)
+        data[i] = (float)from_half(to_half((double)data[i]));
+}
+
 void case_data_make(struct case_data *data, const struct cvy_conv_problem *p, struct test_random *random)
 {
     struct cvy_shape x, w, y;
@@ -68,14 +101,14 @@ void case_data_make(struct case_data *data, const struct cvy_conv_problem *p, st
     data->bias = p->bias ? allocate(p->k, sizeof(float)) : NULL;
     data->expected = allocate(data->y_count, sizeof(double));
     data->scale = allocate(data->y_count, sizeof(double));
-    test_random_fill(random, data->x, data->x_count);
-    test_random_fill(random, data->w, data->w_count);
+    fill(p, random, data->x, data->x_count);
+    fill(p, random, data->w, data->w_count);
     if (p->bias)
         test_random_fill(random, data->bias, p->k);
     oracle_conv(p, data->x, data->w, data->bias, data->expected, data->scale);
     data->before = p->accumulate ? allocate(data->y_count, sizeof(float)) : NULL;
     if (p->accumulate)
-        test_random_fill(random, data->before, data->y_count);
+        fill(p, random, data->before, data->y_count);
     for (size_t i = 0; i < data->y_count; i++) {
         double before = p->accumulate ? (double)data->before[i] : 0;
         data->expected[i] = activate(p, data->expected[i] + before);
@@ -99,8 +132,9 @@ static void format(const struct cvy_conv_problem *p, char *text, size_t size)
     int used = snprintf(text, size, "n%zu c%zu k%zu g%zu%s%s%s %s shuffle%zu", p->n, p->c, p->k, p->groups,
                         p->transposed ? " transposed" : "", p->flip ? " flip" : "", p->bias ? " bias" : "",
                         cvy_pad_mode_name(p->pad_mode), p->shuffle);
-    used += snprintf(text + used, size - (size_t)used, " blocks%zu:%zu %s%s", p->x_block, p->y_block,
-                     cvy_activation_name(p->activation), p->accumulate ? " accumulate" : "");
+    used += snprintf(text + used, size - (size_t)used, " %s blocks%zu:%zu %s%s", cvy_dtype_name(p->x_dtype),
+                     p->x_block, p->y_block, cvy_activation_name(p->activation),
+                     p->accumulate ? " accumulate" : "");
     for (size_t i = 0; i < p->rank; i++)
         used += snprintf(text + used, size - (size_t)used, " [in%zu k%zu s%zu d%zu p%zu:%zu o%zu]", p->in[i],
                          p->kernel[i], p->stride[i], p->dilation[i], p->pad_begin[i], p->pad_end[i],
@@ -108,7 +142,7 @@ static void format(const struct cvy_conv_problem *p, char *text, size_t size)
 }
 
 /* Rounding of a sum of `terms` products in any order: at most terms + 1 times half an ulp of sum |products|.
- * Smooth activations add the rounding of the device's functions.
+ * Smooth activations add the rounding of the device's functions, float16 half an ulp of its own.
  */
 void case_check_y(const struct cvy_conv_problem *p, const struct case_data *data, const char *algo)
 {
@@ -119,6 +153,8 @@ void case_check_y(const struct cvy_conv_problem *p, const struct case_data *data
         double bound = (terms + 4) * 6e-8 * data->scale[i] + 1e-30;
         if (p->activation != CVY_ACTIVATION_NONE)
             bound = STEEPEST * bound + 2e-6 * (1 + data->scale[i]);
+        if (is_half(p))
+            bound += ldexp(fabs(data->expected[i]) + bound, -11) + ldexp(1, -25);
         if (fabs((double)data->y[i] - data->expected[i]) <= bound)
             continue;
         char text[400];
@@ -151,27 +187,45 @@ static size_t plain_index(const struct blocked *b, size_t i)
     return (plane / b->blocks * b->channels + channel) * b->pixels + i / b->block % b->pixels;
 }
 
-/* plain in blocks; NULL: poison. */
-static float *to_blocks(const struct blocked *b, const float *plain)
+/* Converted to the problem's type, in memory of its own. */
+static void *to_memory(const struct cvy_conv_problem *p, float *values, size_t count)
 {
-    float *memory = allocate(b->count, sizeof(float));
-    test_poison(memory, b->count);
-    for (size_t i = 0; plain != NULL && i < b->count; i++) {
-        size_t from = plain_index(b, i);
-        memory[i] = from == SIZE_MAX ? 0 : plain[from];
-    }
+    if (!is_half(p))
+        return values;
+    uint16_t *memory = allocate(count, sizeof(*memory));
+    for (size_t i = 0; i < count; i++)
+        memory[i] = isnan(values[i]) ? 0x7e00 : to_half((double)values[i]);
+    free(values);
     return memory;
 }
 
-static void from_blocks(const struct blocked *b, const float *memory, float *plain)
+static float value_of(const struct cvy_conv_problem *p, const void *memory, size_t i)
+{
+    return is_half(p) ? (float)from_half(((const uint16_t *)memory)[i]) : ((const float *)memory)[i];
+}
+
+/* plain in blocks; NULL: poison. */
+static void *to_blocks(const struct cvy_conv_problem *p, const struct blocked *b, const float *plain)
+{
+    float *values = allocate(b->count, sizeof(float));
+    test_poison(values, b->count);
+    for (size_t i = 0; plain != NULL && i < b->count; i++) {
+        size_t from = plain_index(b, i);
+        values[i] = from == SIZE_MAX ? 0 : plain[from];
+    }
+    return to_memory(p, values, b->count);
+}
+
+static void from_blocks(const struct cvy_conv_problem *p, const struct blocked *b, const void *memory,
+                        float *plain)
 {
     for (size_t i = 0; i < b->count; i++) {
         size_t to = plain_index(b, i);
+        float value = value_of(p, memory, i);
         if (to != SIZE_MAX)
-            plain[to] = memory[i];
+            plain[to] = value;
         else
-            ck_assert_msg(memory[i] == 0, "element %zu behind the last channel is %.9g, not 0", i,
-                          (double)memory[i]);
+            ck_assert_msg(value == 0, "element %zu behind the last channel is %.9g, not 0", i, (double)value);
     }
 }
 
@@ -180,7 +234,7 @@ static struct blocked x_of(const struct cvy_conv_problem *p, const struct case_d
     struct blocked b = blocked_of(p->n, p->c, data->x_count, p->x_block);
     size_t bytes;
     ck_assert_int_eq(cvy_conv_x_bytes(p, &bytes), CVY_OK);
-    ck_assert_uint_eq(bytes, b.count * sizeof(float));
+    ck_assert_uint_eq(bytes, b.count * cvy_dtype_size(p->x_dtype));
     return b;
 }
 
@@ -189,16 +243,18 @@ static struct blocked y_of(const struct cvy_conv_problem *p, const struct case_d
     struct blocked b = blocked_of(p->n, p->k, data->y_count, p->y_block);
     size_t bytes;
     ck_assert_int_eq(cvy_conv_y_bytes(p, &bytes), CVY_OK);
-    ck_assert_uint_eq(bytes, b.count * sizeof(float));
+    ck_assert_uint_eq(bytes, b.count * cvy_dtype_size(p->x_dtype));
     return b;
 }
 
-static struct cvy_buffer *upload(const struct blocked *b, const float *plain)
+static struct cvy_buffer *upload(const struct cvy_conv_problem *p, const struct blocked *b,
+                                 const float *plain)
 {
     struct cvy_buffer *buffer = NULL;
-    float *memory = to_blocks(b, plain);
-    ck_assert_int_eq(cvy_buffer_create(&buffer, test_device(), b->count * sizeof(float)), CVY_OK);
-    ck_assert_int_eq(cvy_buffer_write(buffer, 0, b->count * sizeof(float), memory), CVY_OK);
+    void *memory = to_blocks(p, b, plain);
+    size_t bytes = b->count * cvy_dtype_size(p->x_dtype);
+    ck_assert_int_eq(cvy_buffer_create(&buffer, test_device(), bytes), CVY_OK);
+    ck_assert_int_eq(cvy_buffer_write(buffer, 0, bytes, memory), CVY_OK);
     free(memory);
     return buffer;
 }
@@ -206,21 +262,27 @@ static struct cvy_buffer *upload(const struct blocked *b, const float *plain)
 struct cvy_buffer *case_upload_x(const struct cvy_conv_problem *p, const struct case_data *data)
 {
     struct blocked b = x_of(p, data);
-    return upload(&b, data->x);
+    return upload(p, &b, data->x);
+}
+
+struct cvy_buffer *case_upload_w(const struct cvy_conv_problem *p, const struct case_data *data)
+{
+    struct blocked b = blocked_of(1, 1, data->w_count, 0);
+    return upload(p, &b, data->w);
 }
 
 struct cvy_buffer *case_upload_y(const struct cvy_conv_problem *p, const struct case_data *data)
 {
     struct blocked b = y_of(p, data);
-    return upload(&b, data->before);
+    return upload(p, &b, data->before);
 }
 
 void case_read_y(const struct cvy_conv_problem *p, struct case_data *data, const struct cvy_buffer *y)
 {
     struct blocked b = y_of(p, data);
-    float *memory = to_blocks(&b, NULL);
-    ck_assert_int_eq(cvy_buffer_read(y, 0, b.count * sizeof(float), memory), CVY_OK);
-    from_blocks(&b, memory, data->y);
+    void *memory = to_blocks(p, &b, NULL);
+    ck_assert_int_eq(cvy_buffer_read(y, 0, b.count * cvy_dtype_size(p->y_dtype), memory), CVY_OK);
+    from_blocks(p, &b, memory, data->y);
     free(memory);
 }
 
@@ -230,14 +292,17 @@ void case_run_conv(const struct cvy_conv_problem *p, struct case_data *data, con
     const char *used = NULL;
     struct cvy_conv_params params = {.algo = algo, .max_workspace = max_workspace};
     struct blocked x_blocks = x_of(p, data), y_blocks = y_of(p, data);
-    float *x = to_blocks(&x_blocks, data->x), *y = to_blocks(&y_blocks, data->before);
-    enum cvy_status status = cvy_conv_run(test_device(), p, x, data->w, data->bias, y, &params, &used);
+    struct blocked w_blocks = blocked_of(1, 1, data->w_count, 0);
+    void *x = to_blocks(p, &x_blocks, data->x), *w = to_blocks(p, &w_blocks, data->w);
+    void *y = to_blocks(p, &y_blocks, data->before);
+    enum cvy_status status = cvy_conv_run(test_device(), p, x, w, data->bias, y, &params, &used);
     ck_assert_msg(status == CVY_OK, "%s: %s", algo ? algo : "(chosen)", test_log_last());
     if (algo != NULL)
         ck_assert_str_eq(used, algo);
-    from_blocks(&y_blocks, y, data->y);
+    from_blocks(p, &y_blocks, y, data->y);
     case_check_y(p, data, used);
     free(x);
+    free(w);
     free(y);
 }
 
@@ -317,4 +382,10 @@ struct cvy_conv_problem case_random_problem(struct test_random *random)
         }
     }
     return p;
+}
+
+void case_random_storage(struct cvy_conv_problem *p, struct test_random *random)
+{
+    if (test_random_range(random, 0, 3) == 0)
+        p->x_dtype = p->w_dtype = p->y_dtype = CVY_FLOAT16;
 }

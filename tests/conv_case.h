@@ -5,7 +5,8 @@
 
 #include "support.h"
 
-/* All tensors are plain here, whatever the problem's layouts are. */
+/* All tensors are plain and float32 here, whatever the problem's layouts and types are; values are such that
+ * these hold them. */
 struct case_data {
     size_t x_count, w_count, y_count;
     float *x, *w, *bias, *y;
@@ -16,14 +17,17 @@ struct case_data {
 
 /* A valid problem over the whole descriptor, small enough for the oracle. */
 struct cvy_conv_problem case_random_problem(struct test_random *random);
+/* Makes it float16, sometimes. */
+void case_random_storage(struct cvy_conv_problem *p, struct test_random *random);
 /* Random tensors, and what the oracle makes of them. */
 void case_data_make(struct case_data *data, const struct cvy_conv_problem *p, struct test_random *random);
 void case_data_free(struct case_data *data);
 /* Runs the problem (algo NULL: the one chosen) and checks y. */
 void case_run_conv(const struct cvy_conv_problem *p, struct case_data *data, const char *algo,
                    size_t max_workspace);
-/* Buffers in the problem's layouts. y is poisoned, or holds data->before. */
+/* Buffers in the problem's layouts and types. y is poisoned, or holds data->before. */
 struct cvy_buffer *case_upload_x(const struct cvy_conv_problem *p, const struct case_data *data);
+struct cvy_buffer *case_upload_w(const struct cvy_conv_problem *p, const struct case_data *data);
 struct cvy_buffer *case_upload_y(const struct cvy_conv_problem *p, const struct case_data *data);
 /* Into data->y. Checks that blocks are filled up with zeros. */
 void case_read_y(const struct cvy_conv_problem *p, struct case_data *data, const struct cvy_buffer *y);

@@ -95,8 +95,9 @@ struct cvy_conv_problem {
     enum cvy_activation activation;
     float alpha, beta;       /* of the activation, where it has them */
     size_t x_block, y_block; /* 0: plain; otherwise channels of a block: 2, 4, 8 or 16, the same for both */
-    /* Element types: float32 (0) all three, or int8 or uint8 for x and w and int32, int8 or uint8 for y; the
-     * bias of integers is int32. */
+    /* Element types: float32 (0) all three; float16 all three; or int8 or uint8 for x and w and int32, int8
+     * or uint8 for y. float16 is for storage: the sums, the bias, activation and what is done to them are
+     * float32, and every element of y is rounded once, to nearest. The bias of integers is int32. */
     enum cvy_dtype x_dtype, w_dtype, y_dtype;
 };
 

@@ -32,7 +32,8 @@ struct cvy_algo {
     const char *programs[4];
     bool uses_gemm;    /* runtime/gemm.h */
     bool takes_blocks; /* of channels; the others see plain tensors only */
-    bool for_integers; /* takes integers, and they alone; the others take float32 alone */
+    bool takes_half;   /* float16 too (storage.h) */
+    bool for_integers; /* takes integers, and they alone; the others take floats alone */
 
     /* Can it do the problem on the device? If not, `why` (size bytes) receives the reason in words. Asked
      * about problems of its element types alone: see cvy_algo_applies(). */

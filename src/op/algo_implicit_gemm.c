@@ -11,6 +11,7 @@
 #include "op/epilogue.h"
 #include "op/problem.h"
 #include "op/rate.h"
+#include "op/storage.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
@@ -208,6 +209,7 @@ static void describe_pack(struct cvy_launch *launch, const struct geometry *s)
     cvy_launch_define(launch, "PACK", 1);
     cvy_launch_define(launch, "TRANSPOSED", s->p.transposed);
     cvy_launch_define(launch, "FLIP", s->p.flip);
+    cvy_storage_define(launch, &s->p);
 }
 
 static enum cvy_status prepare(struct cvy_device *device, const struct cvy_conv_problem *p,
@@ -250,6 +252,7 @@ static void describe(struct cvy_launch *launch, const struct geometry *s,
     cvy_launch_define(launch, "SAME_TAP", s->c_group % (size_t)config->value[DEPTH] == 0);
     cvy_launch_define(launch, "PAD_MODE", (size_t)s->p.pad_mode);
     cvy_epilogue_define(launch, &s->p);
+    cvy_storage_define(launch, &s->p);
 }
 
 static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_problem *p,
@@ -296,6 +299,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
 const struct cvy_algo cvy_algo_implicit_gemm = {
     .id = "implicit_gemm",
     .programs = {"conv_implicit_gemm"},
+    .takes_half = true,
     .applicable = applicable,
     .default_config = default_config,
     .configs = configs,

@@ -4,6 +4,7 @@
 #include "op/epilogue.h"
 #include "op/problem.h"
 #include "op/rate.h"
+#include "op/storage.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
@@ -38,6 +39,7 @@ static void describe(struct cvy_launch *launch, const struct cvy_conv_problem *p
     cvy_launch_define(launch, "TRANSPOSED", p->transposed);
     cvy_launch_define(launch, "FLIP", p->flip);
     cvy_epilogue_define(launch, p);
+    cvy_storage_define(launch, p);
     cvy_launch_define(launch, "PAD_MODE", p->pad_mode);
 }
 
@@ -93,14 +95,14 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     /* the gather tries every tap for every element of y, also those that fall between strides */
     for (size_t i = 0; p->transposed && i < p->rank; i++)
         taken *= (double)CVY_MIN(p->stride[i], p->kernel[i]);
-    return 20e-6 + 2 * taken / (0.01 * cvy_rate_flops(device)) +
-           cost.bytes / cvy_rate_bytes(device);
+    return 20e-6 + 2 * taken / (0.01 * cvy_rate_flops(device)) + cost.bytes / cvy_rate_bytes(device);
 }
 
 const struct cvy_algo cvy_algo_ref = {
     .id = "ref",
     .programs = {"conv_ref"},
     .takes_blocks = true,
+    .takes_half = true,
     .applicable = applicable,
     .default_config = default_config,
     .configs = configs,

@@ -38,7 +38,8 @@ bool cvy_algo_is_quarantined(const struct cvy_algo *algo, const struct cvy_devic
 bool cvy_algo_applies(const struct cvy_algo *algo, const struct cvy_conv_problem *p,
                       const struct cvy_device *device, char *why, size_t size)
 {
-    if (algo->for_integers != cvy_conv_is_integer(p)) {
+    bool takes_type = algo->takes_half || p->x_dtype != CVY_FLOAT16;
+    if (algo->for_integers != cvy_conv_is_integer(p) || !takes_type) {
         snprintf(why, size, "its tensors are %s; this algorithm computes in %s", cvy_dtype_name(p->x_dtype),
                  algo->for_integers ? "integers" : "float32");
         return false;

@@ -37,7 +37,7 @@ const char *cvy_activation_name(enum cvy_activation activation)
 
 bool cvy_conv_is_integer(const struct cvy_conv_problem *problem)
 {
-    return problem->x_dtype != CVY_FLOAT32;
+    return problem->x_dtype != CVY_FLOAT32 && problem->x_dtype != CVY_FLOAT16;
 }
 
 static bool is_8_bit(enum cvy_dtype dtype)
@@ -47,13 +47,13 @@ static bool is_8_bit(enum cvy_dtype dtype)
 
 static enum cvy_status validate_types(const struct cvy_conv_problem *p)
 {
-    if (p->x_dtype == CVY_FLOAT32 && p->w_dtype == CVY_FLOAT32 && p->y_dtype == CVY_FLOAT32)
+    if (!cvy_conv_is_integer(p) && p->w_dtype == p->x_dtype && p->y_dtype == p->x_dtype)
         return CVY_OK;
     if (is_8_bit(p->x_dtype) && is_8_bit(p->w_dtype) && (p->y_dtype == CVY_INT32 || is_8_bit(p->y_dtype)))
         return CVY_OK;
     return cvy_fail(CVY_ERROR_INVALID,
-                    "conv: x is %s, w %s and y %s; take float32 for all, or int8 or uint8 for x and w with y "
-                    "int32, int8 or uint8",
+                    "conv: x is %s, w %s and y %s; take float32 or float16 for all, or int8 or uint8 for x "
+                    "and w with y int32, int8 or uint8",
                     cvy_dtype_name(p->x_dtype), cvy_dtype_name(p->w_dtype), cvy_dtype_name(p->y_dtype));
 }
 
@@ -79,7 +79,7 @@ static enum cvy_status validate_layout(const struct cvy_conv_problem *p)
     bool plain = p->x_block == 0 && p->y_block == 0 && !p->accumulate && p->activation == CVY_ACTIVATION_NONE;
     if (cvy_conv_is_integer(p) && !plain)
         return cvy_fail(CVY_ERROR_INVALID,
-                        "conv: %s tensors with blocks, accumulate or an activation; these are for float32",
+                        "conv: %s tensors with blocks, accumulate or an activation; these are for floats",
                         cvy_dtype_name(p->x_dtype));
     return CVY_OK;
 }

@@ -455,7 +455,7 @@ enum cvy_status cvy_tune_conv(struct cvy_device *device, const struct cvy_conv_p
     enum cvy_status status = cvy_conv_validate(problem);
     if (status != CVY_OK)
         return status;
-    if (cvy_conv_is_integer(problem))
+    if (problem->x_dtype != CVY_FLOAT32)
         return cvy_fail(CVY_ERROR_UNSUPPORTED, "tune: x is %s; float32 convolutions are tuned, no others",
                         cvy_dtype_name(problem->x_dtype));
     struct search search = {.device = device,

@@ -77,7 +77,7 @@ class Doctor(support.CommandTest):
 
   def test_without_a_store_nothing_is_remembered(self):
     self.store = ('--store', 'off')
-    bad = self.alter('conv_ref', 'sum += x[', 'sum -= x[')
+    bad = self.alter('conv_ref', 'sum += STORED_LOAD(x', 'sum -= STORED_LOAD(x')
     status, table, _ = self.convoy('doctor', '--quick', *self.store, *bad)
     self.assertEqual(status, 1)
     self.assertRegex(table, r'(?m)^conv_ref\.cl conv_ref +WRONG +\d+\n    ref: .* should be ')

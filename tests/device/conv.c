@@ -23,6 +23,7 @@ START_TEST(conv_agrees_with_the_oracle_on_random_problems)
     size_t least = test_small() ? 25 : 500, problems = 0, counts[16] = {0};
     for (; problems < least || (problems < 100 * least && !each_has_run(counts)); problems++) {
         struct cvy_conv_problem p = case_random_problem(&random);
+        case_random_storage(&p, &random);
         struct case_data data;
         case_data_make(&data, &p, &random);
         const char *algo;
@@ -55,7 +56,7 @@ static void run_config(const struct cvy_conv_problem *p, struct case_data *data,
                        const struct cvy_algo_config *config)
 {
     struct cvy_device *device = test_device();
-    struct cvy_buffer *w = upload(data->w, data->w_count), *prepared = NULL, *workspace = NULL;
+    struct cvy_buffer *w = case_upload_w(p, data), *prepared = NULL, *workspace = NULL;
     struct cvy_algo_args args = {.x = case_upload_x(p, data), .y = case_upload_y(p, data)};
     args.bias = p->bias ? upload(data->bias, p->k) : NULL;
     size_t bytes = algo->prepared_bytes != NULL ? algo->prepared_bytes(p, device, config) : 0;
@@ -89,9 +90,10 @@ START_TEST(conv_agrees_with_the_oracle_in_every_config)
         for (size_t i = 0; i < problems && !algo->for_integers; i++) {
             struct cvy_conv_problem p;
             char why[256];
-            do
+            do {
                 p = case_random_problem(&random);
-            while (!cvy_algo_applies(algo, &p, test_device(), why, sizeof(why)));
+                case_random_storage(&p, &random);
+            } while (!cvy_algo_applies(algo, &p, test_device(), why, sizeof(why)));
             struct case_data data;
             case_data_make(&data, &p, &random);
             struct cvy_algo_config config;
@@ -127,6 +129,22 @@ START_TEST(conv_chooses_an_algorithm_that_is_right)
     size_t in = test_small() ? 8 : 40;
     struct cvy_conv_problem p = square(16, 24, in, 3, 1);
     p.bias = true;
+    struct case_data data;
+    case_data_make(&data, &p, &random);
+    case_run_conv(&p, &data, NULL, 0);
+    case_data_free(&data);
+}
+END_TEST
+
+START_TEST(conv_of_float16_is_left_to_those_that_take_it)
+{
+    struct test_random random = {test_seed() + 9};
+    struct cvy_conv_problem p = square(3, 5, 9, 3, 1);
+    p.x_dtype = p.w_dtype = p.y_dtype = CVY_FLOAT16;
+    char why[256];
+    ck_assert(cvy_conv_algo_applies(test_device(), &p, "ref", why, sizeof(why)));
+    ck_assert(!cvy_conv_algo_applies(test_device(), &p, "im2col", why, sizeof(why)));
+    ck_assert_ptr_nonnull(strstr(why, "float16"));
     struct case_data data;
     case_data_make(&data, &p, &random);
     case_run_conv(&p, &data, NULL, 0);
@@ -297,6 +315,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, conv_agrees_with_the_oracle_on_random_problems);
     tcase_add_test(tests, conv_agrees_with_the_oracle_in_every_config);
     tcase_add_test(tests, conv_chooses_an_algorithm_that_is_right);
+    tcase_add_test(tests, conv_of_float16_is_left_to_those_that_take_it);
     tcase_add_test(tests, conv_runs_again_on_new_input_after_an_event);
     tcase_add_test(tests, conv_keeps_to_the_workspace_it_is_given);
     tcase_add_test(tests, transposed_conv_adds_up_strips_of_input_pixels);

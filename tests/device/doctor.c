@@ -144,7 +144,7 @@ START_TEST(kernel_that_computes_wrongly_is_named_and_avoided_in_later_processes)
     const char *used = NULL;
     char why[400];
     struct cvy_conv_problem p = problem();
-    alter(device, "conv_ref", "sum += x[", "sum -= x[");
+    alter(device, "conv_ref", "sum += STORED_LOAD(x", "sum -= STORED_LOAD(x");
     ck_assert_uint_eq(examine(device, &seen, "conv_ref", "conv_ref"), 1);
     ck_assert_int_eq(seen.report.verdict, CVY_VERDICT_WRONG);
     ck_assert_uint_gt(seen.report.wrong, 0);
@@ -153,7 +153,7 @@ START_TEST(kernel_that_computes_wrongly_is_named_and_avoided_in_later_processes)
 
     /* as another process would */
     device = open_device(store_path);
-    alter(device, "conv_ref", "sum += x[", "sum -= x[");
+    alter(device, "conv_ref", "sum += STORED_LOAD(x", "sum -= STORED_LOAD(x");
     ck_assert_int_eq(run_conv(device, NULL, &used), CVY_OK);
     ck_assert_str_ne(used, "ref");
     ck_assert_int_eq(run_conv(device, "ref", &used), CVY_ERROR_UNSUPPORTED);
@@ -174,7 +174,7 @@ START_TEST(kernel_that_computes_wrongly_is_named_and_avoided_in_later_processes)
     ck_assert_uint_eq(count, 1);
     cvy_device_destroy(&device);
     device = open_device(store_path);
-    alter(device, "conv_ref", "sum += x[", "sum -= x[");
+    alter(device, "conv_ref", "sum += STORED_LOAD(x", "sum -= STORED_LOAD(x");
     ck_assert(cvy_conv_algo_applies(device, &p, "ref", why, sizeof(why)));
     cvy_device_destroy(&device);
 }

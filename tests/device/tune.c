@@ -189,7 +189,7 @@ START_TEST(search_refuses_what_gives_wrong_results)
     struct cvy_conv_problem p = tiny();
     struct watch seen = {0};
     admit_only(device, "ref");
-    alter(device, "conv_ref", "sum += x[", "sum -= x[");
+    alter(device, "conv_ref", "sum += STORED_LOAD(x", "sum -= STORED_LOAD(x");
     struct cvy_tune_result result = tune(device, &p, &seen);
     ck_assert_uint_ge(result.refused, 1);
     ck_assert_uint_eq(result.refused, seen.refused);
@@ -248,7 +248,7 @@ START_TEST(choice_follows_times_as_far_as_they_hold)
     other.in[0]++;
     ck_assert_str_ne(chosen_algo(device, &other, plenty), "ref");
     /* a kernel that has changed is another one */
-    alter(device, "conv_ref", "sum += x[", "sum += 1 * x[");
+    alter(device, "conv_ref", "sum += STORED_LOAD(x", "sum += 1 * STORED_LOAD(x");
     ck_assert_str_eq(chosen_algo(device, &p, plenty), "im2col");
     cvy_device_destroy(&device);
 }

@@ -305,6 +305,17 @@ START_TEST(conv_rejects_element_types_that_do_not_go_together)
     struct cvy_conv_cost cost;
     ck_assert_int_eq(cvy_conv_get_cost(&p, &cost), CVY_OK);
     ck_assert_double_eq(cost.bytes, 4 + 1 + 4 * 4);
+    p.x_dtype = p.w_dtype = CVY_FLOAT16;
+    ck_assert_int_eq(cvy_conv_validate(&p), CVY_ERROR_INVALID);
+    p.y_dtype = CVY_FLOAT32;
+    ck_assert_int_eq(cvy_conv_validate(&p), CVY_ERROR_INVALID);
+    p.y_dtype = CVY_FLOAT16;
+    ck_assert_int_eq(cvy_conv_validate(&p), CVY_OK);
+    ck_assert(!cvy_conv_is_integer(&p));
+    ck_assert_int_eq(cvy_conv_get_cost(&p, &cost), CVY_OK);
+    ck_assert_double_eq(cost.bytes, 2 * (4 + 1 + 4));
+    p.w_dtype = CVY_FLOAT32;
+    ck_assert_int_eq(cvy_conv_validate(&p), CVY_ERROR_INVALID);
 }
 END_TEST
 
