@@ -184,15 +184,25 @@ static void check_run(const struct cvy_conv_problem *p, const struct integers *d
     free(y);
 }
 
-START_TEST(integer_convolutions_are_exact_on_random_problems)
+/* Of random types; layouts and epilogues are for floats. */
+static struct cvy_conv_problem random_problem(void)
 {
     static const enum cvy_dtype outputs[] = {CVY_INT32, CVY_INT8, CVY_UINT8};
+    struct cvy_conv_problem p = case_random_problem(&random_stream);
+    p.x_block = p.y_block = 0;
+    p.accumulate = false;
+    p.activation = CVY_ACTIVATION_NONE;
+    p.x_dtype = random_type();
+    p.w_dtype = random_type();
+    p.y_dtype = outputs[in_range(0, 2)];
+    return p;
+}
+
+START_TEST(integer_convolutions_are_exact_on_random_problems)
+{
     size_t runs = 0, problems = test_small() ? 12 : 300;
     for (size_t i = 0; i < problems; i++) {
-        struct cvy_conv_problem p = case_random_problem(&random_stream);
-        p.x_dtype = random_type();
-        p.w_dtype = random_type();
-        p.y_dtype = outputs[in_range(0, 2)];
+        struct cvy_conv_problem p = random_problem();
         struct integers d = make_integers(&p);
         const char *algo;
         for (size_t a = 0; (algo = cvy_conv_algo_name(a)) != NULL; a++) {
@@ -401,12 +411,8 @@ static void check_node(const struct cvy_conv_problem *p, const struct integers *
 
 START_TEST(integer_nodes_are_exact_with_quantization_fixed_or_given)
 {
-    static const enum cvy_dtype outputs[] = {CVY_INT32, CVY_INT8, CVY_UINT8};
     for (size_t i = 0; i < (test_small() ? 6 : 60); i++) {
-        struct cvy_conv_problem p = case_random_problem(&random_stream);
-        p.x_dtype = random_type();
-        p.w_dtype = random_type();
-        p.y_dtype = outputs[in_range(0, 2)];
+        struct cvy_conv_problem p = random_problem();
         p.bias = p.bias && p.y_dtype != CVY_INT32;
         struct integers d = make_integers(&p);
         if (p.k <= 64)
