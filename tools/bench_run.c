@@ -139,20 +139,14 @@ static bool calibrate(struct entrant *entrant, struct cvy_device *device)
     return true;
 }
 
-/* What a plan would take inside a network, whose input and output, of few channels, are plain. */
-static void choose_blocks(struct cvy_conv_problem *problem, const struct cvy_bench_params *params)
-{
-    const size_t block = params->plain ? 0 : cvy_conv_best_block(params->device);
-    problem->x_block = problem->c < block ? 0 : block;
-    problem->y_block = problem->k < block / 2 ? 0 : block;
-}
-
 static void begin(struct entrant *entrant, struct cvy_bench_result *result,
                   const struct cvy_workload_item *item, const struct cvy_bench_params *params)
 {
     *result = (struct cvy_bench_result){.item = item, .problem = item->problem};
     *entrant = (struct entrant){.result = result};
-    choose_blocks(&result->problem, params);
+    if (!params->plain) {
+        cvy_workload_choose_blocks(&result->problem, params->device);
+    }
     if (params->algo && !cvy_conv_algo_applies(params->device, &result->problem, params->algo,
                                                result->why_not, sizeof(result->why_not))) {
         return;

@@ -8,7 +8,8 @@ enum cvy_cli_exit {
     CVY_CLI_OK = 0,
     CVY_CLI_FAILED = 1,
     CVY_CLI_USAGE = 2,
-    CVY_CLI_BEYOND = 3, /* a result differs from --expect by more than the tolerance */
+    CVY_CLI_BEYOND = 3,        /* a result differs from --expect by more than the tolerance */
+    CVY_CLI_INTERRUPTED = 130, /* by Ctrl-C, as shells say it */
 };
 
 /* Prints "convoy: ..." to stderr. */
@@ -126,6 +127,7 @@ int cvy_cmd_doctor(int argc, char **argv);
 int cvy_cmd_run(int argc, char **argv);
 int cvy_cmd_conv(int argc, char **argv);
 int cvy_cmd_explain(int argc, char **argv);
+int cvy_cmd_tune(int argc, char **argv);
 int cvy_cmd_try_gemm(int argc, char **argv);
 
 #endif

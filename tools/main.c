@@ -17,6 +17,7 @@ static const struct subcommand subcommands[] = {
     {"conv", "run one convolution on files", cvy_cmd_conv},
     {"explain", "explain a convolution or a model", cvy_cmd_explain},
     {"bench", "measure convolutions", cvy_cmd_bench},
+    {"tune", "measure which algorithms are fastest", cvy_cmd_tune},
     {"try-gemm", NULL, cvy_cmd_try_gemm},
 };
 #define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))

@@ -123,6 +123,13 @@ int cvy_workload_add_model(struct cvy_workload *workload, const char *path, cons
     return status;
 }
 
+void cvy_workload_choose_blocks(struct cvy_conv_problem *problem, const struct cvy_device *device)
+{
+    const size_t block = cvy_conv_best_block(device);
+    problem->x_block = problem->c < block ? 0 : block;
+    problem->y_block = problem->k < block / 2 ? 0 : block;
+}
+
 void cvy_workload_finish(struct cvy_workload *workload)
 {
     for (size_t i = 0; i < workload->count; i++) {

@@ -257,6 +257,12 @@ static int by_value(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
+/* As it is kept. */
+static double whole_nanoseconds(double seconds)
+{
+    return 1e-9 * nearbyint(1e9 * seconds);
+}
+
 /* The median, of fewer runs where time is short. */
 static enum cvy_status time_runs(struct search *search, struct candidate *c, struct cvy_tune_run *run,
                                  double one, int round)
@@ -275,7 +281,7 @@ static enum cvy_status time_runs(struct search *search, struct candidate *c, str
     if (n == 0)
         seconds[n++] = one;
     qsort(seconds, n, sizeof(*seconds), by_value);
-    c->seconds = seconds[n / 2];
+    c->seconds = whole_nanoseconds(seconds[n / 2]);
     c->rounds = round + 1;
     return CVY_OK;
 }
@@ -321,7 +327,7 @@ static enum cvy_status measure(struct search *search, struct candidate *c, int r
         status = cvy_tune_run_time(&run, 1, &one);
     if (status == CVY_OK && !search->cancelled) {
         if (round == 0 && best != NULL && one > HOPELESS_RUN * best->seconds) {
-            c->seconds = one;
+            c->seconds = whole_nanoseconds(one);
             c->rounds = 1;
         } else {
             status = time_runs(search, c, &run, one, round);
