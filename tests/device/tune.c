@@ -359,6 +359,22 @@ START_TEST(times_go_through_a_file)
 }
 END_TEST
 
+START_TEST(times_measured_before_there_is_a_store_go_into_it)
+{
+    struct cvy_conv_problem p = square(24, 24, 12, 3);
+    struct cvy_store_params params = {.path = path};
+    for (size_t i = 0; i < 2; i++) {
+        struct cvy_device *device = open_device();
+        if (i == 0)
+            put_time(device, &p, "ref", 1e-9);
+        ck_assert_int_eq(cvy_device_set_store(device, &params), CVY_OK);
+        ck_assert_uint_eq(count_times(device), 1);
+        ck_assert_str_eq(chosen_algo(device, &p, SIZE_MAX), "ref");
+        cvy_device_destroy(&device);
+    }
+}
+END_TEST
+
 #define HASH "00112233445566778899aabbccddeeff"
 #define OTHER "ffeeddccbbaa99887766554433221100"
 #define HEADER "# convoy measured times 1\n"
@@ -384,6 +400,23 @@ START_TEST(of_two_times_the_newer_stays)
 }
 END_TEST
 
+START_TEST(exported_lines_are_sorted_as_text)
+{
+    /* devices whose hashes lie in memory in the opposite order */
+    static const char sorted[] = HEADER "00000000000000000000000000000001\tconv\tref 4\t" HASH "\t1\t5\t7\n"
+                                        "00000000000000000000000000000100\tconv\tref 2\t" HASH "\t1\t5\t7\n"
+                                        "00000000000000000000000000000100\tconv\tref 4\t" HASH "\t1\t5\t7\n";
+    char text[1000];
+    struct cvy_device *device = open_device();
+    write_file(sorted);
+    ck_assert_int_eq(cvy_tune_import(device, path, NULL), CVY_OK);
+    ck_assert_int_eq(cvy_tune_export(device, path), CVY_OK);
+    read_file(text, sizeof(text));
+    ck_assert_str_eq(text, sorted);
+    cvy_device_destroy(&device);
+}
+END_TEST
+
 START_TEST(bad_files_are_refused_whole)
 {
     static const struct {
@@ -397,6 +430,7 @@ START_TEST(bad_files_are_refused_whole)
         {HEADER HASH "\tconv\tref 4\t" OTHER "\t2\t500\t1\n\n", ":3: it has fewer"},
         {HEADER "# a remark\n" HASH "\tconv\tref 4\t" OTHER "\t2\t5e3\t1\n", ":3: the sixth field"},
         {HEADER HASH "0\tconv\tref 4\t" OTHER "\t2\t500\t1\n", ":2: the first or the fourth"},
+        {HEADER HASH "g\tconv\tref 4\t" OTHER "\t2\t500\t1\n", ":2: the first or the fourth"},
         {HEADER HASH "\tconv\tref 4\tG" OTHER "\t2\t500\t1\n", ":2: the first or the fourth"},
         {HEADER HASH "\t\tref 4\t" OTHER "\t2\t500\t1\n", ":2: its problem or"},
         {HEADER HASH "\tconv\tref\033 4\t" OTHER "\t2\t500\t1\n", ":2: its problem or"},
@@ -484,6 +518,7 @@ START_TEST(judge_finds_single_wrong_elements)
         ck_assert_int_eq(judge(&data, y), CVY_TUNE_WRONG);
         y[bad] = (float)expected[bad];
     }
+    ck_assert_int_eq(judge(&data, y), CVY_TUNE_RIGHT);
     ck_assert_int_eq(cvy_tune_data_poison(&data), CVY_OK);
     enum cvy_tune_verdict verdict;
     ck_assert_int_eq(cvy_tune_data_judge(&data, &verdict), CVY_OK);
@@ -539,7 +574,9 @@ Suite *test_suite(void)
     tcase_add_test(tests, keys_tell_apart_what_times_differ_by);
     tcase_add_test(tests, configs_are_read_back_as_written);
     tcase_add_test(tests, times_go_through_a_file);
+    tcase_add_test(tests, times_measured_before_there_is_a_store_go_into_it);
     tcase_add_test(tests, of_two_times_the_newer_stays);
+    tcase_add_test(tests, exported_lines_are_sorted_as_text);
     tcase_add_test(tests, bad_files_are_refused_whole);
     tcase_add_test(tests, elements_of_the_host_agree_with_the_oracle);
     tcase_add_test(tests, judge_finds_single_wrong_elements);
