@@ -422,12 +422,7 @@ static enum cvy_status run_round(struct search *search, size_t round)
 
 static enum cvy_status run_rounds(struct search *search)
 {
-    enum cvy_status status = collect_candidates(search);
-    if (status == CVY_OK)
-        status = recall(search);
-    if (status != CVY_OK)
-        return status;
-    mark_baseline(search);
+    enum cvy_status status = CVY_OK;
     for (size_t round = 0; status == CVY_OK && !search->stopped && round < CVY_COUNT(rounds); round++) {
         /* in each round the most promising first: the search may end at any moment */
         search->trusted = NULL;
@@ -435,6 +430,23 @@ static enum cvy_status run_rounds(struct search *search)
               round == 0 ? by_promise : by_seconds);
         status = run_round(search, round);
     }
+    return status;
+}
+
+static enum cvy_status run_search(struct search *search)
+{
+    size_t before;
+    enum cvy_status status = collect_candidates(search);
+    if (status == CVY_OK)
+        status = recall(search);
+    if (status != CVY_OK)
+        return status;
+    mark_baseline(search);
+    /* longer runs correct shorter ones, and with them what is worth a run */
+    do {
+        before = search->done;
+        status = run_rounds(search);
+    } while (status == CVY_OK && !search->stopped && search->done > before);
     return status;
 }
 
@@ -475,7 +487,7 @@ enum cvy_status cvy_tune_conv(struct cvy_device *device, const struct cvy_conv_p
         search.max_workspace = (size_t)CVY_MIN(search.max_workspace, device->info.max_alloc_bytes);
     if (search.params->budget > 0)
         search.deadline = cvy_now() + search.params->budget;
-    status = run_rounds(&search);
+    status = run_search(&search);
     if (status == CVY_OK && result != NULL)
         fill_result(&search, result);
     cvy_tune_data_finish(&search.data);
