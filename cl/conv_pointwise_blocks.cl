@@ -3,6 +3,7 @@
 // Weights come packed in panels: [BLOCKS * LANES channels of y][rows: channels of x][BLOCKS * LANES]. A panel
 // has rows from its first channel's group to its last one's, and zeros where the two are of different groups.
 // X_BLOCK, Y_BLOCK: LANES, or 0 where the tensor is plain. MAPPED and TRANSPOSED: pixel.cl. SHUFFLE: 0 or 1.
+// HOLES: 1 where some pixels of y come from none of x.
 #include "prelude.cl"
 #include "pixel.cl"
 #include "shuffle.cl"
@@ -18,7 +19,7 @@
 // The channel of x of a panel's first row; k: its first channel of y.
 int first_row(int k, int c_group, int k_group)
 {
-    return k / k_group * c_group / UNIT * UNIT;
+    return k / k_group * c_group / CHUNK * CHUNK;
 }
 
 #if PACK
@@ -54,11 +55,18 @@ int channel_start(int k, int pixels)
 #endif
 }
 
-#define PIXEL_STEP (Y_BLOCK ? Y_BLOCK : 1)
+#define PIXEL_STEP (Y_BLOCK > 0 ? Y_BLOCK : 1)
+// Whether vectors of channels are stored as they are.
+#define IS_DIRECT (Y_BLOCK > 0 && SHUFFLE == 0)
 
-// Channels k, k + 1, ... of a pixel, where they do not lie side by side; to: the pixel's channel 0.
-void scatter(lanes sum, __global float *to, EPILOGUE_ARGUMENTS int k, int channels, int shuffle, int pixels)
+// Channels k, k + 1, ... of a pixel, those that there are; to: the pixel's channel 0.
+void store_lanes(lanes sum, __global float *to, EPILOGUE_ARGUMENTS int k, int channels, int shuffle,
+                 int pixels)
 {
+#if IS_DIRECT
+    __global lanes *at = (__global lanes *)(to + k * pixels);
+    *at = EPILOGUE_CHANNELS(sum, k, channels, *at);
+#else
     int at[LANES];
     float part[LANES];
     for (int i = 0; i < LANES; i++) {
@@ -70,19 +78,21 @@ void scatter(lanes sum, __global float *to, EPILOGUE_ARGUMENTS int k, int channe
     const int end = (channels + PIXEL_STEP - 1) / PIXEL_STEP * PIXEL_STEP;
     for (int i = 0; i < LANES && k + i < end; i++)
         to[at[i]] = part[i];
+#endif
 }
 
-// Dimensions: panels, chunks of tiles_each tiles of PIXELS pixels, images. y has at least PIXELS pixels.
+// Dimensions: panels, chunks of tiles_each tiles of PIXELS pixels, images; with panels_last the other way
+// round. y has at least PIXELS pixels.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void pointwise_blocks(__global const float *restrict x, __global const float *restrict packed,
-                      EPILOGUE_ARGUMENTS __global float *restrict y, int tiles_each, int rows, int x_image,
-                      int y_image, int channels, int c_group, int k_group, int shuffle,
+                      EPILOGUE_ARGUMENTS __global float *restrict y, int panels_last, int tiles_each,
+                      int rows, int x_image, int y_image, int channels, int c_group, int k_group, int shuffle,
                       int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
                       int stride_d, int stride_h, int stride_w, int pad_d, int pad_h, int pad_w)
 {
-    const int panel = get_global_id(0), n = get_global_id(2), k0 = panel * WIDTH;
+    const int panel = get_global_id(panels_last ? 2 : 0), n = get_global_id(panels_last ? 0 : 2);
+    const int k0 = panel * WIDTH;
     const int pixels = out_d * out_h * out_w, x_pixels = in_d * in_h * in_w;
-    const int begin = first_row(k0, c_group, k_group);
     const int end = (min(k0 + WIDTH, channels) - 1) / k_group * c_group + c_group;
     int first = (int)get_global_id(1) * tiles_each * PIXELS;
     const int last = min(first + tiles_each * PIXELS, pixels);
@@ -100,58 +110,61 @@ void pointwise_blocks(__global const float *restrict x, __global const float *re
         }
 #if MAPPED
         int offset[PIXELS];
+        UNROLL
         for (int t = 0; t < PIXELS; t++)
-            offset[t] = SOURCE_PIXEL(start + t);
+            offset[t] = SOURCE_PIXEL(start + t) * CHUNK;
 #endif
-        for (int c = begin / CHUNK * CHUNK; c < end; c += CHUNK) {
+        for (int c = first_row(k0, c_group, k_group); c < end; c += CHUNK) {
             __global const float *chunk = x + n * x_image + c * x_pixels;
-#if MAPPED
-            float copy[PIXELS * CHUNK];
-            const float *value = copy;
+#if HOLES
+            float value[PIXELS * CHUNK];
             UNROLL
-            for (int t = 0; t < PIXELS; t++) {
-#if X_BLOCK
-                const lanes zero = 0.0f;
-                LANES_STORE(offset[t] >= 0 ? LANES_LOAD(chunk + offset[t] * CHUNK) : zero, copy + t * CHUNK);
+            for (int i = 0; i < PIXELS * CHUNK; i++)
+                value[i] = offset[i / CHUNK] >= 0 ? chunk[offset[i / CHUNK] + i % CHUNK] : 0.0f;
+#define VALUE(t, i) value[(t)*CHUNK + (i)]
+#elif MAPPED
+#define VALUE(t, i) chunk[offset[t] + (i)]
 #else
-                copy[t] = offset[t] >= 0 ? chunk[offset[t]] : 0.0f;
+            chunk += start * CHUNK;
+#define VALUE(t, i) chunk[(t)*CHUNK + (i)]
 #endif
-            }
-#else
-            __global const float *value = chunk + start * CHUNK;
-#endif
-            value += max(begin - c, 0);
-            for (int i = max(begin - c, 0); i < min(end - c, CHUNK); i += UNIT, value += UNIT) {
+            for (int i = 0; i < min(end - c, CHUNK); i += UNIT) {
                 UNROLL
                 for (int u = 0; u < UNIT; u++) {
                     lanes w[BLOCKS];
                     UNROLL
                     for (int b = 0; b < BLOCKS; b++)
-                        w[b] = LANES_LOAD(weights + (u * BLOCKS + b) * LANES);
+                        w[b] = ((__global const lanes *)weights)[u * BLOCKS + b];
                     UNROLL
                     for (int t = 0; t < PIXELS; t++) {
                         UNROLL
                         for (int b = 0; b < BLOCKS; b++)
-                            sum[b][t] += value[t * CHUNK + u] * w[b];
+                            sum[b][t] += VALUE(t, i + u) * w[b];
                     }
                 }
                 weights += UNIT * WIDTH;
             }
         }
-        UNROLL
-        for (int b = 0; b < BLOCKS; b++) {
-            const int k = k0 + b * LANES;
+        __global float *to = y + n * y_image + start * PIXEL_STEP;
+        if (IS_DIRECT && start == first && k0 + WIDTH <= channels) {
             UNROLL
-            for (int t = 0; t < PIXELS; t++) {
-                if (k < channels && start + t >= first) {
-                    __global float *to = y + n * y_image + (start + t) * PIXEL_STEP;
-#if Y_BLOCK && !SHUFFLE
-                    to += k * pixels;
-                    LANES_STORE(EPILOGUE_CHANNELS(sum[b][t], k, channels, LANES_LOAD(to)), to);
-#else
-                    scatter(sum[b][t], to, EPILOGUE_PASSED k, channels, shuffle, pixels);
-#endif
+            for (int b = 0; b < BLOCKS; b++) {
+                const int k = k0 + b * LANES;
+                UNROLL
+                for (int t = 0; t < PIXELS; t++) {
+                    __global lanes *at = (__global lanes *)(to + k * pixels) + t;
+                    *at = EPILOGUE_CHANNELS(sum[b][t], k, INT_MAX, *at);
                 }
+            }
+        } else {
+            lanes each[BLOCKS * PIXELS];
+            UNROLL
+            for (int i = 0; i < BLOCKS * PIXELS; i++)
+                each[i] = sum[i / PIXELS][i % PIXELS];
+            for (int i = 0; i < BLOCKS * PIXELS; i++) {
+                const int k = k0 + i / PIXELS * LANES, t = i % PIXELS;
+                if (k < channels && start + t >= first)
+                    store_lanes(each[i], to + t * PIXEL_STEP, EPILOGUE_PASSED k, channels, shuffle, pixels);
             }
         }
     }

@@ -16,6 +16,7 @@
 
 #define MOST_BLOCKS 5
 #define CHUNK_BYTES ((size_t)512 << 10) /* of x that stay in a core's cache while the weights go by */
+#define CACHE_BYTES ((size_t)1 << 20)   /* of weights that the next cache holds, about */
 #define LEAST_WORK 100000               /* multiplications that outweigh starting a work-item */
 #define MOST_ROUNDS 32768               /* what the loops of a work-item may do on any driver */
 #define ITEMS_PER_UNIT 8                /* work-items of a compute unit, for balance */
@@ -36,17 +37,11 @@ static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device
         snprintf(why, size, "it is for x or y in blocks of channels; these are plain");
         return false;
     }
-    if (!cvy_mul(p->k + width, across * (p->c / p->groups + 4), &packed) || packed > INT_MAX) {
+    if (!cvy_mul(p->k + width, across * (p->c / p->groups + 16), &packed) || packed > INT_MAX) {
         snprintf(why, size, "its packed weights are more than the %d that a kernel's int can count", INT_MAX);
         return false;
     }
     return true;
-}
-
-/* Channels of x in a round of the kernel's loop over them. */
-static size_t unit_of(const struct cvy_conv_problem *p)
-{
-    return CVY_MAX(CVY_MIN(p->x_block, 4), 1);
 }
 
 struct panels {
@@ -57,9 +52,10 @@ struct panels {
 /* From the first channel's group to the last one's. */
 static size_t panel_rows(const struct cvy_pointwise *s, size_t width, size_t panel)
 {
-    size_t unit = unit_of(&s->p), last = CVY_MIN((panel + 1) * width, s->p.k) - 1;
-    size_t begin = panel * width / s->k_group * s->c_group / unit * unit;
-    return cvy_round_up((last / s->k_group + 1) * s->c_group - begin, unit);
+    size_t chunk = CVY_MAX(s->p.x_block, 1), last = CVY_MIN((panel + 1) * width, s->p.k) - 1;
+    size_t begin = panel * width / s->k_group * s->c_group / chunk * chunk;
+    /* the kernel's loop goes by up to four of them */
+    return cvy_round_up((last / s->k_group + 1) * s->c_group - begin, CVY_MIN(chunk, 4));
 }
 
 static struct panels panels_of(const struct cvy_pointwise *s, const struct cvy_algo_config *config)
@@ -74,16 +70,17 @@ static struct panels panels_of(const struct cvy_pointwise *s, const struct cvy_a
     return panels;
 }
 
-/* As many pixels as registers hold sums of, beside a vector of each block and what the compiler needs. */
+/* As many pixels as registers hold sums of, beside a vector of each block and what the compiler needs; but no
+ * more than profit, or than there are other registers for their addresses. */
 static void set_config(const struct cvy_pointwise *s, size_t blocks, size_t spare,
                        struct cvy_algo_config *config)
 {
     size_t lanes = CVY_MAX(s->p.x_block, s->p.y_block), registers = lanes == 16 ? 32 : 16;
+    size_t pixels = CVY_MIN((registers - spare - blocks) / blocks, s->mapped ? 10 : 14);
     *config = (struct cvy_algo_config){{0}};
     config->value[LANES] = (int)lanes;
     config->value[BLOCKS] = (int)blocks;
-    config->value[PIXELS] =
-        (int)cvy_pointwise_even_piece(s->pixels, CVY_MAX((registers - spare - blocks) / blocks, 1));
+    config->value[PIXELS] = (int)cvy_pointwise_even_piece(s->pixels, CVY_MAX(pixels, 1));
 }
 
 /* Seconds of arithmetic: all that is done, tails included, at the share of the peak that such tiles reach.
@@ -96,7 +93,8 @@ static double arithmetic_seconds(const struct cvy_pointwise *s, const struct cvy
     double blocks = config->value[BLOCKS], pixels = config->value[PIXELS];
     double work = (double)s->p.n * (double)(panels.all_rows * panels.width) *
                   (double)cvy_round_up(s->pixels, (size_t)config->value[PIXELS]);
-    double share = 1 / (1 + 0.4 / (blocks * blocks) + 0.3 / pixels);
+    bool cached = panels.count * panels.width * panels.most_rows * sizeof(float) <= CACHE_BYTES;
+    double share = 1 / (1 + 0.4 / (blocks * blocks) + (cached ? 0.3 : 1.3) / pixels);
     /* fewer sums than a multiplier's latency needs */
     share *= CVY_MIN(1, blocks * pixels / 8);
     return 2 * work / (share * cvy_rate_flops(device));
@@ -168,6 +166,16 @@ static enum cvy_status prepare(struct cvy_device *device, const struct cvy_conv_
     return cvy_launch_run(device, &launch);
 }
 
+/* Whether some pixels of y come from none of x. */
+static bool has_holes(const struct cvy_conv_problem *p)
+{
+    bool holes = false;
+    for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++)
+        holes = holes || p->pad_begin[i] > 0 || p->pad_end[i] > 0 || (p->transposed && p->stride[i] > 1) ||
+                p->output_padding[i] > 0;
+    return holes;
+}
+
 static void describe(struct cvy_launch *launch, const struct cvy_pointwise *s,
                      const struct cvy_algo_config *config)
 {
@@ -175,6 +183,7 @@ static void describe(struct cvy_launch *launch, const struct cvy_pointwise *s,
     cvy_launch_define(launch, "PACK", 0);
     cvy_launch_define(launch, "X_BLOCK", s->p.x_block);
     cvy_launch_define(launch, "Y_BLOCK", s->p.y_block);
+    cvy_launch_define(launch, "HOLES", has_holes(&s->p));
     cvy_launch_define(launch, "SHUFFLE", s->p.shuffle > 1);
     cvy_launch_define(launch, "LANES", (size_t)config->value[LANES]);
     cvy_launch_define(launch, "BLOCKS", (size_t)config->value[BLOCKS]);
@@ -210,12 +219,24 @@ static size_t tiles_each(const struct cvy_pointwise *s, const struct cvy_device 
     return CVY_MAX(CVY_MIN(CVY_MIN(each, MOST_ROUNDS / rows), tiles), 1);
 }
 
+/* Whether less comes from beyond the caches when panels wait for all pixels, not pixels for all panels. */
+static bool panels_last(const struct cvy_pointwise *s, const struct panels *panels, size_t chunks)
+{
+    double weights = (double)(panels->count * panels->width * panels->most_rows) * sizeof(float);
+    double x = (double)(s->p.n * s->p.c * s->pixels) * sizeof(float);
+    double first = weights > CACHE_BYTES ? weights * (double)(chunks * s->p.n) + x : weights + x;
+    double last = x > CACHE_BYTES ? x * (double)panels->count + weights : weights + x;
+    return last < first;
+}
+
 static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *p,
                                const struct cvy_algo_config *config, const struct cvy_algo_args *args)
 {
     struct cvy_pointwise s = cvy_pointwise_of(p);
     struct panels panels = panels_of(&s, config);
     size_t tile = (size_t)config->value[PIXELS], each = tiles_each(&s, device, &panels, tile);
+    size_t chunks = cvy_ceil_div(cvy_ceil_div(s.pixels, tile), each);
+    bool last = panels_last(&s, &panels, chunks);
     size_t x_pixels = s.p.in[0] * s.p.in[1] * s.p.in[2];
     struct cvy_launch launch;
     describe(&launch, &s, config);
@@ -223,6 +244,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_buffer(&launch, args->w);
     cvy_epilogue_arguments(&launch, p, args->bias);
     cvy_launch_buffer(&launch, args->y);
+    cvy_launch_int(&launch, last);
     cvy_launch_int(&launch, each);
     cvy_launch_int(&launch, panels.most_rows);
     cvy_launch_int(&launch, cvy_round_up(p->c, CVY_MAX(p->x_block, 1)) * x_pixels);
@@ -232,8 +254,8 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_int(&launch, s.k_group);
     cvy_launch_int(&launch, p->shuffle);
     cvy_pointwise_arguments(&launch, &s);
-    size_t chunks = cvy_ceil_div(cvy_ceil_div(s.pixels, tile), each);
-    cvy_launch_range(&launch, 3, (size_t[]){panels.count, chunks, p->n}, (size_t[]){1, 1, 1});
+    size_t global[] = {last ? p->n : panels.count, chunks, last ? panels.count : p->n};
+    cvy_launch_range(&launch, 3, global, (size_t[]){1, 1, 1});
     return cvy_launch_run(device, &launch);
 }
 
