@@ -7,11 +7,32 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char help[] = "Usage: convoy devices [--json]\n"
-                           "Lists every OpenCL platform, also those without a device, and every device.\n\n"
-                           "  --json         print as JSON\n"
-                           "  -v, --verbose  show the library's messages; twice: all of them\n"
-                           "  -h, --help     this text\n";
+static const char help[] =
+    "Usage: convoy devices [--rates] [--json]\n"
+    "Lists every OpenCL platform, also those without a device, and every device.\n\n"
+    "  --rates        measure how fast each is, in about a second; what is found is kept\n"
+    "  --store FILE|off, --store-size MIB  where it is kept\n"
+    "  --json         print as JSON\n"
+    "  -v, --verbose  show the library's messages; twice: all of them\n"
+    "  -h, --help     this text\n";
+
+struct devices_options {
+    struct cvy_cli_common common;
+    bool rates;
+};
+
+/* false, too, where the driver's figures had to stand in. */
+static bool measure(const struct cvy_device_info *info, const struct devices_options *options,
+                    struct cvy_device_rates *rates)
+{
+    struct cvy_cli_common common = options->common;
+    struct cvy_device *device = NULL;
+    common.device = info->selector;
+    bool done = info->available && cvy_cli_open_device(&device, &common) &&
+                cvy_device_measure_rates(device, rates) == CVY_OK && rates->is_measured;
+    cvy_device_destroy(&device);
+    return done;
+}
 
 static const char *yes_no(bool value)
 {
@@ -25,8 +46,9 @@ static void opencl_number(const char *version, char *text, size_t size)
     snprintf(text, size, "%.*s", (int)strcspn(start, " "), start);
 }
 
-static void print_device(const struct cvy_device_info *info)
+static void print_device(const struct cvy_device_info *info, const struct devices_options *options)
 {
+    struct cvy_device_rates rates;
     char memory[32], largest[32], local[48], bytes[32], opencl[24], clock[24] = "?";
     cvy_cli_format_bytes(info->global_bytes, memory, sizeof(memory));
     cvy_cli_format_bytes(info->max_alloc_bytes, largest, sizeof(largest));
@@ -41,9 +63,17 @@ static void print_device(const struct cvy_device_info *info)
            info->max_work_group, info->vector_width, yes_no(info->fp16), yes_no(info->fp64),
            yes_no(info->unified_memory), opencl, info->name, info->available ? "" : " (not available)");
     printf("  %-7s driver %s\n", "", info->driver_version);
+    if (options->rates && measure(info, options, &rates)) {
+        printf("  %-7s %.4g GFLOP/s; memory %.3g GB/s, caches %.3g GB/s; a launch %.3g us, a work-group %.3g "
+               "ns\n",
+               "", 1e-9 * rates.flops, 1e-9 * rates.memory_bytes, 1e-9 * rates.cache_bytes,
+               1e6 * rates.launch_seconds, 1e9 * rates.group_seconds);
+    } else if (options->rates) {
+        printf("  %-7s its speed cannot be measured; 'convoy devices --rates -v' tells why\n", "");
+    }
 }
 
-static void print_table(const struct cvy_platform_list *list)
+static void print_table(const struct cvy_platform_list *list, const struct devices_options *options)
 {
     for (size_t p = 0; p < list->n_platforms; p++) {
         const struct cvy_platform_info *platform = &list->platforms[p];
@@ -59,12 +89,27 @@ static void print_table(const struct cvy_platform_list *list)
                    "OPENCL", "NAME");
         }
         for (size_t d = 0; d < platform->n_devices; d++) {
-            print_device(&platform->devices[d]);
+            print_device(&platform->devices[d], options);
         }
     }
 }
 
-static cJSON *device_json(const struct cvy_device_info *info)
+static void add_rates(cJSON *json, const struct cvy_device_info *info, const struct devices_options *options)
+{
+    struct cvy_device_rates rates;
+    if (!measure(info, options, &rates)) {
+        cJSON_AddNullToObject(json, "rates");
+        return;
+    }
+    cJSON *item = cJSON_AddObjectToObject(json, "rates");
+    cJSON_AddNumberToObject(item, "flops", rates.flops);
+    cJSON_AddNumberToObject(item, "memory_bytes", rates.memory_bytes);
+    cJSON_AddNumberToObject(item, "cache_bytes", rates.cache_bytes);
+    cJSON_AddNumberToObject(item, "launch_seconds", rates.launch_seconds);
+    cJSON_AddNumberToObject(item, "group_seconds", rates.group_seconds);
+}
+
+static cJSON *device_json(const struct cvy_device_info *info, const struct devices_options *options)
 {
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "selector", info->selector);
@@ -92,10 +137,13 @@ static cJSON *device_json(const struct cvy_device_info *info)
     cJSON_AddStringToObject(json, "opencl_version", info->opencl_version);
     cJSON_AddStringToObject(json, "opencl_c_version", info->opencl_c_version);
     cJSON_AddStringToObject(json, "driver_version", info->driver_version);
+    if (options->rates) {
+        add_rates(json, info, options);
+    }
     return json;
 }
 
-static cJSON *list_json(const struct cvy_platform_list *list)
+static cJSON *list_json(const struct cvy_platform_list *list, const struct devices_options *options)
 {
     cJSON *json = cJSON_CreateObject();
     cJSON *platforms = cJSON_AddArrayToObject(json, "platforms");
@@ -108,14 +156,14 @@ static cJSON *list_json(const struct cvy_platform_list *list)
         cJSON_AddStringToObject(item, "problem", platform->problem);
         cJSON *devices = cJSON_AddArrayToObject(item, "devices");
         for (size_t d = 0; d < platform->n_devices; d++) {
-            cJSON_AddItemToArray(devices, device_json(&platform->devices[d]));
+            cJSON_AddItemToArray(devices, device_json(&platform->devices[d], options));
         }
         cJSON_AddItemToArray(platforms, item);
     }
     return json;
 }
 
-static int list_devices(bool json)
+static int list_devices(const struct devices_options *options)
 {
     struct cvy_platform_list *list = NULL;
     enum cvy_status status = cvy_platform_list_create(&list);
@@ -131,10 +179,10 @@ static int list_devices(bool json)
         return CVY_CLI_FAILED;
     }
     bool done = true;
-    if (json) {
-        done = cvy_cli_print_json(list_json(list));
+    if (options->common.json) {
+        done = cvy_cli_print_json(list_json(list, options));
     } else {
-        print_table(list);
+        print_table(list, options);
     }
     cvy_platform_list_destroy(&list);
     return done ? CVY_CLI_OK : CVY_CLI_FAILED;
@@ -142,37 +190,44 @@ static int list_devices(bool json)
 
 int cvy_cmd_devices(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
+    enum { OPT_RATES = CVY_CLI_OPT_LAST };
+    static const struct option long_options[] = {
+        {"rates", no_argument, NULL, OPT_RATES},
+        {"store", required_argument, NULL, CVY_CLI_OPT_STORE},
+        {"store-size", required_argument, NULL, CVY_CLI_OPT_STORE_SIZE},
+        {"json", no_argument, NULL, CVY_CLI_OPT_JSON},
         {"verbose", no_argument, NULL, 'v'},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
-    bool json = false;
-    int verbose = 0, option;
+    struct devices_options options = {0};
+    int option;
+    cvy_cli_common_init(&options.common);
     opterr = 0;
-    while ((option = getopt_long(argc, argv, ":vh", options, NULL)) != -1) {
-        switch (option) {
-        case 'j':
-            json = true;
-            break;
-        case 'v':
-            verbose++;
-            break;
-        case 'h':
+    while ((option = getopt_long(argc, argv, ":vh", long_options, NULL)) != -1) {
+        if (option == 'h') {
             fputs(help, stdout);
             return CVY_CLI_OK;
-        default:
+        }
+        if (option == OPT_RATES) {
+            options.rates = true;
+            continue;
+        }
+        int status = cvy_cli_common_option(&options.common, "devices", option, optarg);
+        if (status == -1) {
             return cvy_cli_bad_option("devices", argv, option);
+        }
+        if (status != CVY_CLI_OK) {
+            return status;
         }
     }
     if (optind < argc) {
         return cvy_cli_usage("devices", "%s: an argument too many", argv[optind]);
     }
-    if (verbose) {
-        cvy_cli_log(verbose);
+    if (options.common.verbose) {
+        cvy_cli_log(options.common.verbose);
     } else {
         cvy_cli_log_quiet();
     }
-    return list_devices(json);
+    return list_devices(&options);
 }

@@ -11,7 +11,7 @@ class Main(support.CommandTest):
 
   def test_version_and_help(self):
     self.assertRegex(self.succeed('--version'), r'^convoy \d+\.\d+\.\d+\n$')
-    for command in ('devices', 'run', 'conv', 'doctor', 'explain'):
+    for command in ('devices', 'run', 'conv', 'doctor', 'explain', 'bench'):
       self.assertIn(command, self.succeed('--help'))
       self.assertIn('Usage: convoy ' + command, self.succeed(command, '--help'))
 
@@ -40,6 +40,15 @@ class Devices(support.CommandTest):
         self.assertGreater(device['max_alloc_bytes'], 0)
         self.assertGreater(device['max_work_group'], 0)
         self.assertIsInstance(device['fp16'], bool)
+
+  def test_rates_are_told_where_they_are_asked_for(self):
+    self.assertNotIn('GFLOP/s', self.succeed('devices'))
+    self.assertIn('GFLOP/s; memory', self.succeed('devices', '--rates'))
+    for platform in json.loads(self.succeed('devices', '--rates', '--json'))['platforms']:
+      for device in platform['devices']:
+        self.assertEqual(sorted(device['rates']),
+                         ['cache_bytes', 'flops', 'group_seconds', 'launch_seconds', 'memory_bytes'])
+        self.assertGreater(min(device['rates'].values()), 0)
 
   def test_platform_without_device_is_listed(self):
     status, out, err = self.convoy('devices', OCL_ICD_VENDORS='rusticl.icd', RUSTICL_ENABLE='')
