@@ -228,9 +228,12 @@ static enum cvy_status meter_init(struct meter *meter, struct cvy_device *device
 {
     const struct cvy_device_info *info = &device->info;
     const bool cpu = info->type == CVY_DEVICE_CPU;
-    size_t width = 1, items = cpu ? 1 : 64;
+    size_t width = 1, items = 64;
     while (2 * width <= CVY_MIN(info->vector_width, 16))
         width *= 2;
+    /* one work-item fills the registers; Mesa's llvmpipe, of width 1, fills them with several */
+    if (cpu && width > 1)
+        items = 1;
     while (items > info->max_work_group || items > info->max_work_item_sizes[0])
         items /= 2;
     const uint64_t room = CVY_MIN(info->max_alloc_bytes / 2, info->global_bytes / 8);
