@@ -21,13 +21,14 @@ static const char help[] =
     "  --winograd          race the peer's Winograd, where it has one, as well\n"
     "  --filter TEXT       only layers whose name holds TEXT\n"
     "  --turns N           default 15\n"
+    "  --tuned FILE        use the times of 'convoy tune --export FILE'\n"
     "  --csv               one line for each library and convolution\n" CVY_CLI_COMMON_HELP;
 
 struct peer_options {
     struct cvy_cli_common common;
     struct cvy_descriptor_options descriptor;
     bool plain, winograd, csv;
-    const char *filter;
+    const char *filter, *tuned;
     size_t turns;
     char **lists;
     size_t n_lists;
@@ -39,6 +40,7 @@ enum {
     OPT_WINOGRAD,
     OPT_FILTER,
     OPT_TURNS,
+    OPT_TUNED,
     OPT_CSV,
 };
 
@@ -48,6 +50,7 @@ static const struct option long_options[] = {
     {"winograd", no_argument, NULL, OPT_WINOGRAD},
     {"filter", required_argument, NULL, OPT_FILTER},
     {"turns", required_argument, NULL, OPT_TURNS},
+    {"tuned", required_argument, NULL, OPT_TUNED},
     {"csv", no_argument, NULL, OPT_CSV},
     CVY_CLI_COMMON_OPTIONS,
     {0},
@@ -72,6 +75,9 @@ static int parse_option(struct peer_options *options, int option, const char *ar
         return CVY_CLI_OK;
     case OPT_FILTER:
         options->filter = argument;
+        return CVY_CLI_OK;
+    case OPT_TUNED:
+        options->tuned = argument;
         return CVY_CLI_OK;
     case OPT_CSV:
         options->csv = true;
@@ -202,6 +208,10 @@ static int race_lists(const struct cvy_peer_library *peer, const struct peer_opt
                                      .peer = peer->name};
     struct cvy_device *device = NULL;
     if (!cvy_cli_open_device(&device, &options->common)) {
+        return CVY_CLI_FAILED;
+    }
+    if (options->tuned && cvy_tune_import(device, options->tuned, NULL) != CVY_OK) {
+        cvy_device_destroy(&device);
         return CVY_CLI_FAILED;
     }
     if ((peer->open && !peer->open(device)) || !cvy_peer_report_begin(&report)) {

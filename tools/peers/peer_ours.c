@@ -1,6 +1,8 @@
 /* peer_ours.c - convoy as an entrant of the race. */
 #include "peer.h"
 
+#include "workload.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,15 +50,6 @@ static void convert(const struct layout *layout, float *plain, float *blocked, b
     }
 }
 
-/* The layouts that a plan would use inside a network. Its input and output are plain, and those have few
- * channels. */
-static void choose_blocks(struct cvy_conv_problem *problem, const struct cvy_peer_job *job)
-{
-    const size_t block = job->plain ? 0 : cvy_conv_best_block(job->device);
-    problem->x_block = problem->c < block ? 0 : block;
-    problem->y_block = problem->k < block / 2 ? 0 : block;
-}
-
 static bool make_x(struct ours *ours, const struct cvy_peer_job *job)
 {
     size_t bytes;
@@ -101,7 +94,9 @@ static bool create(void **run, const struct cvy_peer_job *job, size_t variant, c
     ours->device = job->device;
     ours->problem = job->problem;
     ours->y_shape = job->y.shape;
-    choose_blocks(&ours->problem, job);
+    if (!job->plain) {
+        cvy_workload_choose_blocks(&ours->problem, job->device);
+    }
     if (job->algo && !cvy_conv_algo_applies(job->device, &ours->problem, job->algo, why, size)) {
         return false;
     }
