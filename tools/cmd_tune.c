@@ -210,21 +210,33 @@ static int parse_options(struct tune_options *options, int argc, char **argv)
     return check_options(options);
 }
 
+static void add_item(struct cvy_tuning *tuning, const struct cvy_workload_item *item, bool blocks)
+{
+    struct cvy_tuning_item *added = &tuning->items[tuning->count];
+    *added = (struct cvy_tuning_item){.item = item, .problem = item->problem};
+    if (blocks) {
+        cvy_workload_choose_blocks(&added->problem, tuning->device);
+    }
+    added->has_blocks = added->problem.x_block > 0 || added->problem.y_block > 0;
+    tuning->count += added->has_blocks == blocks;
+}
+
+/* A model's tensors in both layouts: plans choose. */
 static bool search(struct cvy_tuning *tuning, const struct tune_options *options)
 {
     const struct cvy_workload *workload = &options->workload;
-    tuning->items = calloc(workload->count + 1, sizeof(*tuning->items));
+    tuning->items = calloc(2 * workload->count + 1, sizeof(*tuning->items));
     if (!tuning->items) {
         cvy_cli_error("out of memory");
         return false;
     }
-    tuning->count = workload->count;
     for (size_t i = 0; i < workload->count; i++) {
-        struct cvy_tuning_item *item = &tuning->items[i];
-        item->item = &workload->items[i];
-        item->problem = workload->items[i].problem;
+        const size_t before = tuning->count;
         if (!options->plain) {
-            cvy_workload_choose_blocks(&item->problem, tuning->device);
+            add_item(tuning, &workload->items[i], true);
+        }
+        if (options->plain || options->model || tuning->count == before) {
+            add_item(tuning, &workload->items[i], false);
         }
     }
     /* What a candidate is refused for is told in the report. */

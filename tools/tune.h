@@ -7,7 +7,8 @@
 
 struct cvy_tuning_item {
     const struct cvy_workload_item *item;
-    struct cvy_conv_problem problem; /* the item's, with blocks */
+    struct cvy_conv_problem problem; /* the item's, with blocks or without */
+    bool has_blocks;
     struct cvy_tune_result result;
 };
 

@@ -52,7 +52,7 @@ static void print_choice(const struct cvy_tune_choice *choice)
 static void print_row(const struct cvy_tuning_item *item, int width)
 {
     const double gain = gain_of(item);
-    printf("%-*s", width, cvy_tuning_label(item));
+    printf("%-*s  %-6s", width, cvy_tuning_label(item), item->has_blocks ? "blocks" : "plain");
     print_choice(&item->result.estimated);
     print_choice(&item->result.best);
     if (gain > 0) {
@@ -99,8 +99,8 @@ void cvy_tuning_print(const struct cvy_tuning *tuning)
         const int length = (int)strlen(cvy_tuning_label(&tuning->items[i]));
         width = length > width ? length : width;
     }
-    printf("%-*s  %-32s %9s  %-32s %9s  %5s  %s\n", width, "CONVOLUTION", "ESTIMATED BEST", "MS",
-           "MEASURED BEST", "MS", "GAIN", "TRIED");
+    printf("%-*s  %-6s  %-32s %9s  %-32s %9s  %5s  %s\n", width, "CONVOLUTION", "LAYOUT", "ESTIMATED BEST",
+           "MS", "MEASURED BEST", "MS", "GAIN", "TRIED");
     for (size_t i = 0; i < tuning->count; i++) {
         print_row(&tuning->items[i], width);
     }

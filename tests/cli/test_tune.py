@@ -57,9 +57,9 @@ class Search(TuneTest):
   def test_tables_have_a_row_for_each(self):
     out = self.succeed('tune', *self.store, SMALL + 'n"one"', OTHER + 'n"two"')
     rows = out.splitlines()
-    self.assertRegex(rows[0], 'ESTIMATED BEST .* MEASURED BEST .* GAIN')
-    self.assertRegex(rows[1], r'^one +\w+ .*\d\.\d\d ')
-    self.assertRegex(rows[2], r'^two +\w+ .*\d\.\d\d ')
+    self.assertRegex(rows[0], 'LAYOUT +ESTIMATED BEST .* MEASURED BEST .* GAIN')
+    self.assertRegex(rows[1], r'^one +plain +\w+ .*\d\.\d\d ')
+    self.assertRegex(rows[2], r'^two +blocks +\w+ .*\d\.\d\d ')
     self.assertIn('2 convolutions, geometric mean of the gain', out)
 
   def test_batch_files_and_models(self):
