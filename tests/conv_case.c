@@ -141,6 +141,30 @@ static void format(const struct cvy_conv_problem *p, char *text, size_t size)
                          p->output_padding[i]);
 }
 
+/*
+ * Winograd's, whatever of its forms was taken. Along an axis, result i and tap r of F(m, r) meet at the
+ * points with |A[i]| |G[r]| |B| of the data, B summed over its row: for the points 0, 1, -1, 2, -2 and
+ * infinity that is at most (10 + 10) / 6 + (32 * 6 + 32 * 6) / 24 + 10 = 29.4, where i + r = 5 (fewer points
+ * amplify less). A product of max|x| and sum|w| so much larger is rounded once for each channel summed and,
+ * in the transforms, at most 32 times.
+ */
+static double winograd_bound(const struct cvy_conv_problem *p, const struct case_data *data)
+{
+    size_t each = data->w_count / p->k, taps = 1;
+    double weights = 0, greatest = 0, most = 0, amplification = 1;
+    for (size_t i = 0; i < data->w_count; i++) {
+        weights = (i % each == 0 ? 0 : weights) + fabs((double)data->w[i]);
+        greatest = fmax(greatest, weights);
+    }
+    for (size_t i = 0; i < data->x_count; i++)
+        most = fmax(most, fabs((double)data->x[i]));
+    for (size_t i = p->rank > 2 ? 1 : 0; i < p->rank; i++) {
+        taps *= p->kernel[i];
+        amplification *= p->kernel[i] > 1 ? 29.4 : 1;
+    }
+    return amplification * ((double)(each / taps) + 32) * 6e-8 * most * greatest;
+}
+
 /* Rounding of a sum of `terms` products in any order: at most terms + 1 times half an ulp of sum |products|.
  * Smooth activations add the rounding of the device's functions, float16 half an ulp of its own.
  */
@@ -149,8 +173,10 @@ void case_check_y(const struct cvy_conv_problem *p, const struct case_data *data
     double terms = (double)data->w_count / (double)(p->transposed ? p->c : p->k);
     if (p->transposed)
         terms = terms / (double)(p->k / p->groups) * (double)(p->c / p->groups);
+    bool is_winograd = strncmp(algo, "winograd", strlen("winograd")) == 0;
+    double more = is_winograd ? winograd_bound(p, data) : 0;
     for (size_t i = 0; i < data->y_count; i++) {
-        double bound = (terms + 4) * 6e-8 * data->scale[i] + 1e-30;
+        double bound = (terms + 4) * 6e-8 * data->scale[i] + more + 1e-30;
         if (p->activation != CVY_ACTIVATION_NONE)
             bound = STEEPEST * bound + 2e-6 * (1 + data->scale[i]);
         if (is_half(p))
@@ -306,6 +332,42 @@ void case_run_conv(const struct cvy_conv_problem *p, struct case_data *data, con
     free(y);
 }
 
+static struct cvy_buffer *upload_floats(const float *data, size_t count)
+{
+    struct cvy_buffer *buffer = NULL;
+    ck_assert_int_eq(cvy_buffer_create(&buffer, test_device(), count * sizeof(float)), CVY_OK);
+    ck_assert_int_eq(cvy_buffer_write(buffer, 0, count * sizeof(float), data), CVY_OK);
+    return buffer;
+}
+
+void case_run_config(const struct cvy_conv_problem *p, struct case_data *data, const struct cvy_algo *algo,
+                     const struct cvy_algo_config *config)
+{
+    struct cvy_device *device = test_device();
+    struct cvy_buffer *w = case_upload_w(p, data), *prepared = NULL, *workspace = NULL;
+    struct cvy_algo_args args = {.x = case_upload_x(p, data), .y = case_upload_y(p, data)};
+    args.bias = p->bias ? upload_floats(data->bias, p->k) : NULL;
+    size_t bytes = algo->prepared_bytes != NULL ? algo->prepared_bytes(p, device, config) : 0;
+    ck_assert_msg(algo->build(device, p, config) == CVY_OK, "%s: %s", algo->id, test_log_last());
+    if (bytes > 0) {
+        ck_assert_int_eq(cvy_buffer_create(&prepared, device, bytes), CVY_OK);
+        ck_assert_int_eq(algo->prepare(device, p, config, w, prepared), CVY_OK);
+    }
+    args.w = prepared != NULL ? prepared : w;
+    bytes = cvy_algo_workspace(algo, p, device, config);
+    if (bytes > 0)
+        ck_assert_int_eq(cvy_buffer_create(&workspace, device, bytes), CVY_OK);
+    args.workspace = workspace;
+    ck_assert_msg(algo->enqueue(device, p, config, &args) == CVY_OK, "%s: %s", algo->id, test_log_last());
+    case_read_y(p, data, args.y);
+    cvy_buffer_destroy(&w);
+    cvy_buffer_destroy(&prepared);
+    cvy_buffer_destroy(&workspace);
+    cvy_buffer_destroy(&args.x);
+    cvy_buffer_destroy(&args.y);
+    cvy_buffer_destroy(&args.bias);
+}
+
 static void random_channels(struct cvy_conv_problem *p, struct test_random *random)
 {
     p->n = test_random_range(random, 1, 3);
@@ -372,10 +434,21 @@ struct cvy_conv_problem case_random_problem(struct test_random *random)
     random_channels(&p, random);
     random_layout(&p, random);
     bool pointwise = test_random_range(random, 0, 9) == 0;
+    bool is_short =
+        !pointwise && test_random_range(random, 0, 9) == 0; /* kernels that Winograd's algorithm does */
+    if (is_short) {
+        p.transposed = false;
+        p.shuffle = 0;
+    }
     for (size_t i = 0; i < p.rank; i++) {
         do
             random_axis(&p, i, random);
         while (!is_possible(&p, i));
+        if (is_short) {
+            p.kernel[i] = p.kernel[i] < 5 ? p.kernel[i] : 5;
+            p.stride[i] = 1;
+            p.output_padding[i] = 0;
+        }
         if (pointwise) {
             p.kernel[i] = p.stride[i] = p.dilation[i] = 1;
             p.pad_begin[i] = p.pad_end[i] = p.output_padding[i] = 0;

@@ -3,6 +3,7 @@
 #ifndef TESTS_CONV_CASE_H
 #define TESTS_CONV_CASE_H
 
+#include "op/algo.h"
 #include "support.h"
 
 /* All tensors are plain and float32 here, whatever the problem's layouts and types are; values are such that
@@ -25,6 +26,9 @@ void case_data_free(struct case_data *data);
 /* Runs the problem (algo NULL: the one chosen) and checks y. */
 void case_run_conv(const struct cvy_conv_problem *p, struct case_data *data, const char *algo,
                    size_t max_workspace);
+/* What cvy_conv_run() does, with a config that it might not choose. The result is not checked. */
+void case_run_config(const struct cvy_conv_problem *p, struct case_data *data, const struct cvy_algo *algo,
+                     const struct cvy_algo_config *config);
 /* Buffers in the problem's layouts and types. y is poisoned, or holds data->before. */
 struct cvy_buffer *case_upload_x(const struct cvy_conv_problem *p, const struct case_data *data);
 struct cvy_buffer *case_upload_w(const struct cvy_conv_problem *p, const struct case_data *data);

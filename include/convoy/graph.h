@@ -84,6 +84,7 @@ struct cvy_plan_params {
     size_t n_input_shapes;
     const char *algo;     /* convolutions use this algorithm where it applies; NULL = chosen by convoy */
     size_t max_workspace; /* bytes of scratch memory one layer may use; 0 = 256 MiB */
+    bool strict;          /* convolutions: as in struct cvy_conv_problem */
     bool profile;         /* measure each layer; see cvy_plan_get_layer() */
 };
 

@@ -59,6 +59,10 @@ struct cvy_algo {
                              const struct cvy_algo_config *config);
     enum cvy_status (*enqueue)(struct cvy_device *device, const struct cvy_conv_problem *p,
                                const struct cvy_algo_config *config, const struct cvy_algo_args *args);
+    /* Bound of the rounding error of an element of y, in units of 2^-24 max|x| sum|w|, w those of its
+     * channel. NULL: it is that of sums of products, whatever their order; a strict problem wants no other.
+     */
+    double (*error)(const struct cvy_conv_problem *p, const struct cvy_algo_config *config);
     /* Expected seconds on the device without tuning, to rank candidates. */
     double (*estimate)(const struct cvy_conv_problem *p, const struct cvy_device *device,
                        const struct cvy_algo_config *config);

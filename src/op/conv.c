@@ -327,6 +327,7 @@ static enum cvy_status operator_init(struct cvy_operator *base, const struct cvy
     struct conv_operator *self = (struct conv_operator *)base;
     struct cvy_conv_problem problem;
     enum cvy_status status = infer_problem(&base->op, in, n_in, &problem);
+    problem.strict = params->strict;
     if (status == CVY_OK)
         status = make_ready(&self->ready, base->device, &problem, params->algo, params->max_workspace);
     if (status != CVY_OK)

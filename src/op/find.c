@@ -49,6 +49,10 @@ bool cvy_algo_applies(const struct cvy_algo *algo, const struct cvy_conv_problem
                  p->x_block != 0 ? "x" : "y");
         return false;
     }
+    if (p->strict && algo->error != NULL) {
+        snprintf(why, size, "it rounds more than sums of products do, and strict is set");
+        return false;
+    }
     return algo->applicable(p, device, why, size) && !cvy_algo_is_quarantined(algo, device, why, size);
 }
 

@@ -21,6 +21,7 @@ struct cvy_operand {
 struct cvy_operator_params {
     const char *algo;     /* of a convolution; NULL = chosen */
     size_t max_workspace; /* bytes; never 0 here */
+    bool strict;          /* as in struct cvy_conv_problem */
 };
 
 struct cvy_operator_class;

@@ -43,43 +43,6 @@ START_TEST(conv_agrees_with_the_oracle_on_random_problems)
 }
 END_TEST
 
-static struct cvy_buffer *upload(const float *data, size_t count)
-{
-    struct cvy_buffer *buffer = NULL;
-    ck_assert_int_eq(cvy_buffer_create(&buffer, test_device(), count * sizeof(float)), CVY_OK);
-    ck_assert_int_eq(cvy_buffer_write(buffer, 0, count * sizeof(float), data), CVY_OK);
-    return buffer;
-}
-
-/* What cvy_conv_run() does, with a config that it might not choose. */
-static void run_config(const struct cvy_conv_problem *p, struct case_data *data, const struct cvy_algo *algo,
-                       const struct cvy_algo_config *config)
-{
-    struct cvy_device *device = test_device();
-    struct cvy_buffer *w = case_upload_w(p, data), *prepared = NULL, *workspace = NULL;
-    struct cvy_algo_args args = {.x = case_upload_x(p, data), .y = case_upload_y(p, data)};
-    args.bias = p->bias ? upload(data->bias, p->k) : NULL;
-    size_t bytes = algo->prepared_bytes != NULL ? algo->prepared_bytes(p, device, config) : 0;
-    ck_assert_msg(algo->build(device, p, config) == CVY_OK, "%s: %s", algo->id, test_log_last());
-    if (bytes > 0) {
-        ck_assert_int_eq(cvy_buffer_create(&prepared, device, bytes), CVY_OK);
-        ck_assert_int_eq(algo->prepare(device, p, config, w, prepared), CVY_OK);
-    }
-    args.w = prepared != NULL ? prepared : w;
-    bytes = cvy_algo_workspace(algo, p, device, config);
-    if (bytes > 0)
-        ck_assert_int_eq(cvy_buffer_create(&workspace, device, bytes), CVY_OK);
-    args.workspace = workspace;
-    ck_assert_msg(algo->enqueue(device, p, config, &args) == CVY_OK, "%s: %s", algo->id, test_log_last());
-    case_read_y(p, data, args.y);
-    cvy_buffer_destroy(&w);
-    cvy_buffer_destroy(&prepared);
-    cvy_buffer_destroy(&workspace);
-    cvy_buffer_destroy(&args.x);
-    cvy_buffer_destroy(&args.y);
-    cvy_buffer_destroy(&args.bias);
-}
-
 /* Tile sizes that suit another device must be right on this one too. */
 START_TEST(conv_agrees_with_the_oracle_in_every_config)
 {
@@ -100,7 +63,7 @@ START_TEST(conv_agrees_with_the_oracle_in_every_config)
             for (size_t c = 0; algo->configs(&p, test_device(), c, &config); c++) {
                 char name[80];
                 snprintf(name, sizeof(name), "%s, config %zu", algo->id, c);
-                run_config(&p, &data, algo, &config);
+                case_run_config(&p, &data, algo, &config);
                 case_check_y(&p, &data, name);
             }
             case_data_free(&data);

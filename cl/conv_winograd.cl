@@ -1,0 +1,381 @@
+// conv_winograd.cl - short kernels by Winograd: x and the weights are taken to POINTS values a tile, those
+// multiplied as matrices (tiles by channels, one for each point), and the products taken back to y.
+// Weights come transformed: [group][block of channels of y][point][channel of x][VECTORS * LANES]; V, of x:
+// [group][point][panel][block of channels of x][tile of the panel][LANES]; M, the products:
+// [group][block of y][point][panel][vector][tile of the panel][LANES].
+// KIND: 0 transforms the weights; 1 fused: a work-item takes panels of PANEL tiles from x to y through local
+// memory; 2, 3, 4 split: the three steps for a strip of tiles through global memory.
+// SIDE_H, SIDE_W: points (winograd.cl); TAPS_H, TAPS_W: the kernel's size. X_BLOCK, Y_BLOCK: 0 or LANES.
+// A kernel's depth counts as more channels. Dilated, every phase is an image of its own.
+#include "prelude.cl"
+#include "border.cl"
+#include "epilogue_channels.cl"
+#include "winograd.cl"
+
+#define UNROLL _Pragma("unroll")
+#define POINTS (SIDE_H * SIDE_W)
+#define TILE_H (SIDE_H - TAPS_H + 1)
+#define TILE_W (SIDE_W - TAPS_W + 1)
+
+#if KIND == 0
+
+// One work-item for the kernel of every pair of channels; block_k: channels of y in a block.
+__kernel void winograd_weights(__global const float *restrict w, __global float *restrict u, int count,
+                               int block_k, int c_round, int blocks_k, int c_group, int k_group,
+                               int kernel_d, int flip)
+{
+    int id = LINEAR_ID;
+    if (id >= count)
+        return;
+    const int k = id % block_k, c = id / block_k % c_round, z = id / (block_k * c_round) % kernel_d;
+    const int rest = id / (block_k * c_round * kernel_d), block = rest % blocks_k, g = rest / blocks_k;
+    const int taps = kernel_d * TAPS_H * TAPS_W, from = g * k_group + block * block_k + k;
+    const bool inside = c < c_group && block * block_k + k < k_group;
+    float row[TAPS_H][SIDE_W];
+    UNROLL
+    for (int r = 0; r < TAPS_H; r++) {
+        float value[TAPS_W];
+        UNROLL
+        for (int s = 0; s < TAPS_W; s++) {
+            const int tap = (z * TAPS_H + r) * TAPS_W + s;
+            value[s] = inside ? w[(from * c_group + c) * taps + (flip ? taps - 1 - tap : tap)] : 0.0f;
+        }
+        UNROLL
+        for (int j = 0; j < SIDE_W; j++) {
+            row[r][j] = 0.0f;
+            UNROLL
+            for (int s = 0; s < TAPS_W; s++)
+                row[r][j] += winograd_weight(SIDE_W, TAPS_W, j, s) * value[s];
+        }
+    }
+    u += (rest * POINTS * kernel_d + z) * c_round * block_k + c * block_k + k;
+    UNROLL
+    for (int i = 0; i < SIDE_H; i++) {
+        UNROLL
+        for (int j = 0; j < SIDE_W; j++) {
+            float sum = 0.0f;
+            UNROLL
+            for (int r = 0; r < TAPS_H; r++)
+                sum += winograd_weight(SIDE_H, TAPS_H, i, r) * row[r][j];
+            u[(i * SIDE_W + j) * kernel_d * c_round * block_k] = sum;
+        }
+    }
+}
+
+#else
+
+#define SHAPE_ARGUMENTS                                                                                      \
+    int first, int tiles, int tiles_h, int tiles_w, int groups, int c_group, int k_group, int in_d,          \
+        int in_h, int in_w, int out_d, int out_h, int out_w, int pad_d, int pad_h, int pad_w, int stride_d,  \
+        int dilation_d, int dilation_h, int dilation_w, int kernel_d
+
+struct shape {
+    int tiles_h, tiles_w, groups, c_group, k_group;
+    int in_d, in_h, in_w, out_d, out_h, out_w, pad_d, pad_h, pad_w;
+    int stride_d, dilation_d, dilation_h, dilation_w, kernel_d;
+};
+#define SHAPE                                                                                                \
+    {                                                                                                        \
+        tiles_h, tiles_w, groups, c_group, k_group, in_d, in_h, in_w, out_d, out_h, out_w, pad_d, pad_h,     \
+            pad_w, stride_d, dilation_d, dilation_h, dilation_w, kernel_d                                    \
+    }
+
+// The blocks of LANES that hold `channels`.
+int blocks_of(int channels)
+{
+    return (channels + LANES - 1) / LANES;
+}
+
+// Where a tile's results begin. Its neighbours are a dilation apart.
+struct place {
+    int n, d, h, w;
+};
+
+struct place place_of(const struct shape *s, int tile)
+{
+    const int w = tile % s->tiles_w, h = tile / s->tiles_w % s->tiles_h;
+    const int d = tile / (s->tiles_w * s->tiles_h);
+    struct place place;
+    place.n = d / s->out_d;
+    place.d = d % s->out_d;
+    place.h = h / s->dilation_h * s->dilation_h * TILE_H + h % s->dilation_h;
+    place.w = w / s->dilation_w * s->dilation_w * TILE_W + w % s->dilation_w;
+    return place;
+}
+
+#if KIND == 1
+#define SCRATCH __local
+#else
+#define SCRATCH __global
+#endif
+
+#if KIND <= 2
+
+// The points of a tile's pixels, to v and on in steps.
+void store_points(lanes pixels[SIDE_H][SIDE_W], SCRATCH float *restrict v, int step)
+{
+    lanes value[SIDE_W][SIDE_H];
+    UNROLL
+    for (int i = 0; i < SIDE_H; i++) {
+        LANE_JOIN(WINOGRAD_DATA_, SIDE_W)(pixels[i])
+        UNROLL
+        for (int j = 0; j < SIDE_W; j++)
+            value[j][i] = pixels[i][j];
+    }
+    UNROLL
+    for (int j = 0; j < SIDE_W; j++) {
+        LANE_JOIN(WINOGRAD_DATA_, SIDE_H)(value[j])
+        UNROLL
+        for (int i = 0; i < SIDE_H; i++)
+            LANES_STORE(value[j][i], v + (i * SIDE_W + j) * step);
+    }
+}
+
+// One tile of one block of channels and depth b, to v and on in steps from point to point.
+void transform_x(const struct shape *s, __global const float *restrict x, SCRATCH float *restrict v, int step,
+                 int g, int b, int tile)
+{
+    const int blocks = blocks_of(s->c_group), x_pixels = s->in_d * s->in_h * s->in_w;
+    const struct place at = place_of(s, tile);
+    const int c = b % blocks * LANES, z = b / blocks;
+    const int d = border(at.d * s->stride_d - s->pad_d + z * s->dilation_d, s->in_d);
+    const int h = at.h - s->pad_h, w = at.w - s->pad_w;
+    lanes pixels[SIDE_H][SIDE_W];
+#if X_BLOCK
+    const int block = at.n * blocks_of(s->c_group * s->groups) + (g * s->c_group + c) / LANES;
+    __global const float *from = x + (block * x_pixels + d * s->in_h * s->in_w) * LANES;
+    if (d >= 0 && h >= 0 && w >= 0 && h + (SIDE_H - 1) * s->dilation_h < s->in_h &&
+        w + (SIDE_W - 1) * s->dilation_w < s->in_w) {
+        from += (h * s->in_w + w) * LANES;
+        UNROLL
+        for (int i = 0; i < SIDE_H; i++) {
+            UNROLL
+            for (int j = 0; j < SIDE_W; j++)
+                pixels[i][j] = LANES_LOAD(from + (i * s->dilation_h * s->in_w + j * s->dilation_w) * LANES);
+        }
+        store_points(pixels, v, step);
+        return;
+    }
+#else
+    const int channels = min(s->c_group - c, LANES);
+    const int channel = (at.n * s->groups + g) * s->c_group + c;
+    __global const float *from = x + channel * x_pixels + d * s->in_h * s->in_w;
+#endif
+    // not unrolled: compilers take minutes over it
+    float part[POINTS * LANES];
+    for (int i = 0; i < POINTS; i++) {
+        const int y = border(h + i / SIDE_W * s->dilation_h, s->in_h);
+        const int p = border(w + i % SIDE_W * s->dilation_w, s->in_w);
+        const bool inside = d >= 0 && y >= 0 && p >= 0;
+#if X_BLOCK
+        lanes value = 0.0f;
+        if (inside)
+            value = LANES_LOAD(from + (y * s->in_w + p) * LANES);
+        LANES_STORE(value, part + i * LANES);
+#else
+        for (int j = 0; j < LANES; j++)
+            part[i * LANES + j] = inside && j < channels ? from[j * x_pixels + y * s->in_w + p] : 0.0f;
+#endif
+    }
+    UNROLL
+    for (int i = 0; i < SIDE_H; i++) {
+        UNROLL
+        for (int j = 0; j < SIDE_W; j++)
+            pixels[i][j] = LANES_LOAD(part + (i * SIDE_W + j) * LANES);
+    }
+    store_points(pixels, v, step);
+}
+
+#endif
+#if KIND == 1 || KIND == 3
+
+// A panel's tiles by VECTORS * LANES channels of y, at one point.
+void multiply(SCRATCH const float *restrict v, __global const float *restrict u, SCRATCH float *restrict m,
+              int blocks)
+{
+    lanes sum[VECTORS][PANEL];
+    UNROLL
+    for (int i = 0; i < VECTORS; i++) {
+        UNROLL
+        for (int t = 0; t < PANEL; t++)
+            sum[i][t] = 0.0f;
+    }
+    for (int b = 0; b < blocks; b++, v += PANEL * LANES, u += LANES * VECTORS * LANES) {
+        _Pragma("unroll 4")
+        for (int c = 0; c < LANES; c++) {
+            lanes weight[VECTORS];
+            UNROLL
+            for (int i = 0; i < VECTORS; i++)
+                weight[i] = LANES_LOAD(u + (c * VECTORS + i) * LANES);
+            UNROLL
+            for (int t = 0; t < PANEL; t++) {
+                const float value = v[t * LANES + c];
+                UNROLL
+                for (int i = 0; i < VECTORS; i++)
+                    sum[i][t] += value * weight[i];
+            }
+        }
+    }
+    UNROLL
+    for (int i = 0; i < VECTORS; i++) {
+        UNROLL
+        for (int t = 0; t < PANEL; t++)
+            LANES_STORE(sum[i][t], m + (i * PANEL + t) * LANES);
+    }
+}
+
+#endif
+#if KIND == 1 || KIND == 4
+
+// One tile of LANES channels of y, k of group g and on, from m and on in steps from point to point.
+void transform_y(const struct shape *s, SCRATCH const float *restrict m, int step,
+                 EPILOGUE_ARGUMENTS __global float *restrict y, int g, int k, int tile)
+{
+    const int y_pixels = s->out_d * s->out_h * s->out_w;
+    const struct place at = place_of(s, tile);
+    const int first = g * s->k_group + k, k_end = (g + 1) * s->k_group;
+    lanes value[TILE_H][SIDE_W];
+#if Y_BLOCK
+    y += (at.n * blocks_of(s->k_group * s->groups) + first / LANES) * y_pixels * LANES;
+#else
+    // through `part`, not unrolled: compilers take minutes over it
+    const int channels = min(s->k_group - k, LANES);
+    float part[TILE_H * TILE_W * LANES];
+    y += (at.n * s->groups * s->k_group + first) * y_pixels;
+#if ACCUMULATE
+    for (int i = 0; i < TILE_H * TILE_W; i++) {
+        const int h = at.h + i / TILE_W * s->dilation_h, w = at.w + i % TILE_W * s->dilation_w;
+        const bool inside = h < s->out_h && w < s->out_w;
+        for (int j = 0; j < LANES; j++)
+            part[i * LANES + j] =
+                inside && j < channels ? y[j * y_pixels + (at.d * s->out_h + h) * s->out_w + w] : 0.0f;
+    }
+#endif
+#endif
+    UNROLL
+    for (int j = 0; j < SIDE_W; j++) {
+        lanes column[SIDE_H];
+        UNROLL
+        for (int i = 0; i < SIDE_H; i++)
+            column[i] = LANES_LOAD(m + (i * SIDE_W + j) * step);
+        UNROLL
+        for (int i = 0; i < TILE_H; i++)
+            value[i][j] = LANE_JOIN(WINOGRAD_RESULT_, SIDE_H)(column, i, TILE_H);
+    }
+    UNROLL
+    for (int i = 0; i < TILE_H; i++) {
+        UNROLL
+        for (int j = 0; j < TILE_W; j++) {
+            const lanes result = LANE_JOIN(WINOGRAD_RESULT_, SIDE_W)(value[i], j, TILE_W);
+#if Y_BLOCK
+            const int h = at.h + i * s->dilation_h, w = at.w + j * s->dilation_w;
+            __global float *to = y + ((at.d * s->out_h + h) * s->out_w + w) * LANES;
+            if (h < s->out_h && w < s->out_w)
+                LANES_STORE(EPILOGUE_CHANNELS(result, first, k_end, LANES_LOAD(to)), to);
+#else
+            float *to = part + (i * TILE_W + j) * LANES;
+            LANES_STORE(EPILOGUE_CHANNELS(result, first, k_end, LANES_LOAD(to)), to);
+#endif
+        }
+    }
+#if !Y_BLOCK
+    for (int i = 0; i < TILE_H * TILE_W; i++) {
+        const int h = at.h + i / TILE_W * s->dilation_h, w = at.w + i % TILE_W * s->dilation_w;
+        if (h < s->out_h && w < s->out_w)
+            for (int j = 0; j < channels; j++)
+                y[j * y_pixels + (at.d * s->out_h + h) * s->out_w + w] = part[i * LANES + j];
+    }
+#endif
+}
+
+#endif
+
+// Floats of a panel in V and in M at a point, and of the weights of a block of y; where a tile is in each.
+#define PANEL_V(blocks) ((blocks)*PANEL * LANES)
+#define PANEL_M (VECTORS * PANEL * LANES)
+#define WEIGHTS(blocks) ((blocks)*LANES * VECTORS * LANES)
+#define IN_V(b, t, blocks) ((t) / PANEL * PANEL_V(blocks) + ((b)*PANEL + (t) % PANEL) * LANES)
+#define IN_M(i, t) ((t) / PANEL * PANEL_M + ((i)*PANEL + (t) % PANEL) * LANES)
+#define PANELS_OF(tiles) (((tiles) + PANEL - 1) / PANEL)
+#define BLOCKS_K(k_group) (((k_group) + VECTORS * LANES - 1) / (VECTORS * LANES))
+
+#if KIND == 1
+
+// Dimensions: strips of `strip` tiles, whole panels, parts of the blocks of channels of y, groups.
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void winograd_fused(__global const float *restrict x, __global const float *restrict u,
+                    EPILOGUE_ARGUMENTS __global float *restrict y, __local float *restrict scratch,
+                    int strip, SHAPE_ARGUMENTS)
+{
+    const struct shape s = SHAPE;
+    const int start = (int)get_global_id(0) * strip, g = get_global_id(2);
+    const int here = min(tiles - start, strip), panels = PANELS_OF(here);
+    const int blocks = blocks_of(c_group) * kernel_d, blocks_k = BLOCKS_K(k_group);
+    const int parts = get_global_size(1), part = get_global_id(1);
+    const int v_step = panels * PANEL_V(blocks), m_step = panels * PANEL_M;
+    __local float *v = scratch, *m = scratch + POINTS * v_step;
+
+    for (int t = 0; t < here; t++)
+        for (int b = 0; b < blocks; b++)
+            transform_x(&s, x, v + IN_V(b, t, blocks), v_step, g, b, first + start + t);
+    const int from = part * blocks_k / parts, end = (part + 1) * blocks_k / parts;
+    u += (g * blocks_k + from) * POINTS * WEIGHTS(blocks);
+    for (int block = from; block < end; block++) {
+        for (int point = 0; point < POINTS; point++, u += WEIGHTS(blocks))
+            for (int panel = 0; panel < panels; panel++)
+                multiply(v + point * v_step + panel * PANEL_V(blocks), u,
+                         m + point * m_step + panel * PANEL_M, blocks);
+        for (int i = 0; i < VECTORS && (block * VECTORS + i) * LANES < k_group; i++)
+            for (int t = 0; t < here; t++)
+                transform_y(&s, m + IN_M(i, t), m_step, EPILOGUE_PASSED y, g, (block * VECTORS + i) * LANES,
+                            first + start + t);
+    }
+}
+
+#elif KIND == 2
+
+// Dimensions: tiles of the strip, blocks of channels, groups.
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void winograd_data(__global const float *restrict x, __global float *restrict v, SHAPE_ARGUMENTS)
+{
+    const struct shape s = SHAPE;
+    const int t = get_global_id(0), b = get_global_id(1), g = get_global_id(2);
+    const int blocks = blocks_of(c_group) * kernel_d, v_step = PANELS_OF(tiles) * PANEL_V(blocks);
+    transform_x(&s, x, v + g * POINTS * v_step + IN_V(b, t, blocks), v_step, g, b, first + t);
+}
+
+#elif KIND == 3
+
+// Dimensions: pieces of `piece` panels, blocks of channels of y times points, groups.
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void winograd_products(__global const float *restrict u, __global float *scratch, int piece, int tiles,
+                       int blocks, int blocks_k)
+{
+    const int panels = PANELS_OF(tiles), v_step = panels * PANEL_V(blocks), m_step = panels * PANEL_M;
+    const int start = (int)get_global_id(0) * piece, g = get_global_id(2);
+    const int block = (int)get_global_id(1) % blocks_k, point = (int)get_global_id(1) / blocks_k;
+    __global const float *v = scratch + (g * POINTS + point) * v_step;
+    __global float *m = scratch + (int)get_global_size(2) * POINTS * v_step;
+    u += ((g * blocks_k + block) * POINTS + point) * WEIGHTS(blocks);
+    m += ((g * blocks_k + block) * POINTS + point) * m_step;
+    for (int panel = start; panel < min(start + piece, panels); panel++)
+        multiply(v + panel * PANEL_V(blocks), u, m + panel * PANEL_M, blocks);
+}
+
+#elif KIND == 4
+
+// Dimensions: tiles of the strip, vectors of channels of y, groups.
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void winograd_result(__global const float *restrict scratch, EPILOGUE_ARGUMENTS __global float *restrict y,
+                     SHAPE_ARGUMENTS)
+{
+    const struct shape s = SHAPE;
+    const int t = get_global_id(0), i = get_global_id(1), g = get_global_id(2);
+    const int m_step = PANELS_OF(tiles) * PANEL_M;
+    const int v_floats = groups * POINTS * PANELS_OF(tiles) * PANEL_V(blocks_of(c_group) * kernel_d);
+    __global const float *m = scratch + v_floats + (g * BLOCKS_K(k_group) + i / VECTORS) * POINTS * m_step;
+    transform_y(&s, m + IN_M(i % VECTORS, t), m_step, EPILOGUE_PASSED y, g, i * LANES, first + t);
+}
+
+#endif
+#endif
