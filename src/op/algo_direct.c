@@ -1,0 +1,298 @@
+/*
+ * direct: the definition itself, for devices whose work-items fill vector registers. The sums of some blocks
+ * of channels by some pixels of a row stay in registers while the taps and the channels of x go by; nothing
+ * is copied but the weights, packed once. Zhang, Franchetti, Low, "High Performance Zero-Memory Overhead
+ * Direct Convolutions", arXiv 1809.10170.
+ */
+#include <limits.h>
+#include <stdio.h>
+
+#include "base/arith.h"
+#include "op/algo.h"
+#include "op/epilogue.h"
+#include "op/problem.h"
+#include "op/rate.h"
+#include "runtime/device.h"
+#include "runtime/launch.h"
+
+#define MOST_BLOCKS 4
+#define MOST_PANEL (MOST_BLOCKS * 16)
+#define CHUNK_BYTES ((size_t)512 << 10) /* of weights that stay in a core's cache while a strip goes by */
+#define LEAST_WORK 200000               /* multiplications that outweigh starting a work-item */
+#define MOST_ROUNDS 32768               /* what the loops of a work-item may do on any driver */
+#define ITEMS_PER_UNIT 8                /* work-items of a compute unit, for balance */
+
+extern const struct cvy_algo cvy_algo_direct;
+
+/* config->value[] */
+enum { LANES, BLOCKS, PIXELS };
+
+struct geometry {
+    struct cvy_conv_problem p; /* three axes */
+    size_t out[CVY_CONV_MAX_RANK];
+    size_t c_group, k_group, taps;
+    size_t x_block, y_block; /* 1: plain */
+    size_t x_blocks;         /* of a group */
+    size_t lanes, blocks, pixels;
+    size_t panels; /* of a group */
+    size_t across; /* tiles in a row of y */
+    bool whole;    /* blocks of y are written at once */
+};
+
+static struct geometry geometry_of(const struct cvy_conv_problem *problem,
+                                   const struct cvy_algo_config *config)
+{
+    struct geometry s = {.p = cvy_conv_to_3d(problem)};
+    cvy_conv_output_sizes(&s.p, s.out);
+    s.c_group = s.p.c / s.p.groups;
+    s.k_group = s.p.k / s.p.groups;
+    s.taps = s.p.kernel[0] * s.p.kernel[1] * s.p.kernel[2];
+    s.x_block = CVY_MAX(s.p.x_block, 1);
+    s.y_block = CVY_MAX(s.p.y_block, 1);
+    s.x_blocks = cvy_ceil_div(s.c_group, s.x_block);
+    s.lanes = (size_t)config->value[LANES];
+    s.blocks = (size_t)config->value[BLOCKS];
+    s.pixels = (size_t)config->value[PIXELS];
+    s.panels = cvy_ceil_div(s.k_group, s.lanes * s.blocks);
+    s.across = cvy_ceil_div(s.out[2], s.pixels);
+    s.whole = s.y_block == s.lanes && s.p.shuffle <= 1;
+    return s;
+}
+
+/* Rounds of the innermost loop for a tile. */
+static size_t tile_rounds(const struct geometry *s)
+{
+    return s->x_blocks * s->taps * cvy_ceil_div(s->x_block, 4);
+}
+
+static size_t widest_block(const struct cvy_conv_problem *p)
+{
+    return CVY_MAX(p->x_block, p->y_block);
+}
+
+static bool straddles(size_t group, size_t block, size_t groups)
+{
+    return groups > 1 && block > 0 && group % block != 0;
+}
+
+static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device *device, char *why,
+                       size_t size)
+{
+    if (!cvy_conv_fits_int(p, why, size))
+        return false;
+    if (p->transposed) {
+        snprintf(why, size, "it does forward convolutions only");
+        return false;
+    }
+    if (widest_block(p) == 0 && device->info.vector_width < 2) {
+        snprintf(why, size, "it is for devices whose work-items fill vector registers");
+        return false;
+    }
+    size_t c_group = p->c / p->groups, k_group = p->k / p->groups;
+    if (straddles(c_group, p->x_block, p->groups) || straddles(k_group, p->y_block, p->groups)) {
+        snprintf(why, size,
+                 "its blocks of %zu channels hold channels of several groups (%zu in, %zu out each)",
+                 widest_block(p), c_group, k_group);
+        return false;
+    }
+    struct geometry s = geometry_of(p, &(struct cvy_algo_config){.value = {16, 1, 1}});
+    size_t packed;
+    if (!cvy_mul(cvy_round_up(k_group, MOST_PANEL) * p->groups, s.taps, &packed) ||
+        !cvy_mul(packed, c_group + 16, &packed) || packed > INT_MAX || tile_rounds(&s) > MOST_ROUNDS) {
+        snprintf(why, size, "%zu channels of x times %zu taps are more than its loops count", c_group,
+                 s.taps);
+        return false;
+    }
+    return true;
+}
+
+/* As many pixels as registers hold sums of, beside a vector of each block and what the compiler needs. */
+static void set_config(const struct cvy_conv_problem *p, const struct cvy_device *device, size_t blocks,
+                       size_t spare, struct cvy_algo_config *config)
+{
+    size_t lanes = widest_block(p), out[CVY_CONV_MAX_RANK];
+    cvy_conv_output_sizes(p, out);
+    if (lanes == 0)
+        for (lanes = 2; lanes * 2 <= CVY_MIN(device->info.vector_width, 16) && lanes < p->k / p->groups;)
+            lanes *= 2;
+    size_t registers = lanes == 16 ? 32 : 16, width = out[p->rank - 1];
+    size_t most = CVY_MAX((registers - spare - blocks) / blocks, 1);
+    *config = (struct cvy_algo_config){{0}};
+    config->value[LANES] = (int)lanes;
+    config->value[BLOCKS] = (int)blocks;
+    config->value[PIXELS] = (int)cvy_ceil_div(width, cvy_ceil_div(width, most));
+}
+
+/* How the work is shared out: rows of y for a work-item, and blocks of x whose weights it uses for all of
+ * them before the next ones. */
+static void share(const struct geometry *s, const struct cvy_device *device, size_t *rows, size_t *chunk)
+{
+    size_t all = s->out[0] * s->out[1], rounds = s->across * tile_rounds(s);
+    size_t items = ITEMS_PER_UNIT * CVY_MAX(device->info.compute_units, 1);
+    size_t wide = s->panels * s->p.groups * s->p.n;
+    size_t row_work = s->out[2] * s->lanes * s->blocks * s->c_group * s->taps;
+    size_t balanced = CVY_MAX(all * wide / items, 1), least = cvy_ceil_div(LEAST_WORK, row_work);
+    *rows = CVY_MIN(CVY_MIN(CVY_MAX(balanced, least), CVY_MAX(MOST_ROUNDS / rounds, 1)), all);
+    *rows = cvy_ceil_div(all, cvy_ceil_div(all, *rows));
+    size_t weights = s->taps * s->x_block * s->lanes * s->blocks * sizeof(float);
+    *chunk = s->x_blocks;
+    if (s->whole && *rows * s->across > 1)
+        *chunk =
+            cvy_ceil_div(s->x_blocks, cvy_ceil_div(s->x_blocks * weights, CVY_MAX(CHUNK_BYTES, weights)));
+}
+
+static double estimate(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                       const struct cvy_algo_config *config)
+{
+    struct geometry s = geometry_of(p, config);
+    struct cvy_conv_cost cost;
+    if (cvy_conv_get_cost(p, &cost) != CVY_OK)
+        return 1e30;
+    size_t rows, chunk, units = CVY_MAX(device->info.compute_units, 1);
+    share(&s, device, &rows, &chunk);
+    double lines = (double)(s.out[0] * s.out[1]), panels = (double)(s.p.n * s.p.groups * s.panels);
+    double vectors = panels * lines * (double)(s.across * s.pixels * s.blocks * s.x_blocks * s.x_block);
+    double sums = (double)(s.blocks * s.pixels), blocks = (double)s.blocks, pixels = (double)s.pixels;
+    /* each vector of weights is loaded for some pixels, each pixel for some blocks; measured */
+    double efficiency = 0.95 / (1 + 0.4 / (blocks * blocks) + 0.5 / pixels);
+    efficiency *= CVY_MIN(1, sums / 8); /* fewer than a multiplier's latency needs */
+    double seconds = 2 * vectors * (double)(s.taps * s.lanes) / (efficiency * cvy_rate_flops(device));
+    /* what is written number by number */
+    if (!s.whole)
+        seconds +=
+            panels * lines * (double)(s.across * s.pixels * s.lanes * s.blocks) * 0.7e-9 / (double)units;
+    double items = panels * (double)cvy_ceil_div(s.out[0] * s.out[1], rows);
+    double turns = items / (double)units;
+    seconds *= items < 4 * (double)units ? (double)cvy_ceil_div((size_t)items, units) / turns : 1;
+    bool fills_registers = device->info.type == CVY_DEVICE_CPU && device->info.vector_width >= s.lanes;
+    return 5e-6 + seconds * (fills_registers ? 1 : 20) + cost.bytes / cvy_rate_bytes(device);
+}
+
+static void default_config(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                           size_t max_workspace, struct cvy_algo_config *config)
+{
+    (void)max_workspace;
+    double least = 0;
+    for (size_t blocks = 1; blocks <= MOST_BLOCKS; blocks++) {
+        struct cvy_algo_config next;
+        set_config(p, device, blocks, 1, &next);
+        double seconds = estimate(p, device, &next);
+        if (blocks == 1 || seconds < least) {
+            least = seconds;
+            *config = next;
+        }
+    }
+}
+
+static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *device, size_t index,
+                    struct cvy_algo_config *config)
+{
+    static const size_t spares[] = {1, 0, 4};
+    if (index >= MOST_BLOCKS * CVY_COUNT(spares))
+        return false;
+    set_config(p, device, 1 + index % MOST_BLOCKS, spares[index / MOST_BLOCKS], config);
+    return true;
+}
+
+static size_t packed_count(const struct geometry *s)
+{
+    return s->p.groups * s->panels * s->lanes * s->blocks * s->x_blocks * s->x_block * s->taps;
+}
+
+static size_t prepared_bytes(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                             const struct cvy_algo_config *config)
+{
+    (void)device;
+    struct geometry s = geometry_of(p, config);
+    return packed_count(&s) * sizeof(float);
+}
+
+static void describe(struct cvy_launch *launch, const struct geometry *s, const char *kernel)
+{
+    cvy_launch_init(launch, "conv_direct", kernel);
+    cvy_launch_define(launch, "LANES", s->lanes);
+    cvy_launch_define(launch, "BLOCKS", s->blocks);
+    cvy_launch_define(launch, "PIXELS", s->pixels);
+    cvy_launch_define(launch, "X_BLOCK", s->x_block);
+    cvy_launch_define(launch, "Y_BLOCK", s->y_block);
+    cvy_launch_define(launch, "SHUFFLED", s->p.shuffle > 1);
+    cvy_launch_define(launch, "STRIDE_W", s->p.stride[2]);
+    cvy_launch_define(launch, "PAD_MODE", s->p.pad_mode);
+    cvy_epilogue_define(launch, &s->p);
+}
+
+static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_problem *p,
+                             const struct cvy_algo_config *config)
+{
+    struct geometry s = geometry_of(p, config);
+    struct cvy_launch launch;
+    describe(&launch, &s, "direct_pack");
+    enum cvy_status status = cvy_launch_prepare(device, &launch);
+    if (status != CVY_OK)
+        return status;
+    describe(&launch, &s, "direct");
+    return cvy_launch_prepare(device, &launch);
+}
+
+static enum cvy_status prepare(struct cvy_device *device, const struct cvy_conv_problem *p,
+                               const struct cvy_algo_config *config, struct cvy_buffer *w,
+                               struct cvy_buffer *prepared)
+{
+    struct geometry s = geometry_of(p, config);
+    size_t count = packed_count(&s);
+    struct cvy_launch launch;
+    describe(&launch, &s, "direct_pack");
+    cvy_launch_buffer(&launch, w);
+    cvy_launch_buffer(&launch, prepared);
+    cvy_launch_int(&launch, count);
+    cvy_launch_int(&launch, s.panels);
+    cvy_launch_int(&launch, s.c_group);
+    cvy_launch_int(&launch, s.k_group);
+    cvy_launch_int(&launch, s.taps);
+    cvy_launch_int(&launch, p->flip);
+    cvy_launch_range(&launch, 1, &count, NULL);
+    return cvy_launch_run(device, &launch);
+}
+
+static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *p,
+                               const struct cvy_algo_config *config, const struct cvy_algo_args *args)
+{
+    struct geometry s = geometry_of(p, config);
+    size_t rows, chunk;
+    share(&s, device, &rows, &chunk);
+    struct cvy_launch launch;
+    describe(&launch, &s, "direct");
+    cvy_launch_buffer(&launch, args->x);
+    cvy_launch_buffer(&launch, args->w);
+    cvy_epilogue_arguments(&launch, p, args->bias);
+    cvy_launch_buffer(&launch, args->y);
+    cvy_launch_int(&launch, s.p.groups);
+    cvy_launch_int(&launch, s.c_group);
+    cvy_launch_int(&launch, s.k_group);
+    cvy_launch_int(&launch, s.p.shuffle);
+    cvy_launch_int(&launch, rows);
+    cvy_launch_int(&launch, chunk);
+    cvy_launch_sizes(&launch, s.p.in, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, s.out, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, s.p.kernel, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, s.p.stride, 2);
+    cvy_launch_sizes(&launch, s.p.dilation, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, s.p.pad_begin, CVY_CONV_MAX_RANK);
+    size_t strips = cvy_ceil_div(s.out[0] * s.out[1], rows);
+    cvy_launch_range(&launch, 3, (size_t[]){strips, s.p.n, s.p.groups * s.panels}, (size_t[]){1, 1, 1});
+    return cvy_launch_run(device, &launch);
+}
+
+const struct cvy_algo cvy_algo_direct = {
+    .id = "direct",
+    .programs = {"conv_direct"},
+    .takes_blocks = true,
+    .applicable = applicable,
+    .default_config = default_config,
+    .configs = configs,
+    .prepared_bytes = prepared_bytes,
+    .prepare = prepare,
+    .build = build,
+    .enqueue = enqueue,
+    .estimate = estimate,
+};
