@@ -301,7 +301,7 @@ static enum cvy_status try_out(struct search *search, struct candidate *c, struc
     if (status == CVY_OK)
         search->build_seconds = (search->build_seconds + cvy_now() - begin) / 2;
     if (status == CVY_OK && !known)
-        status = cvy_tune_data_judge(&search->data, &verdict);
+        status = cvy_tune_data_judge(&search->data, c->algo->error != NULL, &verdict);
     if (status != CVY_OK || known)
         return status;
     if (verdict == CVY_TUNE_EARLIER_WRONG && search->trusted != NULL) {

@@ -136,7 +136,8 @@ enum cvy_status cvy_tune_data_poison(struct cvy_tune_data *data)
 /* Where elements of y are. */
 struct places {
     size_t out[CVY_CONV_MAX_RANK], pixels, block, blocks;
-    double terms; /* products of an element, at most */
+    double terms;    /* products of an element, at most */
+    double rounding; /* ROUNDING, of this y */
 };
 
 static struct places places_of(const struct cvy_conv_problem *p)
@@ -148,12 +149,14 @@ static struct places places_of(const struct cvy_conv_problem *p)
     places.blocks = cvy_ceil_div(p->k, places.block);
     for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++)
         places.terms *= (double)p3.kernel[i];
+    /* x and w are uniform in -1..1, so a product's standard deviation is 1/3 */
+    places.rounding = ROUNDING * sqrt(places.terms) / 3;
     return places;
 }
 
 /* Whether y is right at an element, by the definition. */
 static bool is_right_at(const struct cvy_tune_data *data, const struct places *places, const float *y,
-                        size_t element)
+                        bool rounds, size_t element)
 {
     size_t lane = element % places->block, rest = element / places->block, pixel = rest % places->pixels;
     rest /= places->pixels;
@@ -164,8 +167,9 @@ static bool is_right_at(const struct cvy_tune_data *data, const struct places *p
                          pixel % places->out[2]};
     double scale;
     double value = cvy_host_conv_element(&data->p, data->x, data->w, n, channel, position, &scale);
-    /* half an ulp for each product and sum, doubled; transformations round a few times more */
-    return fabs((double)y[element] - value) <= (2 * places->terms + 64) * 6e-8 * scale + 1e-30;
+    /* half an ulp for each product and sum, in any order, doubled */
+    double bound = (2 * places->terms + 16) * 6e-8 * scale + 1e-30;
+    return fabs((double)y[element] - value) <= (rounds ? bound + places->rounding : bound);
 }
 
 /* First, last or any. */
@@ -184,28 +188,27 @@ static size_t pick_element(struct cvy_tune_data *data, const struct places *plac
     return ((n * places->blocks + block) * places->pixels + pixel) * places->block + lane;
 }
 
-static bool is_right_at_places(struct cvy_tune_data *data, const struct places *places)
+static bool is_right_at_places(struct cvy_tune_data *data, const struct places *places, bool rounds)
 {
     double most = CVY_MAX(LEAST_PLACES, CVY_MIN(MOST_PLACES, MOST_PRODUCTS / places->terms));
     for (double i = 0; i < most; i++) {
-        if (!is_right_at(data, places, data->y, pick_element(data, places)))
+        if (!is_right_at(data, places, data->y, rounds, pick_element(data, places)))
             return false;
     }
     return true;
 }
 
-/* x and w are uniform in -1..1, so a product's standard deviation is 1/3. */
 static enum cvy_tune_verdict compare_with_trusted(const struct cvy_tune_data *data,
-                                                  const struct places *places)
+                                                  const struct places *places, bool rounds)
 {
-    float within = (float)(ROUNDING * sqrt(places->terms) / 3);
+    float within = (float)places->rounding;
     size_t settled = 0;
     for (size_t i = 0; i < data->y_count; i++) {
         if (fabsf(data->y[i] - data->trusted[i]) <= within)
             continue;
-        if (!is_right_at(data, places, data->y, i))
+        if (!is_right_at(data, places, data->y, rounds, i))
             return CVY_TUNE_WRONG;
-        if (!is_right_at(data, places, data->trusted, i))
+        if (!is_right_at(data, places, data->trusted, data->trusted_rounds, i))
             return CVY_TUNE_EARLIER_WRONG;
         if (++settled == MOST_PLACES)
             break;
@@ -213,28 +216,29 @@ static enum cvy_tune_verdict compare_with_trusted(const struct cvy_tune_data *da
     return CVY_TUNE_RIGHT;
 }
 
-static enum cvy_status trust(struct cvy_tune_data *data)
+static enum cvy_status trust(struct cvy_tune_data *data, bool rounds)
 {
     if (data->trusted == NULL)
         data->trusted = malloc(data->y_count * sizeof(float));
     if (data->trusted == NULL)
         return cvy_fail_memory("tuning", data->y_count * sizeof(float));
+    data->trusted_rounds = rounds;
     memcpy(data->trusted, data->y, data->y_count * sizeof(float));
     return CVY_OK;
 }
 
-enum cvy_status cvy_tune_data_judge(struct cvy_tune_data *data, enum cvy_tune_verdict *verdict)
+enum cvy_status cvy_tune_data_judge(struct cvy_tune_data *data, bool rounds, enum cvy_tune_verdict *verdict)
 {
     struct places places = places_of(&data->p);
     enum cvy_status status = cvy_buffer_read(data->y_buffer, 0, data->y_count * sizeof(float), data->y);
     if (status != CVY_OK)
         return status;
-    enum cvy_tune_verdict found = is_right_at_places(data, &places) ? CVY_TUNE_RIGHT : CVY_TUNE_WRONG;
+    enum cvy_tune_verdict found = is_right_at_places(data, &places, rounds) ? CVY_TUNE_RIGHT : CVY_TUNE_WRONG;
     bool first = data->trusted == NULL;
     if (found == CVY_TUNE_RIGHT && !first)
-        found = compare_with_trusted(data, &places);
+        found = compare_with_trusted(data, &places, rounds);
     if (found == CVY_TUNE_EARLIER_WRONG || (found == CVY_TUNE_RIGHT && first))
-        status = trust(data);
+        status = trust(data, rounds);
     if (status == CVY_OK)
         *verdict = found;
     return status;

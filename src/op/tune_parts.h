@@ -8,8 +8,9 @@
 struct cvy_tune_data {
     struct cvy_conv_problem p; /* no bias, no activation, not accumulating */
     size_t x_count, w_count, y_count;
-    float *x, *w, *y; /* y: of the candidate at hand */
-    float *trusted;   /* y of the first that was right at the places looked at; NULL until then */
+    float *x, *w, *y;    /* y: of the candidate at hand */
+    float *trusted;      /* y of the first that was right at the places looked at; NULL until then */
+    bool trusted_rounds; /* it is of an algorithm that rounds more than sums of products do */
     uint64_t random;
     struct cvy_buffer *x_buffer, *w_buffer, *y_buffer;
 };
@@ -33,9 +34,10 @@ enum cvy_tune_verdict {
 /*
  * Judges what y's buffer holds. Some places, corners and edges among them, are computed anew from the
  * definition, in double; every other is compared with the trusted result, and where the two differ by more
- * than rounding the definition decides.
+ * than rounding the definition decides. rounds: y is of an algorithm that rounds more than sums of products
+ * do.
  */
-enum cvy_status cvy_tune_data_judge(struct cvy_tune_data *data, enum cvy_tune_verdict *verdict);
+enum cvy_status cvy_tune_data_judge(struct cvy_tune_data *data, bool rounds, enum cvy_tune_verdict *verdict);
 
 /* A candidate, ready to be launched. */
 struct cvy_tune_run {

@@ -20,10 +20,10 @@
 #define CHAINS 24               /* hides the latency of a multiply-add, and fits 32 registers */
 #define MAX_ROUNDS 1024         /* Mesa's llvmpipe ends loops after 65,535 rounds in total */
 #define CACHE_ROUNDS 8          /* times that a piece is copied while it is in the cache */
-#define STREAM_BYTES (64 << 20) /* of x, and of y */
+#define STREAM_BYTES (32 << 20) /* of x, and of y */
 #define MIN_SECONDS 3e-3        /* of one run, while more work can be found */
 #define MAX_SECONDS 0.05        /* of all runs for one figure, about */
-#define MAX_RUNS 15
+#define MAX_RUNS 9
 #define STEADY 1.5 /* a figure's upper quartile over its lower one, at most, to be kept */
 
 struct meter {
@@ -167,19 +167,24 @@ static enum cvy_status measure(struct meter *meter, work_function *enqueue, doub
     size_t n = 1, runs = 0;
     /* the first run compiles */
     enum cvy_status status = run(meter, enqueue, n, &took[0]);
-    const double start = cvy_now();
     for (; status == CVY_OK; n = CVY_MIN(2 * n, most)) {
+        const double start = cvy_now();
         status = run(meter, enqueue, n, &took[0]);
-        if (took[0] >= least || n == most)
+        if (took[0] < least && n < most)
+            continue;
+        for (runs = 1; status == CVY_OK && runs < MAX_RUNS && cvy_now() - start < MAX_SECONDS; runs++)
+            status = run(meter, enqueue, n, &took[runs]);
+        qsort(took, runs, sizeof(*took), compare);
+        /* one run can be long because it was interrupted */
+        if (took[runs / 2] >= least / 2 || n == most)
             break;
     }
-    for (runs = 1; status == CVY_OK && runs < MAX_RUNS && cvy_now() - start < MAX_SECONDS; runs++)
-        status = run(meter, enqueue, n, &took[runs]);
-    qsort(took, runs, sizeof(*took), compare);
+    if (status != CVY_OK)
+        return status;
     meter->is_steady = meter->is_steady && took[runs * 3 / 4] <= STEADY * took[runs / 4];
     *work = n;
     *seconds = took[runs / 2];
-    return status;
+    return CVY_OK;
 }
 
 static enum cvy_status measure_all(struct meter *meter, struct cvy_device_rates *rates)
@@ -272,7 +277,7 @@ struct cvy_hash cvy_rates_key(const struct cvy_device *device)
     /* of sub-devices too, and what a changed kernel measured does not count */
     const uint64_t units = device->info.compute_units;
     const char *source = cvy_source_text(device, CVY_RATES_PROGRAM);
-    struct cvy_hash key = cvy_hash_string(cvy_device_identity(device), "rates of version 1");
+    struct cvy_hash key = cvy_hash_string(cvy_device_identity(device), "rates of version 2");
     key = cvy_hash_bytes(key, &units, sizeof(units));
     return cvy_hash_string(key, source != NULL ? source : "");
 }

@@ -241,6 +241,12 @@ START_TEST(choice_follows_times_as_far_as_they_hold)
     put_time(device, &p, "im2col", 1e-6);
     put_time(device, &p, "ref", 1e-5);
     ck_assert_str_eq(chosen_algo(device, &p, plenty), "im2col");
+    put_time(device, &p, "winograd", 1e-7);
+    ck_assert_str_eq(chosen_algo(device, &p, plenty), "winograd");
+    p.strict = true;
+    ck_assert_str_eq(chosen_algo(device, &p, plenty), "im2col");
+    p.strict = false;
+    put_time(device, &p, "winograd", 1);
     /* ref needs no workspace and is the next best */
     ck_assert_str_eq(chosen_algo(device, &p, 4), "ref");
     put_time(device, &p, "ref", 1e-7);
@@ -485,7 +491,7 @@ static enum cvy_tune_verdict judge(struct cvy_tune_data *data, const float *y)
 {
     enum cvy_tune_verdict verdict;
     ck_assert_int_eq(cvy_buffer_write(data->y_buffer, 0, data->y_count * sizeof(float), y), CVY_OK);
-    ck_assert_int_eq(cvy_tune_data_judge(data, &verdict), CVY_OK);
+    ck_assert_int_eq(cvy_tune_data_judge(data, false, &verdict), CVY_OK);
     return verdict;
 }
 
@@ -521,7 +527,7 @@ START_TEST(judge_finds_single_wrong_elements)
     ck_assert_int_eq(judge(&data, y), CVY_TUNE_RIGHT);
     ck_assert_int_eq(cvy_tune_data_poison(&data), CVY_OK);
     enum cvy_tune_verdict verdict;
-    ck_assert_int_eq(cvy_tune_data_judge(&data, &verdict), CVY_OK);
+    ck_assert_int_eq(cvy_tune_data_judge(&data, false, &verdict), CVY_OK);
     ck_assert_int_eq(verdict, CVY_TUNE_WRONG);
     free(expected);
     free(scale);

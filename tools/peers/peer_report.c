@@ -11,6 +11,7 @@ void cvy_peer_mean_add(struct cvy_peer_mean *mean, const struct cvy_peer_race *r
     const struct cvy_peer_entry *first = &race->entries[1];
     const double best = cvy_peer_race_best(race);
     const double ratio = first->algorithm[0] ? first->ratio : best;
+    mean->disturbed += race->others > CVY_PEER_DISTURBED;
     mean->logarithms[0] += log(ratio);
     mean->logarithms[1] += log(best);
     if (mean->count++ == 0 || ratio < mean->least) {
@@ -29,7 +30,11 @@ static void print_mean(const struct cvy_peer_report *report, const char *what,
     if (report->winograd) {
         printf(", against the better of both %.3f", exp(mean->logarithms[1] / (double)mean->count));
     }
-    printf("; least %.3f (%s); %zu shapes\n\n", mean->least, mean->worst, mean->count);
+    printf("; least %.3f (%s); %zu shapes", mean->least, mean->worst, mean->count);
+    if (mean->disturbed > 0) {
+        printf(", %zu of them disturbed", mean->disturbed);
+    }
+    printf("\n\n");
 }
 
 bool cvy_peer_report_begin(struct cvy_peer_report *report)

@@ -7,7 +7,7 @@
 
 /* Geometric means of the ratios. */
 struct cvy_peer_mean {
-    size_t count;
+    size_t count, disturbed;
     double logarithms[2]; /* of the default's ratio, of the least ratio; sums */
     double least;         /* ratio of the default */
     char worst[64];       /* its layer */
