@@ -63,7 +63,10 @@ static void find_ranges(struct drawing *drawing)
 {
     const struct cvy_device_rates *rates = &drawing->report->rates;
     const double ridge = rates->flops / rates->memory_bytes;
-    double least_x = ridge / 4, most_x = ridge * 4, least_y = rates->flops / 30, most_y = rates->flops;
+    const double cache_ridge = rates->flops / fmax(rates->memory_bytes, rates->cache_bytes);
+    /* room for the names of the slanted roofs */
+    double least_x = fmin(ridge / 4, cache_ridge / 5), most_x = ridge * 4, least_y = rates->flops / 30,
+           most_y = rates->flops;
     for (size_t i = 0; i < drawing->count; i++) {
         const struct cvy_bench_place *place = &drawing->points[i].place;
         least_x = fmin(least_x, place->intensity);
@@ -170,16 +173,21 @@ static void draw_roofs(const struct drawing *drawing)
     }
 }
 
-/* A colour for each algorithm, in the order of the library's list. */
-static const char *colour_of(const struct cvy_bench_result *result)
+/* A colour for each algorithm, in the order of their points. */
+static const char *colour_of(const struct drawing *drawing, size_t index)
 {
-    const char *name;
-    for (size_t i = 0; (name = cvy_conv_algo_name(i)); i++) {
-        if (strcmp(name, result->algorithm) == 0) {
-            return colours[i % COLOURS];
-        }
+    size_t first = 0, before = 0;
+    while (strcmp(drawing->points[first].result->algorithm, drawing->points[index].result->algorithm) != 0) {
+        first++;
     }
-    return colours[0];
+    for (size_t i = 0; i < first; i++) {
+        size_t same = 0;
+        while (strcmp(drawing->points[same].result->algorithm, drawing->points[i].result->algorithm) != 0) {
+            same++;
+        }
+        before += same == i;
+    }
+    return colours[before % COLOURS];
 }
 
 static void draw_points(const struct drawing *drawing)
@@ -191,7 +199,7 @@ static void draw_points(const struct drawing *drawing)
     }
     for (size_t i = 0; i < drawing->count; i++) {
         const struct point *point = &drawing->points[i];
-        const char *colour = colour_of(point->result);
+        const char *colour = colour_of(drawing, i);
         fprintf(drawing->file, "<circle cx='%.1f' cy='%.1f' r='4.5' fill='%s' fill-opacity='.8'><title>",
                 point->x, point->y, colour);
         print_escaped(drawing->file, cvy_bench_label(point->result));
@@ -210,7 +218,7 @@ static void draw_legend(const struct drawing *drawing)
         const char *label = cvy_bench_label(point->result);
         const bool is_long = strlen(label) > 34;
         fprintf(drawing->file, "<circle cx='%d' cy='%d' r='4' fill='%s'/>", LEGEND, y - 4,
-                colour_of(point->result));
+                colour_of(drawing, i));
         fprintf(drawing->file, "<text x='%d' y='%d' text-anchor='end'>%zu</text><text x='%d' y='%d'>",
                 LEGEND + 30, y, i + 1, LEGEND + 38, y);
         char text[40];
