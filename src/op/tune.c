@@ -8,224 +8,39 @@
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "op/tune_candidates.h"
 #include "op/tune_parts.h"
 #include "runtime/device.h"
 
 #define DEFAULT_WORKSPACE ((size_t)256 << 20)
-/* A candidate is not tried where so many times the best is expected of it: by estimates alone, and by what
- * its algorithm was seen to take against its estimate. */
-#define HOPELESS_UNSEEN 10
-#define HOPELESS_SEEN 2
 /* A first run that takes so many times the best is not repeated. */
 #define HOPELESS_RUN 3
 /* Of a compilation, before one was seen. */
 #define COMPILE_SECONDS 0.4
-#define MAX_RUNS 15
+/* Runs of each candidate when it is first tried, and seconds that one lasts at least. */
+#define FIRST_RUNS 3
+#define FIRST_SECONDS 1e-3
+/* Turns of a race, and seconds that all of them may take before there are fewer. */
+#define MAX_TURNS 15
+#define LEAST_TURNS 5
+#define MOST_SECONDS 2
+#define MAX_ENTRANTS 6
 
-/* Each round takes the best of the one before. */
+/* Races of the fastest, one behind the other. */
 static const struct {
-    size_t keep;  /* candidates; 0: all */
-    size_t runs;  /* the median counts */
-    double least; /* seconds of a run, filled with launches */
-} rounds[] = {{0, 3, 1e-3}, {5, 7, 2e-3}, {3, MAX_RUNS, 4e-3}};
-
-struct candidate {
-    const struct cvy_algo *algo;
-    struct cvy_algo_config config;
-    bool is_default;
-    double estimate;
-    int rounds; /* that it has been through */
-    double seconds;
-    bool refused, hopeless;
-    bool is_baseline; /* what is taken without tuning */
-};
+    size_t keep, turns;
+    double least; /* seconds of a turn */
+} races[] = {{MAX_ENTRANTS - 1, 7, 2e-3}, {3, MAX_TURNS, 4e-3}};
 
 struct search {
-    struct cvy_device *device;
-    struct cvy_conv_problem p; /* bare */
+    struct cvy_candidates list;
     const struct cvy_tune_params *params;
-    size_t max_workspace;
-    double deadline; /* 0: none */
-    struct candidate *candidates;
-    size_t count, capacity;
+    double deadline;           /* 0: none */
     struct cvy_tune_data data; /* made when first needed */
-    struct candidate *trusted; /* whose result the data's trusted one is */
     double build_seconds;      /* expected */
     size_t done;
     bool stopped, cancelled;
 };
-
-static bool add_candidate(struct search *search, const struct cvy_algo *algo,
-                          const struct cvy_algo_config *config, bool is_default)
-{
-    if (cvy_algo_workspace(algo, &search->p, search->device, config) > search->max_workspace)
-        return true;
-    for (size_t i = 0; i < search->count; i++) {
-        if (search->candidates[i].algo == algo &&
-            memcmp(&search->candidates[i].config, config, sizeof(*config)) == 0)
-            return true;
-    }
-    if (search->count == search->capacity) {
-        size_t capacity = 2 * search->capacity + 32;
-        struct candidate *grown = realloc(search->candidates, capacity * sizeof(*grown));
-        if (grown == NULL)
-            return false;
-        search->candidates = grown;
-        search->capacity = capacity;
-    }
-    search->candidates[search->count++] =
-        (struct candidate){.algo = algo,
-                           .config = *config,
-                           .is_default = is_default,
-                           .estimate = algo->estimate(&search->p, search->device, config)};
-    return true;
-}
-
-static enum cvy_status collect_candidates(struct search *search)
-{
-    const struct cvy_algo *algo;
-    char why[320];
-    bool good = true;
-    for (size_t a = 0; good && (algo = cvy_algo_at(a)) != NULL; a++) {
-        if (!cvy_algo_applies(algo, &search->p, search->device, why, sizeof(why)))
-            continue;
-        struct cvy_algo_config config = {{0}};
-        algo->default_config(&search->p, search->device, search->max_workspace, &config);
-        good = add_candidate(search, algo, &config, true);
-        for (size_t i = 0; good; i++) {
-            config = (struct cvy_algo_config){{0}};
-            if (!algo->configs(&search->p, search->device, i, &config))
-                break;
-            good = add_candidate(search, algo, &config, false);
-        }
-    }
-    if (!good)
-        return cvy_fail_memory("candidates", search->capacity * sizeof(struct candidate));
-    if (search->count == 0)
-        return cvy_fail(CVY_ERROR_UNSUPPORTED,
-                        "tune: no algorithm can do this problem on this device within %zu bytes of "
-                        "workspace; allow more, or tensors in another layout",
-                        search->max_workspace);
-    return CVY_OK;
-}
-
-/* What was measured before. */
-static enum cvy_status recall(struct search *search)
-{
-    struct cvy_tuned *rows = NULL;
-    size_t count = 0;
-    enum cvy_status status = cvy_tunedb_list(search->device, &search->p, &rows, &count);
-    if (status != CVY_OK)
-        return status;
-    for (size_t i = 0; i < search->count; i++) {
-        struct candidate *c = &search->candidates[i];
-        for (size_t r = 0; r < count; r++) {
-            if (rows[r].algo != c->algo || memcmp(&rows[r].config, &c->config, sizeof(c->config)) != 0)
-                continue;
-            c->rounds = CVY_MIN(rows[r].rounds, (int)CVY_COUNT(rounds));
-            c->seconds = rows[r].seconds;
-            c->refused = rows[r].rounds == 0;
-        }
-    }
-    free(rows);
-    return CVY_OK;
-}
-
-static bool is_usable(const struct candidate *c)
-{
-    return !c->refused && !c->hopeless;
-}
-
-/* The fastest of those that have been through the most rounds; NULL before the first. */
-static struct candidate *best_of(const struct search *search)
-{
-    struct candidate *best = NULL;
-    for (size_t i = 0; i < search->count; i++) {
-        struct candidate *c = &search->candidates[i];
-        if (!is_usable(c) || c->rounds == 0)
-            continue;
-        if (best == NULL || c->rounds > best->rounds ||
-            (c->rounds == best->rounds && c->seconds < best->seconds))
-            best = c;
-    }
-    return best;
-}
-
-static struct candidate *baseline_of(const struct search *search)
-{
-    for (size_t i = 0; i < search->count; i++) {
-        if (search->candidates[i].is_baseline)
-            return &search->candidates[i];
-    }
-    return NULL;
-}
-
-/* As cvy_find_algo() chooses: the least estimate of those that work. */
-static void mark_baseline(struct search *search)
-{
-    struct candidate *least = NULL;
-    for (size_t i = 0; i < search->count; i++) {
-        struct candidate *c = &search->candidates[i];
-        c->is_baseline = false;
-        if (c->is_default && !c->refused && (least == NULL || c->estimate < least->estimate))
-            least = c;
-    }
-    if (least != NULL)
-        least->is_baseline = true;
-}
-
-/* Seconds of one run: measured, or the estimate, corrected by what its algorithm was seen to take. */
-static double expected_seconds(const struct search *search, const struct candidate *candidate, bool *seen)
-{
-    *seen = candidate->rounds > 0;
-    if (*seen)
-        return candidate->seconds;
-    double correction = 1;
-    for (size_t i = 0; i < search->count; i++) {
-        const struct candidate *c = &search->candidates[i];
-        if (c->algo != candidate->algo || c->rounds == 0 || !(c->estimate > 0))
-            continue;
-        double ratio = c->seconds / c->estimate;
-        correction = *seen ? CVY_MIN(correction, ratio) : ratio;
-        *seen = true;
-    }
-    return candidate->estimate * correction;
-}
-
-/* Where the best takes longer than was expected, estimates are not to be trusted and more is tried. */
-static void drop_hopeless(struct search *search)
-{
-    const struct candidate *best = best_of(search), *baseline = baseline_of(search);
-    double least = baseline != NULL ? baseline->estimate : INFINITY;
-    if (best != NULL)
-        least = CVY_MAX(least, best->seconds);
-    for (size_t i = 0; i < search->count; i++) {
-        struct candidate *c = &search->candidates[i];
-        bool seen;
-        double expected = expected_seconds(search, c, &seen);
-        c->hopeless = c->rounds == 0 && !c->refused && !c->is_baseline &&
-                      (seen && best != NULL ? expected > HOPELESS_SEEN * best->seconds
-                                            : expected > HOPELESS_UNSEEN * least);
-    }
-}
-
-static int by_promise(const void *left, const void *right)
-{
-    const struct candidate *a = left, *b = right;
-    if (a->is_baseline != b->is_baseline)
-        return a->is_baseline ? -1 : 1;
-    if (a->is_default != b->is_default)
-        return a->is_default ? -1 : 1;
-    return a->estimate < b->estimate ? -1 : a->estimate > b->estimate;
-}
-
-static int by_seconds(const void *left, const void *right)
-{
-    const struct candidate *a = left, *b = right;
-    if (is_usable(a) != is_usable(b))
-        return is_usable(a) ? -1 : 1;
-    return a->seconds < b->seconds ? -1 : a->seconds > b->seconds;
-}
 
 static bool has_cancelled(struct search *search)
 {
@@ -240,15 +55,16 @@ static bool fits_budget(const struct search *search, double seconds)
     return search->deadline == 0 || cvy_now() + seconds <= search->deadline;
 }
 
-/* Seconds that a candidate takes in a round, data and compilation included. */
-static double expected_cost(const struct search *search, const struct candidate *c, int round)
+/* Seconds to compile a candidate, to judge it where that was not done before, and to time it. */
+static double expected_cost(const struct search *search, const struct cvy_candidate *c, size_t runs,
+                            double least)
 {
     bool seen;
-    double one = expected_seconds(search, c, &seen), elements = cvy_tune_elements(&search->p);
-    double runs = (double)rounds[round].runs * CVY_MAX(rounds[round].least, one);
+    double one = cvy_candidate_expected_seconds(&search->list, c, &seen),
+           elements = cvy_tune_elements(&search->list.p);
     double data = search->data.x == NULL ? 1e-8 * elements : 0;
     double judged = c->rounds == 0 ? 2e-9 * elements + 0.03 : 0;
-    return data + judged + search->build_seconds + 2 * one + runs;
+    return data + judged + search->build_seconds + 2 * one + (double)runs * CVY_MAX(least, one);
 }
 
 static int by_value(const void *left, const void *right)
@@ -257,44 +73,58 @@ static int by_value(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
-/* As it is kept. */
-static double whole_nanoseconds(double seconds)
+/* As it is kept: in whole nanoseconds. */
+static double median(double *seconds, size_t count)
 {
-    return 1e-9 * nearbyint(1e9 * seconds);
+    qsort(seconds, count, sizeof(*seconds), by_value);
+    return 1e-9 * nearbyint(1e9 * seconds[count / 2]);
 }
 
-/* The median, of fewer runs where time is short. */
-static enum cvy_status time_runs(struct search *search, struct candidate *c, struct cvy_tune_run *run,
-                                 double one, int round)
+/* Launches that last long enough to be timed. */
+static size_t launches_for(double least, double one)
 {
-    double seconds[MAX_RUNS];
-    double least = rounds[round].least;
-    size_t count = one < least ? (size_t)CVY_MIN(least / CVY_MAX(one, 1e-7) + 1, 1000) : 1, n = 0;
-    while (n < rounds[round].runs && !has_cancelled(search) && fits_budget(search, (double)count * one)) {
+    return one < least ? (size_t)CVY_MIN(least / CVY_MAX(one, 1e-7) + 1, 1000) : 1;
+}
+
+/* The median of a few runs, fewer where time is short. */
+static enum cvy_status time_runs(struct search *search, struct cvy_candidate *c, struct cvy_tune_run *run,
+                                 double one)
+{
+    double seconds[FIRST_RUNS] = {one};
+    size_t count = launches_for(FIRST_SECONDS, one), n = 0;
+    while (n < FIRST_RUNS && !has_cancelled(search) && fits_budget(search, (double)count * one)) {
         enum cvy_status status = cvy_tune_run_time(run, count, &seconds[n++]);
         if (status != CVY_OK)
             return status;
     }
-    /* what was broken off tells less than the round before */
-    if (n < rounds[round].runs && c->rounds > 0)
-        return CVY_OK;
-    if (n == 0)
-        seconds[n++] = one;
-    qsort(seconds, n, sizeof(*seconds), by_value);
-    c->seconds = whole_nanoseconds(seconds[n / 2]);
-    c->rounds = round + 1;
+    c->seconds = median(seconds, CVY_MAX(n, 1));
     return CVY_OK;
 }
 
+/* What was taken for right until now is not. */
+static void refuse_trusted(struct search *search)
+{
+    for (size_t i = 0; i < search->list.count; i++) {
+        struct cvy_candidate *c = &search->list.items[i];
+        if (!c->is_trusted)
+            continue;
+        struct cvy_tuned row = {c->algo, c->config, 0, 0};
+        c->is_trusted = false;
+        c->refused = true;
+        cvy_tunedb_put(search->list.device, &search->list.p, &row);
+    }
+    cvy_candidates_mark_baseline(&search->list);
+}
+
 /* Compiles, runs once, and has the result judged, unless that was done before. */
-static enum cvy_status try_out(struct search *search, struct candidate *c, struct cvy_tune_run *run)
+static enum cvy_status try_out(struct search *search, struct cvy_candidate *c, struct cvy_tune_run *run)
 {
     double begin = cvy_now(), first;
-    bool known = c->rounds > 0;
+    bool known = c->rounds > 0, first_judged = search->data.trusted == NULL;
     enum cvy_tune_verdict verdict = CVY_TUNE_RIGHT;
     enum cvy_status status = known ? CVY_OK : cvy_tune_data_poison(&search->data);
     if (status == CVY_OK)
-        status = cvy_tune_run_begin(run, search->device, &search->data, c->algo, &c->config);
+        status = cvy_tune_run_begin(run, search->list.device, &search->data, c->algo, &c->config);
     /* some drivers compile at the first launch */
     if (status == CVY_OK)
         status = cvy_tune_run_time(run, 1, &first);
@@ -304,40 +134,35 @@ static enum cvy_status try_out(struct search *search, struct candidate *c, struc
         status = cvy_tune_data_judge(&search->data, c->algo->error != NULL, &verdict);
     if (status != CVY_OK || known)
         return status;
-    if (verdict == CVY_TUNE_EARLIER_WRONG && search->trusted != NULL) {
-        struct cvy_tuned row = {search->trusted->algo, search->trusted->config, 0, 0};
-        search->trusted->refused = true;
-        cvy_tunedb_put(search->device, &search->p, &row);
-    }
     if (verdict == CVY_TUNE_WRONG)
         return cvy_fail(CVY_ERROR_DEVICE, "tune: %s gives wrong results here; 'convoy doctor' tells more",
                         c->algo->id);
-    if (search->trusted == NULL || verdict == CVY_TUNE_EARLIER_WRONG)
-        search->trusted = c;
+    if (verdict == CVY_TUNE_EARLIER_WRONG)
+        refuse_trusted(search);
+    c->is_trusted = verdict == CVY_TUNE_EARLIER_WRONG || first_judged;
     return CVY_OK;
 }
 
-static enum cvy_status measure(struct search *search, struct candidate *c, int round)
+static enum cvy_status measure(struct search *search, struct cvy_candidate *c)
 {
-    struct cvy_tune_run run = {.device = search->device};
-    const struct candidate *best = best_of(search);
+    struct cvy_tune_run run = {.device = search->list.device};
+    const struct cvy_candidate *best = cvy_candidates_best(&search->list);
     double one;
     enum cvy_status status = try_out(search, c, &run);
     if (status == CVY_OK && !has_cancelled(search))
         status = cvy_tune_run_time(&run, 1, &one);
     if (status == CVY_OK && !search->cancelled) {
-        if (round == 0 && best != NULL && one > HOPELESS_RUN * best->seconds) {
-            c->seconds = whole_nanoseconds(one);
-            c->rounds = 1;
-        } else {
-            status = time_runs(search, c, &run, one, round);
-        }
+        if (best != NULL && one > HOPELESS_RUN * best->seconds)
+            c->seconds = median(&one, 1);
+        else
+            status = time_runs(search, c, &run, one);
+        c->rounds = status == CVY_OK;
     }
     cvy_tune_run_end(&run);
     return status;
 }
 
-static void describe(struct cvy_tune_choice *choice, const struct candidate *c)
+static void describe(struct cvy_tune_choice *choice, const struct cvy_candidate *c)
 {
     *choice = (struct cvy_tune_choice){0};
     if (c == NULL)
@@ -349,86 +174,176 @@ static void describe(struct cvy_tune_choice *choice, const struct candidate *c)
     choice->seconds = c->refused ? -1 : c->seconds;
 }
 
-/* Candidates that the rounds from this one on have before them. */
+/* Measurements that are still to come, as far as can be told. */
 static size_t count_waiting(const struct search *search, size_t round)
 {
     size_t usable = 0, waiting = 0;
-    for (size_t i = 0; i < search->count; i++) {
-        const struct candidate *c = &search->candidates[i];
-        usable += is_usable(c);
-        waiting += is_usable(c) && c->rounds <= (int)round &&
-                   (rounds[round].keep == 0 || i < rounds[round].keep || c->is_baseline);
+    for (size_t i = 0; i < search->list.count; i++) {
+        usable += cvy_candidate_is_usable(&search->list.items[i]);
+        waiting += cvy_candidate_is_usable(&search->list.items[i]) && search->list.items[i].rounds == 0;
     }
-    for (size_t next = round + 1; next < CVY_COUNT(rounds); next++)
-        waiting += CVY_MIN(usable, rounds[next].keep);
+    for (size_t next = round; next < CVY_COUNT(races); next++)
+        waiting += CVY_MIN(usable, races[next].keep);
     return waiting;
 }
 
-static void report(const struct search *search, const struct candidate *last, size_t round)
+static void report(const struct search *search, const struct cvy_candidate *last, size_t round)
 {
     if (search->params->progress == NULL)
         return;
     struct cvy_tune_progress progress = {.done = search->done,
                                          .total = search->done + count_waiting(search, round)};
     describe(&progress.last, last);
-    describe(&progress.best, best_of(search));
+    describe(&progress.best, cvy_candidates_best(&search->list));
     search->params->progress(search->params->user, &progress);
 }
 
 /* Memory that is short is no fault of the candidate's and not remembered. */
-static enum cvy_status keep(struct search *search, struct candidate *c, enum cvy_status status)
+static enum cvy_status keep(struct search *search, struct cvy_candidate *c, enum cvy_status status)
 {
     if (status == CVY_ERROR_HOST_MEMORY || status == CVY_ERROR_DEVICE_MEMORY)
         return status;
     c->refused = status != CVY_OK;
     if (c->refused)
-        mark_baseline(search);
+        cvy_candidates_mark_baseline(&search->list);
     if (c->refused || c->rounds > 0) {
         struct cvy_tuned row = {c->algo, c->config, c->refused ? 0 : c->rounds, c->seconds};
-        cvy_tunedb_put(search->device, &search->p, &row);
+        cvy_tunedb_put(search->list.device, &search->list.p, &row);
     }
     return CVY_OK;
 }
 
-static enum cvy_status run_round(struct search *search, size_t round)
-{
-    const size_t most = rounds[round].keep > 0 ? rounds[round].keep : search->count;
-    for (size_t i = 0; i < search->count; i++) {
-        struct candidate *c = &search->candidates[i];
-        if (round == 0)
-            drop_hopeless(search);
-        if (!is_usable(c) || c->rounds > (int)round || (i >= most && !c->is_baseline))
-            continue;
-        if (has_cancelled(search))
-            return CVY_OK;
-        if (!fits_budget(search, expected_cost(search, c, (int)round))) {
-            search->stopped = true;
-            return CVY_OK;
-        }
-        enum cvy_status status = CVY_OK;
-        if (search->data.x == NULL)
-            status = cvy_tune_data_init(&search->data, search->device, &search->p);
-        if (status == CVY_OK)
-            status = keep(search, c, measure(search, c, (int)round));
-        if (status != CVY_OK)
-            return status;
-        search->done++;
-        report(search, c, round);
-        if (search->cancelled)
-            return CVY_OK;
-    }
-    return CVY_OK;
-}
-
-static enum cvy_status run_rounds(struct search *search)
+/* Every candidate that is not hopeless, once. */
+static enum cvy_status try_all(struct search *search)
 {
     enum cvy_status status = CVY_OK;
-    for (size_t round = 0; status == CVY_OK && !search->stopped && round < CVY_COUNT(rounds); round++) {
-        /* in each round the most promising first: the search may end at any moment */
-        search->trusted = NULL;
-        qsort(search->candidates, search->count, sizeof(*search->candidates),
-              round == 0 ? by_promise : by_seconds);
-        status = run_round(search, round);
+    cvy_candidates_sort(&search->list, false);
+    for (size_t i = 0; status == CVY_OK && i < search->list.count && !has_cancelled(search); i++) {
+        struct cvy_candidate *c = &search->list.items[i];
+        cvy_candidates_drop_hopeless(&search->list);
+        if (!cvy_candidate_is_usable(c) || c->rounds > 0)
+            continue;
+        if (!fits_budget(search, expected_cost(search, c, FIRST_RUNS, FIRST_SECONDS))) {
+            search->stopped = true;
+            break;
+        }
+        if (search->data.x == NULL)
+            status = cvy_tune_data_init(&search->data, search->list.device, &search->list.p);
+        if (status == CVY_OK)
+            status = keep(search, c, measure(search, c));
+        search->done++;
+        if (status == CVY_OK)
+            report(search, c, 0);
+    }
+    return status;
+}
+
+/* Candidates that run in turns, so that what else the machine does meets all of them alike. */
+struct field {
+    size_t count, turns;
+    struct cvy_candidate *entrants[MAX_ENTRANTS];
+    struct cvy_tune_run runs[MAX_ENTRANTS];
+    size_t launches[MAX_ENTRANTS];
+    double seconds[MAX_ENTRANTS][MAX_TURNS];
+};
+
+/* The fastest, and what is taken without tuning. False where all have been in such a race. */
+static bool choose_entrants(struct search *search, size_t race, struct field *field)
+{
+    bool new = false;
+    double total = 0;
+    cvy_candidates_sort(&search->list, true);
+    for (size_t i = 0; i < search->list.count; i++) {
+        struct cvy_candidate *c = &search->list.items[i];
+        if (!cvy_candidate_is_usable(c) || c->rounds == 0 || (i >= races[race].keep && !c->is_baseline))
+            continue;
+        field->launches[field->count] = launches_for(races[race].least, c->seconds);
+        field->entrants[field->count++] = c;
+        new = new || c->rounds < (int)race + 2;
+        total += CVY_MAX(races[race].least, c->seconds);
+    }
+    field->turns = (size_t)CVY_MIN(races[race].turns, CVY_MAX(LEAST_TURNS, MOST_SECONDS / total));
+    return new && field->count > 0;
+}
+
+static bool race_fits(const struct search *search, const struct field *field, size_t race)
+{
+    double seconds = 0;
+    for (size_t i = 0; i < field->count; i++)
+        seconds += expected_cost(search, field->entrants[i], field->turns, races[race].least);
+    return fits_budget(search, seconds);
+}
+
+/* Compiles and warms up. Who fails is out; where memory is short the slower ones are. */
+static enum cvy_status line_up(struct search *search, struct field *field)
+{
+    size_t ready = 0;
+    for (size_t i = 0; i < field->count; i++) {
+        struct cvy_tune_run run = {.device = search->list.device};
+        struct cvy_candidate *c = field->entrants[i];
+        enum cvy_status status = try_out(search, c, &run);
+        if (status == CVY_OK) {
+            field->entrants[ready] = c;
+            field->launches[ready] = field->launches[i];
+            field->runs[ready++] = run;
+            continue;
+        }
+        cvy_tune_run_end(&run);
+        status = keep(search, c, status);
+        if (status != CVY_OK && ready == 0)
+            return status;
+        if (status != CVY_OK)
+            break;
+    }
+    field->count = ready;
+    return CVY_OK;
+}
+
+/* done: to the last turn; what was broken off tells less than what was known before. */
+static enum cvy_status take_turns(struct search *search, struct field *field, bool *done)
+{
+    for (size_t turn = 0; turn < field->turns; turn++) {
+        for (size_t i = 0; i < field->count; i++) {
+            double expected = (double)field->launches[i] * field->entrants[i]->seconds;
+            search->stopped = has_cancelled(search) || !fits_budget(search, expected);
+            if (search->stopped)
+                return CVY_OK;
+            enum cvy_status status =
+                cvy_tune_run_time(&field->runs[i], field->launches[i], &field->seconds[i][turn]);
+            if (status != CVY_OK)
+                return status;
+        }
+    }
+    *done = true;
+    return CVY_OK;
+}
+
+static enum cvy_status run_race(struct search *search, size_t race)
+{
+    struct field field = {0};
+    bool done = false;
+    if (!choose_entrants(search, race, &field))
+        return CVY_OK;
+    if (has_cancelled(search) || !race_fits(search, &field, race)) {
+        search->stopped = true;
+        return CVY_OK;
+    }
+    enum cvy_status status = CVY_OK;
+    if (search->data.x == NULL)
+        status = cvy_tune_data_init(&search->data, search->list.device, &search->list.p);
+    if (status == CVY_OK)
+        status = line_up(search, &field);
+    if (status == CVY_OK)
+        status = take_turns(search, &field, &done);
+    for (size_t i = 0; i < field.count; i++)
+        cvy_tune_run_end(&field.runs[i]);
+    for (size_t i = 0; status == CVY_OK && done && i < field.count; i++) {
+        struct cvy_candidate *c = field.entrants[i];
+        c->seconds = median(field.seconds[i], field.turns);
+        c->rounds = CVY_MAX(c->rounds, (int)race + 2);
+        status = keep(search, c, CVY_OK);
+        search->done++;
+        report(search, c, race + 1);
     }
     return status;
 }
@@ -436,16 +351,15 @@ static enum cvy_status run_rounds(struct search *search)
 static enum cvy_status run_search(struct search *search)
 {
     size_t before;
-    enum cvy_status status = collect_candidates(search);
-    if (status == CVY_OK)
-        status = recall(search);
+    enum cvy_status status = cvy_candidates_collect(&search->list);
     if (status != CVY_OK)
         return status;
-    mark_baseline(search);
     /* longer runs correct shorter ones, and with them what is worth a run */
     do {
         before = search->done;
-        status = run_rounds(search);
+        status = try_all(search);
+        for (size_t race = 0; status == CVY_OK && !search->stopped && race < CVY_COUNT(races); race++)
+            status = run_race(search, race);
     } while (status == CVY_OK && !search->stopped && search->done > before);
     return status;
 }
@@ -453,14 +367,14 @@ static enum cvy_status run_search(struct search *search)
 static void fill_result(const struct search *search, struct cvy_tune_result *result)
 {
     *result = (struct cvy_tune_result){.complete = !search->stopped, .cancelled = search->cancelled};
-    for (size_t i = 0; i < search->count; i++) {
-        const struct candidate *c = &search->candidates[i];
+    for (size_t i = 0; i < search->list.count; i++) {
+        const struct cvy_candidate *c = &search->list.items[i];
         result->candidates += !c->hopeless;
         result->measured += c->rounds > 0 || c->refused;
         result->refused += c->refused;
     }
-    const struct candidate *baseline = baseline_of(search);
-    describe(&result->best, best_of(search));
+    const struct cvy_candidate *baseline = cvy_candidates_baseline(&search->list);
+    describe(&result->best, cvy_candidates_best(&search->list));
     describe(&result->estimated, baseline != NULL && baseline->rounds > 0 ? baseline : NULL);
 }
 
@@ -476,21 +390,20 @@ enum cvy_status cvy_tune_conv(struct cvy_device *device, const struct cvy_conv_p
     if (problem->x_dtype != CVY_FLOAT32)
         return cvy_fail(CVY_ERROR_UNSUPPORTED, "tune: x is %s; float32 convolutions are tuned, no others",
                         cvy_dtype_name(problem->x_dtype));
-    struct search search = {.device = device,
-                            .p = cvy_tune_bare(problem),
-                            .params = params != NULL ? params : &defaults,
-                            .max_workspace = DEFAULT_WORKSPACE,
-                            .build_seconds = COMPILE_SECONDS};
+    struct search search = {
+        .list = {.device = device, .p = cvy_tune_bare(problem), .max_workspace = DEFAULT_WORKSPACE},
+        .params = params != NULL ? params : &defaults,
+        .build_seconds = COMPILE_SECONDS};
     if (search.params->max_workspace > 0)
-        search.max_workspace = search.params->max_workspace;
+        search.list.max_workspace = search.params->max_workspace;
     if (device->info.max_alloc_bytes > 0)
-        search.max_workspace = (size_t)CVY_MIN(search.max_workspace, device->info.max_alloc_bytes);
+        search.list.max_workspace = (size_t)CVY_MIN(search.list.max_workspace, device->info.max_alloc_bytes);
     if (search.params->budget > 0)
         search.deadline = cvy_now() + search.params->budget;
     status = run_search(&search);
     if (status == CVY_OK && result != NULL)
         fill_result(&search, result);
     cvy_tune_data_finish(&search.data);
-    free(search.candidates);
+    free(search.list.items);
     return status;
 }

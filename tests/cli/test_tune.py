@@ -47,12 +47,14 @@ class Search(TuneTest):
 
   def test_what_is_known_is_not_measured_again(self):
     first = self.tune(SMALL)
-    again = self.tune(SMALL)
-    self.assertEqual(again['convolutions'], first['convolutions'])
     report = self.tune('--report', SMALL, OTHER)
     self.assertEqual(report['convolutions'][0]['best'], first['convolutions'][0]['best'])
     self.assertIsNone(report['convolutions'][1]['best'])
     self.assertEqual(report['kept'], first['kept'])
+    # the device's rates may be measured again, and with them what is worth a try
+    again = self.tune(SMALL)
+    self.assertTrue(again['convolutions'][0]['complete'])
+    self.assertGreaterEqual(again['kept'], first['kept'])
 
   def test_tables_have_a_row_for_each(self):
     out = self.succeed('tune', *self.store, SMALL + 'n"one"', OTHER + 'n"two"')
