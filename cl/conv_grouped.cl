@@ -1,0 +1,200 @@
+// conv_grouped.cl - grouped convolution: a work-item makes LANES channels of y at TILE pixels along W, tile
+// after tile. In each step every lane meets one channel of x:
+// - PERMUTED 1: lane by lane its own group's, C_GROUP steps; x lies in blocks, and K_GROUP divides LANES, so
+//   that there are WIDTH channels of x under those of y: part of a block, one or two. With C_GROUP and
+//   K_GROUP 1 it is the depthwise convolution.
+// - PERMUTED 0: all the same one, through all channels of all groups in the block; weights between a lane
+//   and the channels of other groups are 0.
+// TAPS: along W, at once: the whole kernel or 1. STEP: the stride along W where it is 1 or 2, else 0.
+// X_BLOCKED, Y_BLOCKED: 0 or 1; SCATTERED: 1 where y is plain or shuffled. PAD_MODE; the epilogue's.
+#include "prelude.cl"
+#include "border.cl"
+#include "epilogue_channels.cl"
+#include "shuffle.cl"
+
+// Pixels of a row of x that a tile sees; pixel i + PACE stands under a tap where i stood for its neighbour.
+#define PACE (STEP ? STEP : 1)
+#define SEEN ((TILE - 1) * PACE + TAPS)
+#define PIXEL (X_BLOCKED ? LANES : 1)
+
+#if PERMUTED
+typedef lanes seen;
+#define LANES_MASK(step) LANE_JOIN(as_uint, LANES)(LANES_NUMBERS / K_GROUP * C_GROUP + (step))
+#if C_GROUP == 1 && K_GROUP == 1
+#define LOAD_SEEN(from, step, next) LANES_LOAD(from)
+#elif WIDTH == 1
+#define LOAD_SEEN(from, step, next) ((lanes)(*(from)))
+#elif WIDTH > LANES
+#define LOAD_SEEN(from, step, next) shuffle2(LANES_LOAD(from), LANES_LOAD((from) + (next)), LANES_MASK(step))
+#else
+#define LOAD_SEEN(from, step, next) shuffle(LANE_JOIN(vload, WIDTH)(0, from), LANES_MASK(step))
+#endif
+#else
+typedef float seen;
+#define LOAD_SEEN(from, step, next) (*(from))
+#endif
+
+// Sizes of one grouped convolution.
+struct grouped {
+    int in_d, in_h, in_w;
+    int kernel_d, kernel_h, kernel_w;
+    int stride_d, stride_h, stride_w;
+    int dilation_d, dilation_h, dilation_w;
+    int pad_d, pad_h, pad_w;
+};
+
+// One step of TAPS taps. The tile sees pixels first, first + apart, ... of the row of x; on_row: all lie on it.
+void add_taps(__global const float *restrict row, __global const float *restrict w, int step, int next,
+              int first, int apart, int in_w, bool on_row, lanes *sum)
+{
+    lanes weight[TAPS];
+#pragma unroll
+    for (int s = 0; s < TAPS; s++)
+        weight[s] = LANES_LOAD(w + s * LANES);
+#pragma unroll
+    for (int i = 0; i < SEEN; i++) {
+        int at = first + i * apart;
+        // padding is less than a kernel that is done at once: it begins and ends what a tile sees
+        const bool is_padded = TAPS == 1 ? !on_row : i < TAPS - 1 || i > SEEN - TAPS;
+        if (is_padded)
+            at = border(at, in_w);
+        seen value = 0.0f;
+        if (!is_padded || at >= 0)
+            value = LOAD_SEEN(row + at * PIXEL, step, next);
+#pragma unroll
+        for (int j = 0; j < TILE; j++)
+            if (i >= j * PACE && i < j * PACE + TAPS)
+                sum[j] += weight[i - j * PACE] * value;
+    }
+}
+
+// At o, p, q, q + 1, ... from x, an image, and w, the weights of the block of y, whose groups have the
+// channels of x from c_begin to c_end.
+void tile_sums(__global const float *restrict x, __global const float *restrict w, struct grouped a,
+               int c_begin, int c_end, int steps, int o, int p, int q, bool on_row, lanes *sum)
+{
+    const int in_pixels = a.in_d * a.in_h * a.in_w;
+#pragma unroll
+    for (int j = 0; j < TILE; j++)
+        sum[j] = 0.0f;
+    for (int z = 0; z < a.kernel_d; z++) {
+        const int d = border(o * a.stride_d - a.pad_d + z * a.dilation_d, a.in_d);
+        for (int r = 0; r < a.kernel_h; r++) {
+            const int h = border(p * a.stride_h - a.pad_h + r * a.dilation_h, a.in_h);
+            if (d < 0 || h < 0)
+                continue;
+            __global const float *row = x + (d * a.in_h + h) * a.in_w * PIXEL;
+            for (int s = 0; s < a.kernel_w; s += TAPS) {
+                const int first = q * a.stride_w - a.pad_w + s * a.dilation_w;
+                const int apart = STEP ? 1 : a.stride_w;
+                __global const float *taps =
+                    w + ((z * a.kernel_h + r) * a.kernel_w + s) * steps * LANES;
+#if PERMUTED
+                const int next = (c_begin / LANES + 1 < (c_end + LANES - 1) / LANES) * in_pixels * LANES;
+                __global const float *from = row + c_begin / LANES * in_pixels * LANES + c_begin % LANES;
+#pragma unroll
+                for (int t = 0; t < C_GROUP; t++)
+                    add_taps(from, taps + t * TAPS * LANES, t, next, first, apart, a.in_w, on_row, sum);
+#else
+                for (int c = c_begin; c < c_end; c++, taps += TAPS * LANES) {
+                    const int channel =
+                        X_BLOCKED ? c / LANES * in_pixels * LANES + c % LANES : c * in_pixels;
+                    add_taps(row + channel, taps, 0, 0, first, apart, a.in_w, on_row, sum);
+                }
+#endif
+            }
+        }
+    }
+}
+
+#if SCATTERED
+// Where channel k of w is written; those behind the last end a block. -1: nowhere.
+int place_of(int n, int k, int channels, int shuffle, int pixel, int pixels)
+{
+    const int channel = k < channels ? shuffled_to(k, channels, shuffle) : k;
+    const int blocks = (channels + LANES - 1) / LANES;
+    if (Y_BLOCKED)
+        return ((n * blocks + channel / LANES) * pixels + pixel) * LANES + channel % LANES;
+    return k < channels ? (n * channels + channel) * pixels + pixel : -1;
+}
+
+lanes load_scattered(__global const float *y, int n, int k, int channels, int shuffle, int pixel, int pixels)
+{
+    float part[LANES];
+    for (int i = 0; i < LANES; i++) {
+        const int place = place_of(n, k + i, channels, shuffle, pixel, pixels);
+        part[i] = place >= 0 ? y[place] : 0.0f;
+    }
+    return LANES_LOAD(part);
+}
+#endif
+
+// Channels k, k + 1, ... of w at a pixel.
+void store_pixel(EPILOGUE_ARGUMENTS __global float *y, lanes value, int n, int k, int channels, int shuffle,
+                 int pixel, int pixels)
+{
+#if SCATTERED
+    float part[LANES];
+    LANES_STORE(EPILOGUE_CHANNELS(value, k, channels,
+                                  load_scattered(y, n, k, channels, shuffle, pixel, pixels)),
+                part);
+    for (int i = 0; i < LANES; i++) {
+        const int place = place_of(n, k + i, channels, shuffle, pixel, pixels);
+        if (place >= 0)
+            y[place] = part[i];
+    }
+#else
+    const int blocks = (channels + LANES - 1) / LANES;
+    __global float *to = y + ((n * blocks + k / LANES) * pixels + pixel) * LANES;
+    LANES_STORE(EPILOGUE_CHANNELS(value, k, channels, LANES_LOAD(to)), to);
+#endif
+}
+
+// Dimensions: strips of `tiles` tiles, blocks of y, images.
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void conv_grouped(__global const float *restrict x, __global const float *restrict w,
+                  EPILOGUE_ARGUMENTS __global float *restrict y, int c, int k_end, int c_group, int k_group,
+                  int steps, int shuffle, int tiles, int in_d, int in_h, int in_w,
+                  int out_d, int out_h, int out_w,
+                  int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
+                  int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)
+{
+    const struct grouped sizes = {in_d, in_h, in_w, kernel_d, kernel_h, kernel_w, stride_d, stride_h, stride_w,
+                                  dilation_d, dilation_h, dilation_w, pad_d, pad_h, pad_w};
+    const int n = get_global_id(2), k = (int)get_global_id(1) * LANES;
+    const int c_begin = k / k_group * c_group;
+    const int c_end = ((min(k + LANES, k_end) - 1) / k_group + 1) * c_group;
+    const int x_channels = X_BLOCKED ? (c + LANES - 1) / LANES * LANES : c;
+    __global const float *image = x + n * x_channels * (in_d * in_h * in_w);
+    __global const float *weights = w + k * steps * kernel_d * kernel_h * kernel_w;
+
+    const int tiles_w = (out_w + TILE - 1) / TILE, first = (int)get_global_id(0) * tiles;
+    const int count = min(tiles, out_d * out_h * tiles_w - first);
+    int row = first / tiles_w, q = first % tiles_w * TILE;
+    int o = row / out_h, p = row % out_h;
+    for (int i = 0; i < count; i++) {
+        // the last tile ends with its row, and leaves what the one before has done
+        const int begin = min(q, out_w - TILE), seen_from = begin * stride_w - pad_w;
+        const bool on_row = TAPS == 1 && seen_from >= 0 &&
+                            seen_from + (TILE - 1) * stride_w + (kernel_w - 1) * dilation_w < in_w;
+        lanes sum[TILE];
+        if (on_row)
+            tile_sums(image, weights, sizes, c_begin, c_end, steps, o, p, begin, true, sum);
+        else
+            tile_sums(image, weights, sizes, c_begin, c_end, steps, o, p, begin, false, sum);
+#pragma unroll
+        for (int j = 0; j < TILE; j++)
+            if (begin + j >= q)
+                store_pixel(EPILOGUE_PASSED y, sum[j], n, k, k_end, shuffle,
+                            (o * out_h + p) * out_w + begin + j, out_d * out_h * out_w);
+        q += TILE;
+        if (q >= out_w) {
+            q = 0;
+            p++;
+        }
+        if (p == out_h) {
+            p = 0;
+            o++;
+        }
+    }
+}
