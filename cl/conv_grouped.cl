@@ -44,23 +44,26 @@ struct grouped {
 };
 
 // One step of TAPS taps. The tile sees pixels first, first + apart, ... of the row of x; on_row: all lie on it.
-void add_taps(__global const float *restrict row, __global const float *restrict w, int step, int next,
+__attribute__((always_inline)) void add_taps(__global const float *restrict row, __global const float *restrict w, int step, int next,
               int first, int apart, int in_w, bool on_row, lanes *sum)
 {
+    __global const float *tile = row + first * PIXEL;
     lanes weight[TAPS];
 #pragma unroll
     for (int s = 0; s < TAPS; s++)
         weight[s] = LANES_LOAD(w + s * LANES);
 #pragma unroll
     for (int i = 0; i < SEEN; i++) {
-        int at = first + i * apart;
         // padding is less than a kernel that is done at once: it begins and ends what a tile sees
         const bool is_padded = TAPS == 1 ? !on_row : i < TAPS - 1 || i > SEEN - TAPS;
-        if (is_padded)
-            at = border(at, in_w);
         seen value = 0.0f;
-        if (!is_padded || at >= 0)
-            value = LOAD_SEEN(row + at * PIXEL, step, next);
+        if (is_padded) {
+            const int at = border(first + i * apart, in_w);
+            if (at >= 0)
+                value = LOAD_SEEN(row + at * PIXEL, step, next);
+        } else {
+            value = LOAD_SEEN(tile + i * apart * PIXEL, step, next);
+        }
 #pragma unroll
         for (int j = 0; j < TILE; j++)
             if (i >= j * PACE && i < j * PACE + TAPS)
@@ -70,7 +73,7 @@ void add_taps(__global const float *restrict row, __global const float *restrict
 
 // At o, p, q, q + 1, ... from x, an image, and w, the weights of the block of y, whose groups have the
 // channels of x from c_begin to c_end.
-void tile_sums(__global const float *restrict x, __global const float *restrict w, struct grouped a,
+__attribute__((always_inline)) void tile_sums(__global const float *restrict x, __global const float *restrict w, struct grouped a,
                int c_begin, int c_end, int steps, int o, int p, int q, bool on_row, lanes *sum)
 {
     const int in_pixels = a.in_d * a.in_h * a.in_w;
@@ -130,7 +133,7 @@ lanes load_scattered(__global const float *y, int n, int k, int channels, int sh
 #endif
 
 // Channels k, k + 1, ... of w at a pixel.
-void store_pixel(EPILOGUE_ARGUMENTS __global float *y, lanes value, int n, int k, int channels, int shuffle,
+__attribute__((always_inline)) void store_pixel(EPILOGUE_ARGUMENTS __global float *y, lanes value, int n, int k, int channels, int shuffle,
                  int pixel, int pixels)
 {
 #if SCATTERED

@@ -273,8 +273,8 @@ static size_t tiles_of(const struct cut *s, const struct cvy_device *device)
 {
     size_t all = s->rows * s->tiles_w, units = CVY_MAX(device->info.compute_units, 1);
     size_t planes = s->p.n * cvy_ceil_div(s->p.k, s->lanes);
-    size_t strips = cvy_ceil_div(8 * units, planes);
-    size_t least = (size_t)(12000 / tile_work(s)) + 1;
+    size_t strips = cvy_ceil_div(16 * units, planes);
+    size_t least = (size_t)(4000 / tile_work(s)) + 1;
     return CVY_MIN(CVY_MAX(cvy_ceil_div(all, strips), least), all);
 }
 
