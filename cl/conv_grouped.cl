@@ -43,9 +43,13 @@ struct grouped {
     int pad_d, pad_h, pad_w;
 };
 
-// One step of TAPS taps. The tile sees pixels first, first + apart, ... of the row of x; on_row: all lie on it.
-__attribute__((always_inline)) void add_taps(__global const float *restrict row, __global const float *restrict w, int step, int next,
-              int first, int apart, int in_w, bool on_row, lanes *sum)
+// Sums stay in registers only where no call keeps them in memory. Without restrict: inlined, it brings
+// intrinsics along that Oclgrind lacks.
+#define INLINE __attribute__((always_inline))
+
+// One step of TAPS taps. The tile sees pixels first, first + apart, ... of the row of x; on_row: all are its.
+INLINE void add_taps(__global const float *row, __global const float *w, int step, int next, int first,
+                     int apart, int in_w, bool on_row, lanes *sum)
 {
     __global const float *tile = row + first * PIXEL;
     lanes weight[TAPS];
@@ -73,8 +77,8 @@ __attribute__((always_inline)) void add_taps(__global const float *restrict row,
 
 // At o, p, q, q + 1, ... from x, an image, and w, the weights of the block of y, whose groups have the
 // channels of x from c_begin to c_end.
-__attribute__((always_inline)) void tile_sums(__global const float *restrict x, __global const float *restrict w, struct grouped a,
-               int c_begin, int c_end, int steps, int o, int p, int q, bool on_row, lanes *sum)
+INLINE void tile_sums(__global const float *x, __global const float *w, struct grouped a, int c_begin,
+                      int c_end, int steps, int o, int p, int q, bool on_row, lanes *sum)
 {
     const int in_pixels = a.in_d * a.in_h * a.in_w;
 #pragma unroll
@@ -130,28 +134,18 @@ lanes load_scattered(__global const float *y, int n, int k, int channels, int sh
     }
     return LANES_LOAD(part);
 }
-#endif
-
-// Channels k, k + 1, ... of w at a pixel.
-__attribute__((always_inline)) void store_pixel(EPILOGUE_ARGUMENTS __global float *y, lanes value, int n, int k, int channels, int shuffle,
-                 int pixel, int pixels)
+void store_scattered(__global float *y, lanes value, int n, int k, int channels, int shuffle, int pixel,
+                     int pixels)
 {
-#if SCATTERED
     float part[LANES];
-    LANES_STORE(EPILOGUE_CHANNELS(value, k, channels,
-                                  load_scattered(y, n, k, channels, shuffle, pixel, pixels)),
-                part);
+    LANES_STORE(value, part);
     for (int i = 0; i < LANES; i++) {
         const int place = place_of(n, k + i, channels, shuffle, pixel, pixels);
         if (place >= 0)
             y[place] = part[i];
     }
-#else
-    const int blocks = (channels + LANES - 1) / LANES;
-    __global float *to = y + ((n * blocks + k / LANES) * pixels + pixel) * LANES;
-    LANES_STORE(EPILOGUE_CHANNELS(value, k, channels, LANES_LOAD(to)), to);
-#endif
 }
+#endif
 
 // Dimensions: strips of `tiles` tiles, blocks of y, images.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
@@ -162,8 +156,9 @@ void conv_grouped(__global const float *restrict x, __global const float *restri
                   int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
                   int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)
 {
-    const struct grouped sizes = {in_d, in_h, in_w, kernel_d, kernel_h, kernel_w, stride_d, stride_h, stride_w,
-                                  dilation_d, dilation_h, dilation_w, pad_d, pad_h, pad_w};
+    const struct grouped sizes = {in_d, in_h, in_w, kernel_d, kernel_h, kernel_w,
+                                  stride_d, stride_h, stride_w, dilation_d, dilation_h, dilation_w,
+                                  pad_d, pad_h, pad_w};
     const int n = get_global_id(2), k = (int)get_global_id(1) * LANES;
     const int c_begin = k / k_group * c_group;
     const int c_end = ((min(k + LANES, k_end) - 1) / k_group + 1) * c_group;
@@ -171,6 +166,10 @@ void conv_grouped(__global const float *restrict x, __global const float *restri
     __global const float *image = x + n * x_channels * (in_d * in_h * in_w);
     __global const float *weights = w + k * steps * kernel_d * kernel_h * kernel_w;
 
+    const int pixels = out_d * out_h * out_w;
+#if !SCATTERED
+    __global float *block = y + (n * ((k_end + LANES - 1) / LANES) + k / LANES) * pixels * LANES;
+#endif
     const int tiles_w = (out_w + TILE - 1) / TILE, first = (int)get_global_id(0) * tiles;
     const int count = min(tiles, out_d * out_h * tiles_w - first);
     int row = first / tiles_w, q = first % tiles_w * TILE;
@@ -185,11 +184,21 @@ void conv_grouped(__global const float *restrict x, __global const float *restri
             tile_sums(image, weights, sizes, c_begin, c_end, steps, o, p, begin, true, sum);
         else
             tile_sums(image, weights, sizes, c_begin, c_end, steps, o, p, begin, false, sum);
+        const int pixel = (o * out_h + p) * out_w + begin;
 #pragma unroll
-        for (int j = 0; j < TILE; j++)
-            if (begin + j >= q)
-                store_pixel(EPILOGUE_PASSED y, sum[j], n, k, k_end, shuffle,
-                            (o * out_h + p) * out_w + begin + j, out_d * out_h * out_w);
+        for (int j = 0; j < TILE; j++) {
+            if (begin + j < q)
+                continue;
+#if SCATTERED
+            const int at = pixel + j;
+            const lanes value =
+                EPILOGUE_CHANNELS(sum[j], k, k_end, load_scattered(y, n, k, k_end, shuffle, at, pixels));
+            store_scattered(y, value, n, k, k_end, shuffle, at, pixels);
+#else
+            __global float *to = block + (pixel + j) * LANES;
+            LANES_STORE(EPILOGUE_CHANNELS(sum[j], k, k_end, LANES_LOAD(to)), to);
+#endif
+        }
         q += TILE;
         if (q >= out_w) {
             q = 0;

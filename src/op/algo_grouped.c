@@ -319,11 +319,11 @@ static double estimate(const struct cvy_conv_problem *problem, const struct cvy_
     double blocks = (double)(s.p.n * cvy_ceil_div(s.p.k, s.lanes));
     double work = tile_work(&s) * (double)(s.rows * s.tiles_w) * blocks;
     double lanes = (double)CVY_MAX(device->info.vector_width, 1);
-    double efficiency = device->info.type == CVY_DEVICE_CPU ? 0.7 : 0.02;
+    double efficiency = device->info.type == CVY_DEVICE_CPU ? 0.45 : 0.02;
     if (s.p.y_block == 0 || s.p.shuffle > 1)
         work += 3 * (double)s.lanes * (double)(s.rows * s.out[2]) * blocks;
     double bytes = cost.bytes + 2 * sizeof(float) * converted_count(&s);
-    return 5e-6 + 2 * work * lanes / (efficiency * cvy_rate_flops(device)) + bytes / cvy_rate_bytes(device);
+    return 8e-6 + 2 * work * lanes / (efficiency * cvy_rate_flops(device)) + bytes / cvy_rate_bytes(device);
 }
 
 const struct cvy_algo cvy_algo_grouped = {
