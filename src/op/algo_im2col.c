@@ -6,7 +6,9 @@
  * A 1x1 kernel at stride 1 without padding multiplies x as it lies.
  * Chellapilla, Puri, Simard, "High Performance Convolutional Neural Networks for Document Processing", 2006.
  */
+#include <convoy/gemm_tune.h>
 #include <limits.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +23,11 @@
 #include "runtime/launch.h"
 
 #define COLUMNS_BUDGET ((size_t)32 << 20) /* more only costs memory: a strip this long fills any device */
+
+#define PIECE ((size_t)2048) /* pixels of a channel, or of a row of columns, that a work-group copies */
+
+#define TILE 16.0            /* of a product: usual sides are its multiples */
+#define STRIP_SECONDS 100e-6 /* launches of a strip, those within the product too */
 
 extern const struct cvy_algo cvy_algo_im2col;
 
@@ -214,22 +221,35 @@ static size_t workspace(const struct cvy_conv_problem *p, const struct cvy_devic
     return total_bytes(&s, device);
 }
 
-static void describe(struct cvy_launch *launch, const struct geometry *s, const char *kernel)
+/* Of a work-group that copies: vectors of a CPU are filled by one work-item's loop. */
+static size_t items_of(const struct cvy_device *device)
 {
+    const struct cvy_device_info *info = &device->info;
+    return info->type == CVY_DEVICE_CPU ? 1 : CVY_MIN((size_t)64, info->max_work_group);
+}
+
+static void describe(struct cvy_launch *launch, const struct cvy_device *device, const struct geometry *s,
+                     const char *kernel)
+{
+    const bool finishes = strcmp(kernel, "finish") == 0;
     cvy_launch_init(launch, "conv_im2col", kernel);
-    cvy_launch_define(launch, "FLIP", s->p.flip);
-    cvy_launch_define(launch, "PAD_MODE", s->p.pad_mode);
-    if (strcmp(kernel, "finish") == 0) {
+    cvy_launch_define(launch, "FINISH", finishes);
+    cvy_launch_define(launch, "ITEMS", items_of(device));
+    if (finishes) {
         struct cvy_conv_problem once = s->p;
         once.accumulate = false; /* the products did */
+        cvy_launch_define(launch, "LANES", CVY_MAX(cvy_conv_best_block(device), (size_t)1));
         cvy_epilogue_define(launch, &once);
+    } else {
+        cvy_launch_define(launch, "FLIP", s->p.flip);
+        cvy_launch_define(launch, "PAD_MODE", s->p.pad_mode);
     }
 }
 
 static enum cvy_status build_kernel(struct cvy_device *device, const struct geometry *s, const char *kernel)
 {
     struct cvy_launch launch;
-    describe(&launch, s, kernel);
+    describe(&launch, device, s, kernel);
     return cvy_launch_prepare(device, &launch);
 }
 
@@ -265,33 +285,39 @@ static enum cvy_status finish_launch(struct cvy_device *device, struct cvy_launc
 static enum cvy_status enqueue_finish(struct cvy_device *device, const struct geometry *s,
                                       const struct cvy_algo_args *args)
 {
-    size_t count = s->p.n * s->p.k * s->y_pixels;
+    const size_t items = items_of(device), piece = CVY_MIN(PIECE, s->y_pixels);
     struct cvy_launch launch;
-    describe(&launch, s, "finish");
+    describe(&launch, device, s, "finish");
     cvy_epilogue_arguments(&launch, &s->p, args->bias);
     cvy_launch_buffer(&launch, args->y);
-    cvy_launch_int(&launch, count);
     cvy_launch_int(&launch, s->y_pixels);
+    cvy_launch_int(&launch, piece);
     cvy_launch_int(&launch, s->p.k);
     cvy_launch_int(&launch, s->p.shuffle);
-    return finish_launch(device, &launch, count);
+    cvy_launch_range(&launch, 3, (size_t[]){items, cvy_ceil_div(s->y_pixels, piece), s->p.n * s->p.k},
+                     (size_t[]){items, 1, 1});
+    return cvy_launch_run(device, &launch);
 }
 
 static enum cvy_status enqueue_im2col(struct cvy_device *device, const struct geometry *s,
                                       const struct cvy_algo_args *args, size_t x_offset, size_t first,
                                       size_t pixels)
 {
-    size_t count = column_rows(s, 0) * pixels;
+    const size_t items = items_of(device), out_w = s->out[2];
+    const size_t all_lines = (first + pixels - 1) / out_w - first / out_w + 1;
+    const size_t lines = CVY_MIN(cvy_ceil_div(PIECE, out_w), all_lines);
     struct cvy_launch launch;
-    describe(&launch, s, "im2col");
+    describe(&launch, device, s, "im2col");
     cvy_launch_buffer(&launch, args->x);
     cvy_launch_buffer(&launch, args->workspace);
-    cvy_launch_int(&launch, count);
     cvy_launch_int(&launch, x_offset);
     cvy_launch_int(&launch, first);
     cvy_launch_int(&launch, pixels);
+    cvy_launch_int(&launch, lines);
     add_geometry(&launch, s);
-    return finish_launch(device, &launch, count);
+    cvy_launch_range(&launch, 3, (size_t[]){items, cvy_ceil_div(all_lines, lines), column_rows(s, 0)},
+                     (size_t[]){items, 1, 1});
+    return cvy_launch_run(device, &launch);
 }
 
 static enum cvy_status enqueue_col2im(struct cvy_device *device, const struct geometry *s,
@@ -300,7 +326,7 @@ static enum cvy_status enqueue_col2im(struct cvy_device *device, const struct ge
 {
     size_t count = channels * s->y_pixels;
     struct cvy_launch launch;
-    describe(&launch, s, "col2im");
+    describe(&launch, device, s, "col2im");
     cvy_launch_buffer(&launch, args->workspace);
     cvy_launch_buffer(&launch, args->y);
     cvy_launch_int(&launch, count);
@@ -371,6 +397,21 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     return status;
 }
 
+/* Products a second, as tuning measured them, or as CLBlast was seen to do with its own parameters. */
+static double product_rate(const struct cvy_device *device)
+{
+    double gflops;
+    cvy_gemm_setting_get(device, &gflops);
+    double share = device->info.type == CVY_DEVICE_CPU ? 0.07 : 0.3;
+    return gflops > 0 ? 1e9 * gflops : share * cvy_rate_flops(device);
+}
+
+/* How much more than a matrix's side its tiles are. */
+static double whole_tiles(double side)
+{
+    return ceil(side / TILE) * TILE / side;
+}
+
 static double estimate(const struct cvy_conv_problem *p, const struct cvy_device *device,
                        const struct cvy_algo_config *config)
 {
@@ -387,10 +428,11 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
                                     (double)strip_limit(&s) * sizeof(float);
     /* GEMM kernels compute whole tiles */
     double m = (double)(gathers ? CVY_MIN(s.strip_channels, s.k_group) * s.taps : s.k_group);
-    double waste = m < 8 ? 8 / m : 1;
-    double share = device->info.type == CVY_DEVICE_CPU ? 0.07 : 0.3;
-    return strips * 150e-6 + 2 * cost.multiplications * waste / (share * cvy_rate_flops(device)) +
-           (cost.bytes + 3 * columns) / cvy_rate_bytes(device);
+    double n = (double)s.strip_pixels;
+    double waste = whole_tiles(m) * whole_tiles(n);
+    double finish = s.finish ? 2.0 * (double)(s.p.n * s.p.k * s.y_pixels) * sizeof(float) : 0;
+    return strips * STRIP_SECONDS + 2 * cost.multiplications * waste / product_rate(device) +
+           (cost.bytes + 3 * columns + finish) / cvy_rate_bytes(device);
 }
 
 const struct cvy_algo cvy_algo_im2col = {
