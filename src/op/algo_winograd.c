@@ -21,8 +21,10 @@
 
 #define MOST_SIDE 6
 #define MOST_TAPS 5
-#define MOST_BLOCK_K 32         /* of the configs; bounds the weights before one is chosen */
-#define MOST_LOCAL (1400 << 10) /* of a level-2 cache of 2 MiB, beside weights, x and y */
+#define MOST_BLOCK_K 32               /* of the configs; bounds the weights before one is chosen */
+#define MOST_LOCAL (1400 << 10)       /* of a level-2 cache of 2 MiB, beside weights, x and y */
+#define MOST_SPLIT ((size_t)16 << 20) /* of a strip's workspace; longer ones are no faster */
+#define CACHED_WEIGHTS (1 << 20)      /* beside a strip in a level-2 cache */
 #define CONFIG_WORKSPACE ((size_t)64 << 20)
 
 extern const struct cvy_algo cvy_algo_winograd;
@@ -144,38 +146,41 @@ static double imbalance(double items, const struct cvy_device *device)
     return ceil(items / units) / (items / units);
 }
 
-/* Expected seconds. Products run at peak but for the tails; transforms are counted in operations of a whole
- * vector; weights come from far once for each pass over them. */
+/*
+ * Expected seconds. Products run at three quarters of peak, but where weights that no cache holds are used
+ * for a panel only they come at the pace of the memory, and some of that waiting always shows. Transforms are
+ * counted in operations for each value. All measured with 64 to 512 channels.
+ */
 static double seconds_of(const struct geometry *s, const struct cvy_device *device,
                          const struct cvy_algo_config *config)
 {
-    const double flops = cvy_rate_flops(device), bytes = CVY_MAX(cvy_rate_bytes(device), 1);
+    const struct cvy_device_rates *rates = cvy_rates(device);
     const int *value = config->value;
-    double vectors = (double)value[VECTORS], panel = (double)value[PANEL];
-    double tiles = (double)cvy_round_up(s->tiles, (size_t)value[PANEL]);
-    double k_round = (double)(s->blocks_k * (size_t)value[VECTORS] * s->lanes);
+    bool is_fused = value[KIND] == FUSED;
+    double panel = value[PANEL], strip = is_fused ? panel * value[PANELS] : value[STRIP];
+    double strips = ceil((double)s->tiles / strip), groups = (double)s->p.groups;
     double c_round = (double)(s->blocks * s->lanes);
-    double values = tiles * (double)(s->points * s->p.groups);
-    /* a load of weights and one of data go with each step, of which two are as long as a multiplication */
-    double loads = (vectors + panel) / (vectors * panel);
-    double products = 2 * values * c_round * k_round / flops * CVY_MAX(1, 0.9 + 0.5 * loads);
-    double of_x = values * c_round * 20 / flops, of_y = values * k_round * 20 / flops;
-    double weights = (double)(s->points * s->p.groups) * c_round * k_round * sizeof(float) / bytes;
-    if (s->p.x_block == 0)
-        of_x *= 4;
-    if (s->p.y_block == 0)
-        of_y *= 4;
+    double k_round = (double)(s->blocks_k * (size_t)value[VECTORS] * s->lanes);
+    double values = (double)(cvy_round_up(s->tiles, (size_t)value[PANEL]) * s->points) * groups;
+
+    double of_x = values * c_round * (s->p.x_block > 0 ? 16 : 50) / rates->flops;
+    double of_y = values * k_round * (s->p.y_block > 0 ? 16 : 50) / rates->flops;
+    double steps = panel * value[VECTORS]; /* multiplications for so many loads: */
+    double products = 2 * values * c_round * k_round / (0.75 * rates->flops) *
+                      CVY_MAX(1, 0.6 * (panel + value[VECTORS]) / steps + 0.6);
+    double weights = (double)s->points * groups * c_round * k_round * sizeof(float);
+    double stream = weights > CACHED_WEIGHTS ? strips * weights / (1.5 * rates->memory_bytes) : 0;
+    double of_first_panels = products * CVY_MIN(strips * panel / (double)s->tiles, 1);
+    double seconds = products + CVY_MAX(0, stream - of_first_panels) + 0.25 * stream;
     if (device->info.type != CVY_DEVICE_CPU)
-        products *= 20; /* one work-item to a work-group */
-    if (value[KIND] == FUSED) {
-        double strips = ceil((double)s->tiles / (panel * value[PANELS]));
-        double busy = imbalance(strips * value[PARTS] * (double)s->p.groups, device);
-        double units = (double)CVY_MAX(device->info.compute_units, 1);
-        double stream = strips * weights / CVY_MIN(units, strips * value[PARTS]);
-        return 5e-6 + busy * CVY_MAX(of_x * value[PARTS] + products + of_y, stream);
+        seconds *= 20; /* one work-item to a work-group */
+    if (is_fused) {
+        double items = strips * value[PARTS] * groups;
+        seconds = imbalance(items, device) * (seconds + of_x * value[PARTS] + of_y);
+        return rates->launch_seconds + seconds;
     }
-    double between = 2 * values * (c_round + k_round) * sizeof(float) / bytes;
-    return 15e-6 * ceil((double)s->tiles / value[STRIP]) + of_x + of_y + CVY_MAX(products, weights) + between;
+    double between = 2 * values * (c_round + k_round) * sizeof(float) / (1.5 * rates->cache_bytes);
+    return 3 * strips * rates->launch_seconds + seconds + of_x + of_y + between;
 }
 
 /* Strips of panels, parts of channels: within the local memory, and items for every unit. */
@@ -194,9 +199,9 @@ static void fill_split(const struct geometry *s, size_t max_workspace, struct cv
 {
     size_t panel = (size_t)config->value[PANEL], panels = cvy_ceil_div(s->tiles, panel);
     size_t each = scratch_of(s, config, s->p.groups, s->blocks_k, panel) * sizeof(float);
-    size_t fit = CVY_MAX(CVY_MIN(max_workspace, (size_t)INT_MAX) / each, 1);
+    size_t fit = CVY_MAX(CVY_MIN(max_workspace, (size_t)MOST_SPLIT) / each, 1);
     config->value[STRIP] = (int)(cvy_ceil_div(panels, cvy_ceil_div(panels, fit)) * panel);
-    config->value[PANELS] = (int)CVY_MIN(panels, 4);
+    config->value[PANELS] = (int)CVY_MIN(panels, 8);
 }
 
 /* The index-th way to do it; false: there is none such. */
