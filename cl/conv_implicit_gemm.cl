@@ -9,13 +9,13 @@
 // the channel, then d, h, w less the position's own; [class][group][block][entries][BLOCK_K] the weights.
 // An entry is a tap and a channel, taps outermost. What is beyond the last is -1, and its weights are 0.
 //
-// PACK: 1 makes that, of TRANSPOSED, FLIP: 0 or 1; 0 the product, of PAD_MODE, tile sizes, the epilogue's.
-// Either is of the storage's.
+// STAGE: 1 makes that, of TRANSPOSED, FLIP: 0 or 1; 2 the product, of PAD_MODE and tile sizes; 3 adds up
+// sums that were SPLIT in pieces. All are of the storage's, and the one that writes y is of the epilogue's.
 #include "prelude.cl"
 #include "storage.cl"
 #include "window.cl"
 
-#if PACK
+#if STAGE == 1
 
 struct taps {
     int first, step, count;
@@ -101,6 +101,31 @@ __kernel void pack(__global const STORED *restrict w, __global int4 *restrict pr
 #include "epilogue.cl"
 #include "shuffle.cl"
 
+#if STAGE == 3
+
+// The pieces lie one behind the other, each in y's order.
+__kernel void join(__global const float *restrict sums, EPILOGUE_ARGUMENTS __global STORED *restrict y,
+                   int count, int pieces, int y_pixels, int channels, int shuffle)
+{
+    const int id = LINEAR_ID;
+    if (id >= count)
+        return;
+    float sum = 0.0f;
+    for (int i = 0; i < pieces; i++, sums += count)
+        sum += sums[id];
+    const int k = shuffled_from(id / y_pixels % channels, channels, shuffle);
+    STORED_STORE(EPILOGUE(sum, k, STORED_LOAD(y, id)), y, id);
+}
+
+#else
+
+#if SPLIT
+#define RESULT float
+#define RESULT_STORE(value, k, to, at) ((to)[at] = (value))
+#else
+#define RESULT STORED
+#define RESULT_STORE(value, k, to, at) STORED_STORE(EPILOGUE(value, k, STORED_LOAD(to, at)), to, at)
+#endif
 // A work-item makes PER_K channels of PER_P pixels, a work-group BLOCK_K of BLOCK_P, in steps of DEPTH
 // entries. SAME_TAP: 1 where DEPTH divides the channels of a group, so that a step's entries differ in the
 // channel alone.
@@ -114,13 +139,14 @@ __kernel void pack(__global const STORED *restrict w, __global int4 *restrict pr
 #define FETCHES_W ((WEIGHTS + ITEMS - 1) / ITEMS)
 #define UNROLL _Pragma("unroll")
 
-// Dimensions: tiles of pixels of all images, blocks of channels, groups times classes.
+// Dimensions: tiles of pixels of all images, blocks of channels, groups times classes times pieces. A piece
+// is `span` entries of each sum, a multiple of DEPTH.
 __kernel __attribute__((reqd_work_group_size(SIDE_P, SIDE_K, 1)))
 void implicit_gemm(__global const STORED *restrict x, __global const int4 *restrict prepared,
-                   EPILOGUE_ARGUMENTS __global STORED *restrict y, int images, int groups, int c_group,
-                   int k_group, int shuffle, int entries, int in_d, int in_h, int in_w, int out_d, int out_h,
-                   int out_w, int x_step_d, int x_step_h, int x_step_w, int y_step_d, int y_step_h,
-                   int y_step_w)
+                   EPILOGUE_ARGUMENTS __global RESULT *restrict y, int images, int groups, int c_group,
+                   int k_group, int shuffle, int entries, int span, int in_d, int in_h, int in_w,
+                   int out_d, int out_h, int out_w, int x_step_d, int x_step_h, int x_step_w,
+                   int y_step_d, int y_step_h, int y_step_w)
 {
     // as vectors, so that they are read in single instructions of 16 bytes
     __local float4 tile_x[DEPTH * BLOCK_P / 4];
@@ -128,7 +154,8 @@ void implicit_gemm(__global const STORED *restrict x, __global const int4 *restr
     __local int y_at[BLOCK_P];
     const int column = get_local_id(0), row = get_local_id(1), item = row * SIDE_P + column;
     const int classes = y_step_d * y_step_h * y_step_w;
-    const int g = (int)get_group_id(2) % groups, class = (int)get_group_id(2) / groups;
+    const int g = (int)get_group_id(2) % groups, class = (int)get_group_id(2) / groups % classes;
+    const int piece = (int)get_group_id(2) / (groups * classes);
     const int block = get_group_id(1), blocks = get_num_groups(1);
     const int class_d = class / (y_step_w * y_step_h), class_h = class / y_step_w % y_step_h;
     const int class_w = class % y_step_w;
@@ -151,7 +178,7 @@ void implicit_gemm(__global const STORED *restrict x, __global const int4 *restr
                          ? n * channels * y_pixels + line * out_w + q * y_step_w + class_w
                          : -1;
     }
-    const int end = first < pixels ? prepared[class].x : 0;
+    const int begin = piece * span, end = first < pixels ? min(prepared[class].x, begin + span) : 0;
     __global const int4 *table = prepared + classes + class * entries + item / BLOCK_P;
     __global const float4 *weights = (__global const float4 *)(prepared + classes * (1 + entries)) +
                                      ((class * groups + g) * blocks + block) * entries * (BLOCK_K / 4);
@@ -163,8 +190,9 @@ void implicit_gemm(__global const STORED *restrict x, __global const int4 *restr
         for (int j = 0; j < PER_P / 4; j++)
             sum[i][j] = 0.0f;
     }
+    barrier(CLK_LOCAL_MEM_FENCE); // for y_at, where the loop has no rounds
     // A step is fetched into registers while the one before is computed: a round more than steps.
-    for (int step = 0; step < end + DEPTH; step += DEPTH) {
+    for (int step = begin; step < end + DEPTH; step += DEPTH) {
         float next_x[FETCHES_X];
         float4 next_w[FETCHES_W];
         if (step < end) {
@@ -190,7 +218,7 @@ void implicit_gemm(__global const STORED *restrict x, __global const int4 *restr
                 if (WEIGHTS % ITEMS == 0 || i * ITEMS + item < WEIGHTS)
                     next_w[i] = weights[step * (BLOCK_K / 4) + i * ITEMS + item];
         }
-        if (step > 0) {
+        if (step > begin) {
             UNROLL
             for (int e = 0; e < DEPTH; e++) {
                 __local const float *factor = (__local const float *)tile_w + e * BLOCK_K + row * PER_K;
@@ -222,7 +250,10 @@ void implicit_gemm(__global const STORED *restrict x, __global const int4 *restr
     UNROLL
     for (int i = 0; i < PER_K; i++) {
         const int in_group = block * BLOCK_K + row * PER_K + i, k = g * k_group + in_group;
-        __global STORED *channel = y + shuffled_to(k, channels, shuffle) * y_pixels;
+        __global RESULT *channel = y + shuffled_to(k, channels, shuffle) * y_pixels;
+#if SPLIT
+        channel += (size_t)piece * images * channels * y_pixels;
+#endif
         UNROLL
         for (int j = 0; j < PER_P / 4; j++) {
             float each[4];
@@ -231,10 +262,11 @@ void implicit_gemm(__global const STORED *restrict x, __global const int4 *restr
             for (int l = 0; l < 4; l++) {
                 const int at = y_at[(j * SIDE_P + column) * 4 + l];
                 if (in_group < k_group && at >= 0)
-                    STORED_STORE(EPILOGUE(each[l], k, STORED_LOAD(channel, at)), channel, at);
+                    RESULT_STORE(each[l], k, channel, at);
             }
         }
     }
 }
 
+#endif
 #endif

@@ -4,6 +4,7 @@
  * product for each remainder of the stride. Chetlur et al., "cuDNN", arXiv 1410.0759, section 3.
  */
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/arith.h"
@@ -17,17 +18,19 @@
 
 #define MOST_BLOCK 128 /* of channels, and of pixels */
 #define MOST_DEPTH 16
+#define MOST_PIECES 16
 #define CPU_SHARE 0.08
 
 extern const struct cvy_algo cvy_algo_implicit_gemm;
 
-/* config->value[], as the kernel's macros: side_k x side_p work-items make per_k x per_p each */
-enum { SIDE_K, SIDE_P, PER_K, PER_P, DEPTH };
+/* config->value[]. As the kernel's macros: side_k x side_p work-items make per_k x per_p each; and the pieces
+ * of each sum, for y too small to keep the device busy. */
+enum { SIDE_K, SIDE_P, PER_K, PER_P, DEPTH, PIECES };
 
 /* SIDE_K is a multiple of PER_P, BLOCK_K of 4, DEPTH of SIDE_K / PER_P. */
 static const struct cvy_algo_config tiles[] = {
-    {{8, 8, 8, 8, 8}},  {{16, 16, 8, 8, 8}}, {{8, 16, 8, 8, 8}}, {{16, 16, 4, 4, 16}}, {{8, 8, 4, 8, 8}},
-    {{8, 8, 4, 4, 16}}, {{4, 16, 4, 4, 8}},  {{8, 8, 2, 4, 16}}, {{4, 16, 2, 4, 8}},   {{4, 16, 1, 4, 8}},
+    {{8, 8, 8, 8, 8}},  {{16, 16, 8, 8, 8}}, {{16, 16, 4, 4, 16}}, {{8, 8, 4, 4, 16}},
+    {{4, 16, 4, 4, 8}}, {{4, 16, 2, 4, 8}},  {{4, 16, 1, 4, 8}},
 };
 
 struct geometry {
@@ -94,13 +97,14 @@ static bool tile_fits(const struct cvy_algo_config *config, const struct cvy_dev
 }
 
 /* A step of 8 where that keeps it within a tap. */
-static bool nth_tile(const struct geometry *s, const struct cvy_device_info *info, size_t index,
+static bool nth_tile(const struct geometry *s, const struct cvy_device_info *info, size_t index, int pieces,
                      struct cvy_algo_config *config)
 {
     for (size_t i = 0; i < CVY_COUNT(tiles); i++) {
         if (!tile_fits(&tiles[i], info) || index-- > 0)
             continue;
         *config = tiles[i];
+        config->value[PIECES] = pieces;
         if (s->c_group % (size_t)config->value[DEPTH] != 0 && s->c_group % 8 == 0)
             config->value[DEPTH] = 8;
         return true;
@@ -115,7 +119,7 @@ static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device
         return false;
     struct geometry s = geometry_of(p);
     struct cvy_algo_config config;
-    if (!nth_tile(&s, &device->info, 0, &config)) {
+    if (!nth_tile(&s, &device->info, 0, 1, &config)) {
         snprintf(why, size, "it needs work-groups of 64; the device has %zu, and %llu bytes of local memory",
                  device->info.max_work_group, (unsigned long long)device->info.local_bytes);
         return false;
@@ -132,6 +136,34 @@ static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device
         return false;
     }
     return true;
+}
+
+static size_t pieces_of(const struct cvy_algo_config *config)
+{
+    return (size_t)config->value[PIECES];
+}
+
+static double y_elements(const struct geometry *s)
+{
+    return (double)s->p.n * (double)s->p.k * (double)(s->out[0] * s->out[1] * s->out[2]);
+}
+
+/* Entries of a piece, in whole steps. */
+static size_t span_of(const struct geometry *s, const struct cvy_algo_config *config)
+{
+    size_t span = cvy_ceil_div(entries_of(s, config), pieces_of(config));
+    return cvy_round_up(span, (size_t)config->value[DEPTH]);
+}
+
+static size_t workspace(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                        const struct cvy_algo_config *config)
+{
+    (void)device;
+    struct geometry s = geometry_of(p);
+    double bytes = y_elements(&s) * (double)pieces_of(config) * sizeof(float);
+    if (pieces_of(config) == 1)
+        return 0;
+    return bytes < (double)(SIZE_MAX / 2) ? (size_t)bytes : SIZE_MAX;
 }
 
 /* What a work-item's instructions do for the sum, of all that it issues in a step. */
@@ -154,8 +186,8 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     const struct cvy_device_info *info = &device->info;
     struct geometry s = geometry_of(p);
     double groups = (double)cvy_ceil_div(s.columns, block_p_of(config)) *
-                    (double)(blocks_of(&s, config) * p->groups * s.classes);
-    double products = (double)(block_k_of(config) * block_p_of(config)) * (double)entries_of(&s, config);
+                    (double)(blocks_of(&s, config) * p->groups * s.classes * pieces_of(config));
+    double products = (double)(block_k_of(config) * block_p_of(config)) * (double)span_of(&s, config);
     double units = info->compute_units > 0 ? (double)info->compute_units : 1;
     double rounds = (double)(size_t)(groups / units + 0.999);
     /* fewer work-items on a unit than this leave it waiting for memory and its own pipelines */
@@ -166,23 +198,29 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     else if (!info->local_is_dedicated)
         share *= 0.4;
     const struct cvy_device_rates *rates = cvy_rates(device);
-    return rates->launch_seconds + groups * rates->group_seconds +
+    double join = 0;
+    if (pieces_of(config) > 1)
+        join = rates->launch_seconds +
+               2 * sizeof(float) * (double)pieces_of(config) * y_elements(&s) / rates->memory_bytes;
+    return join + rates->launch_seconds + groups * rates->group_seconds +
            rounds * units * 2 * products / (share * rates->flops) + cost.bytes / rates->memory_bytes;
 }
 
 static void default_config(const struct cvy_conv_problem *p, const struct cvy_device *device,
                            size_t max_workspace, struct cvy_algo_config *config)
 {
-    (void)max_workspace;
     struct geometry s = geometry_of(p);
     struct cvy_algo_config next;
     double least = 0;
-    for (size_t i = 0; nth_tile(&s, &device->info, i, &next); i++) {
-        double seconds = estimate(p, device, &next);
-        if (i > 0 && seconds >= least)
-            continue;
-        least = seconds;
-        *config = next;
+    for (int pieces = 1; pieces <= MOST_PIECES; pieces *= 2) {
+        for (size_t i = 0; nth_tile(&s, &device->info, i, pieces, &next); i++) {
+            double seconds = estimate(p, device, &next);
+            if ((pieces > 1 && workspace(p, device, &next) > max_workspace) ||
+                (least > 0 && seconds >= least))
+                continue;
+            least = seconds;
+            *config = next;
+        }
     }
 }
 
@@ -190,7 +228,9 @@ static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *d
                     struct cvy_algo_config *config)
 {
     struct geometry s = geometry_of(p);
-    return nth_tile(&s, &device->info, index, config);
+    /* the first tile in pieces too, then each as it is */
+    return index == 0 ? nth_tile(&s, &device->info, 0, 4, config)
+                      : nth_tile(&s, &device->info, index - 1, 1, config);
 }
 
 static size_t prepared_bytes(const struct cvy_conv_problem *p, const struct cvy_device *device,
@@ -206,7 +246,7 @@ static size_t prepared_bytes(const struct cvy_conv_problem *p, const struct cvy_
 static void describe_pack(struct cvy_launch *launch, const struct geometry *s)
 {
     cvy_launch_init(launch, "conv_implicit_gemm", "pack");
-    cvy_launch_define(launch, "PACK", 1);
+    cvy_launch_define(launch, "STAGE", 1);
     cvy_launch_define(launch, "TRANSPOSED", s->p.transposed);
     cvy_launch_define(launch, "FLIP", s->p.flip);
     cvy_storage_define(launch, &s->p);
@@ -246,13 +286,25 @@ static void describe(struct cvy_launch *launch, const struct geometry *s,
                      const struct cvy_algo_config *config)
 {
     static const char *const names[] = {"SIDE_K", "SIDE_P", "PER_K", "PER_P", "DEPTH"};
+    bool is_split = pieces_of(config) > 1;
     cvy_launch_init(launch, "conv_implicit_gemm", "implicit_gemm");
+    cvy_launch_define(launch, "STAGE", 2);
     for (size_t i = 0; i < CVY_COUNT(names); i++)
         cvy_launch_define(launch, names[i], (size_t)config->value[i]);
     cvy_launch_define(launch, "SAME_TAP", s->c_group % (size_t)config->value[DEPTH] == 0);
     cvy_launch_define(launch, "PAD_MODE", (size_t)s->p.pad_mode);
-    cvy_epilogue_define(launch, &s->p);
+    cvy_launch_define(launch, "SPLIT", is_split);
     cvy_storage_define(launch, &s->p);
+    if (!is_split)
+        cvy_epilogue_define(launch, &s->p);
+}
+
+static void describe_join(struct cvy_launch *launch, const struct geometry *s)
+{
+    cvy_launch_init(launch, "conv_implicit_gemm", "join");
+    cvy_launch_define(launch, "STAGE", 3);
+    cvy_storage_define(launch, &s->p);
+    cvy_epilogue_define(launch, &s->p);
 }
 
 static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_problem *p,
@@ -265,35 +317,60 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
     if (status != CVY_OK)
         return status;
     describe(&launch, &s, config);
+    status = cvy_launch_prepare(device, &launch);
+    if (status != CVY_OK || pieces_of(config) == 1)
+        return status;
+    describe_join(&launch, &s);
     return cvy_launch_prepare(device, &launch);
+}
+
+static enum cvy_status enqueue_join(struct cvy_device *device, const struct geometry *s,
+                                    const struct cvy_algo_config *config, const struct cvy_algo_args *args)
+{
+    struct cvy_launch launch;
+    size_t pixels = s->out[0] * s->out[1] * s->out[2], count = s->p.n * s->p.k * pixels;
+    describe_join(&launch, s);
+    cvy_launch_buffer(&launch, args->workspace);
+    cvy_epilogue_arguments(&launch, &s->p, args->bias);
+    cvy_launch_buffer(&launch, args->y);
+    cvy_launch_int(&launch, count);
+    cvy_launch_int(&launch, pieces_of(config));
+    cvy_launch_int(&launch, pixels);
+    cvy_launch_int(&launch, s->p.k);
+    cvy_launch_int(&launch, s->p.shuffle);
+    cvy_launch_range(&launch, 1, &count, NULL);
+    return cvy_launch_run(device, &launch);
 }
 
 static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *p,
                                const struct cvy_algo_config *config, const struct cvy_algo_args *args)
 {
     struct geometry s = geometry_of(p);
+    bool is_split = pieces_of(config) > 1;
     struct cvy_launch launch;
     describe(&launch, &s, config);
     cvy_launch_buffer(&launch, args->x);
     cvy_launch_buffer(&launch, args->w);
-    cvy_epilogue_arguments(&launch, p, args->bias);
-    cvy_launch_buffer(&launch, args->y);
+    if (!is_split)
+        cvy_epilogue_arguments(&launch, p, args->bias);
+    cvy_launch_buffer(&launch, is_split ? args->workspace : args->y);
     cvy_launch_int(&launch, p->n);
     cvy_launch_int(&launch, p->groups);
     cvy_launch_int(&launch, s.c_group);
     cvy_launch_int(&launch, s.k_group);
     cvy_launch_int(&launch, p->shuffle);
     cvy_launch_int(&launch, entries_of(&s, config));
+    cvy_launch_int(&launch, span_of(&s, config));
     cvy_launch_sizes(&launch, s.p.in, CVY_CONV_MAX_RANK);
     cvy_launch_sizes(&launch, s.out, CVY_CONV_MAX_RANK);
     cvy_launch_sizes(&launch, s.x_step, CVY_CONV_MAX_RANK);
     cvy_launch_sizes(&launch, s.y_step, CVY_CONV_MAX_RANK);
     size_t side_k = (size_t)config->value[SIDE_K], side_p = (size_t)config->value[SIDE_P];
-    size_t tiles_p = cvy_ceil_div(s.columns, block_p_of(config));
-    cvy_launch_range(&launch, 3,
-                     (size_t[]){tiles_p * side_p, blocks_of(&s, config) * side_k, p->groups * s.classes},
-                     (size_t[]){side_p, side_k, 1});
-    return cvy_launch_run(device, &launch);
+    size_t global[] = {cvy_ceil_div(s.columns, block_p_of(config)) * side_p, blocks_of(&s, config) * side_k,
+                       p->groups * s.classes * pieces_of(config)};
+    cvy_launch_range(&launch, 3, global, (size_t[]){side_p, side_k, 1});
+    enum cvy_status status = cvy_launch_run(device, &launch);
+    return status == CVY_OK && is_split ? enqueue_join(device, &s, config, args) : status;
 }
 
 const struct cvy_algo cvy_algo_implicit_gemm = {
@@ -303,6 +380,7 @@ const struct cvy_algo cvy_algo_implicit_gemm = {
     .applicable = applicable,
     .default_config = default_config,
     .configs = configs,
+    .workspace = workspace,
     .prepared_bytes = prepared_bytes,
     .prepare = prepare,
     .build = build,
