@@ -198,15 +198,15 @@ static void report(const struct search *search, const struct cvy_candidate *last
     search->params->progress(search->params->user, &progress);
 }
 
-/* Memory that is short is no fault of the candidate's and not remembered. */
+/* Memory that is short now is not remembered of a candidate. */
 static enum cvy_status keep(struct search *search, struct cvy_candidate *c, enum cvy_status status)
 {
-    if (status == CVY_ERROR_HOST_MEMORY || status == CVY_ERROR_DEVICE_MEMORY)
+    if (status == CVY_ERROR_HOST_MEMORY)
         return status;
     c->refused = status != CVY_OK;
     if (c->refused)
         cvy_candidates_mark_baseline(&search->list);
-    if (c->refused || c->rounds > 0) {
+    if ((c->refused && status != CVY_ERROR_DEVICE_MEMORY) || c->rounds > 0) {
         struct cvy_tuned row = {c->algo, c->config, c->refused ? 0 : c->rounds, c->seconds};
         cvy_tunedb_put(search->list.device, &search->list.p, &row);
     }
@@ -278,25 +278,24 @@ static bool race_fits(const struct search *search, const struct field *field, si
 static enum cvy_status line_up(struct search *search, struct field *field)
 {
     size_t ready = 0;
-    for (size_t i = 0; i < field->count; i++) {
+    enum cvy_status status = CVY_OK;
+    for (size_t i = 0; status == CVY_OK && i < field->count; i++) {
         struct cvy_tune_run run = {.device = search->list.device};
         struct cvy_candidate *c = field->entrants[i];
-        enum cvy_status status = try_out(search, c, &run);
-        if (status == CVY_OK) {
+        enum cvy_status ran = try_out(search, c, &run);
+        if (ran == CVY_OK) {
             field->entrants[ready] = c;
             field->launches[ready] = field->launches[i];
             field->runs[ready++] = run;
             continue;
         }
         cvy_tune_run_end(&run);
-        status = keep(search, c, status);
-        if (status != CVY_OK && ready == 0)
-            return status;
-        if (status != CVY_OK)
+        if (ran == CVY_ERROR_DEVICE_MEMORY && ready > 0)
             break;
+        status = keep(search, c, ran);
     }
     field->count = ready;
-    return CVY_OK;
+    return status;
 }
 
 /* done: to the last turn; what was broken off tells less than what was known before. */
