@@ -34,7 +34,8 @@ struct cvy_tune_progress {
 
 struct cvy_tune_params {
     /* Seconds that the call may take; 0 = no limit. A candidate is not begun where its expected time does not
-     * fit; only a compilation that takes longer than those before it can exceed the budget. */
+     * fit. Only a compilation that takes longer than those before it, and the device's rates
+     * (cvy_device_get_rates()) where they are not known yet, can exceed the budget. */
     double budget;
     size_t max_workspace; /* bytes of scratch memory; 0 = 256 MiB */
     /* Asked before every measurement: true ends the search at once. May be NULL. */
