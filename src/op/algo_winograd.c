@@ -171,7 +171,7 @@ static double seconds_of(const struct geometry *s, const struct cvy_device *devi
     double weights = (double)s->points * groups * c_round * k_round * sizeof(float);
     double stream = weights > CACHED_WEIGHTS ? strips * weights / (1.5 * rates->memory_bytes) : 0;
     double of_first_panels = products * CVY_MIN(strips * panel / (double)s->tiles, 1);
-    double seconds = products + CVY_MAX(0, stream - of_first_panels) + 0.25 * stream;
+    double seconds = products + CVY_MAX(0, stream - of_first_panels) + 0.35 * stream;
     if (device->info.type != CVY_DEVICE_CPU)
         seconds *= 20; /* one work-item to a work-group */
     if (is_fused) {
