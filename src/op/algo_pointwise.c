@@ -12,6 +12,7 @@
 #include "op/epilogue.h"
 #include "op/pointwise.h"
 #include "op/rate.h"
+#include "op/tile.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
@@ -55,7 +56,7 @@ static void lanes_config(const struct cvy_pointwise *s, size_t vector, size_t ve
 {
     *config = (struct cvy_algo_config){{0}};
     config->value[KIND] = IN_LANES;
-    config->value[BLOCK_K] = (int)cvy_pointwise_even_piece(s->k_group, block_k);
+    config->value[BLOCK_K] = (int)cvy_even_piece(s->k_group, block_k);
     config->value[LANES] = (int)vector;
     config->value[VECTORS] = (int)vectors;
     config->value[ITEMS] = (int)items;
@@ -239,8 +240,7 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
                    (double)cvy_round_up(s.pixels, tile) * (double)s.c_group;
     bool cpu = device->info.type == CVY_DEVICE_CPU;
     double share = !lanes ? (cpu ? 0.05 : 0.3) : s.mapped || s.pixels < tile ? 0.2 : 0.6;
-    return 20e-6 + 2 * taken / (share * cvy_rate_flops(device)) +
-           cost.bytes / cvy_rate_bytes(device);
+    return 20e-6 + 2 * taken / (share * cvy_rate_flops(device)) + cost.bytes / cvy_rate_bytes(device);
 }
 
 const struct cvy_algo cvy_algo_pointwise = {

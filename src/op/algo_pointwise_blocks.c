@@ -11,12 +11,11 @@
 #include "op/epilogue.h"
 #include "op/pointwise.h"
 #include "op/rate.h"
+#include "op/tile.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
-#define MOST_BLOCKS 5
 #define CHUNK_BYTES ((size_t)512 << 10) /* of x that stay in a core's cache while the weights go by */
-#define CACHE_BYTES ((size_t)1 << 20)   /* of weights that the next cache holds, about */
 #define LEAST_WORK 100000               /* multiplications that outweigh starting a work-item */
 #define MOST_ROUNDS 32768               /* what the loops of a work-item may do on any driver */
 #define ITEMS_PER_UNIT 8                /* work-items of a compute unit, for balance */
@@ -32,7 +31,7 @@ static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device
     (void)device;
     if (!cvy_pointwise_applies(p, why, size))
         return false;
-    size_t packed, width = MOST_BLOCKS * 16, across = 2 + width / (p->k / p->groups);
+    size_t packed, width = CVY_TILE_MOST_BLOCKS * 16, across = 2 + width / (p->k / p->groups);
     if (p->x_block == 0 && p->y_block == 0) {
         snprintf(why, size, "it is for x or y in blocks of channels; these are plain");
         return false;
@@ -70,22 +69,19 @@ static struct panels panels_of(const struct cvy_pointwise *s, const struct cvy_a
     return panels;
 }
 
-/* As many pixels as registers hold sums of, beside a vector of each block and what the compiler needs; but no
- * more than profit, or than there are other registers for their addresses. */
 static void set_config(const struct cvy_pointwise *s, size_t blocks, size_t spare,
                        struct cvy_algo_config *config)
 {
-    size_t lanes = CVY_MAX(s->p.x_block, s->p.y_block), registers = lanes == 16 ? 32 : 16;
-    size_t pixels = CVY_MIN((registers - spare - blocks) / blocks, s->mapped ? 10 : 14);
+    size_t lanes = CVY_MAX(s->p.x_block, s->p.y_block);
+    /* no more than profit, or than there are registers for their addresses */
+    size_t pixels = CVY_MIN(cvy_tile_pixels(lanes, blocks, spare), s->mapped ? 10 : 14);
     *config = (struct cvy_algo_config){{0}};
     config->value[LANES] = (int)lanes;
     config->value[BLOCKS] = (int)blocks;
-    config->value[PIXELS] = (int)cvy_pointwise_even_piece(s->pixels, CVY_MAX(pixels, 1));
+    config->value[PIXELS] = (int)cvy_even_piece(s->pixels, pixels);
 }
 
-/* Seconds of arithmetic: all that is done, tails included, at the share of the peak that such tiles reach.
- * Each vector of weights is loaded for some pixels, each pixel for some blocks; the constants are measured.
- */
+/* Seconds of all arithmetic that is done, tails included. */
 static double arithmetic_seconds(const struct cvy_pointwise *s, const struct cvy_device *device,
                                  const struct cvy_algo_config *config)
 {
@@ -93,10 +89,8 @@ static double arithmetic_seconds(const struct cvy_pointwise *s, const struct cvy
     double blocks = config->value[BLOCKS], pixels = config->value[PIXELS];
     double work = (double)s->p.n * (double)(panels.all_rows * panels.width) *
                   (double)cvy_round_up(s->pixels, (size_t)config->value[PIXELS]);
-    bool cached = panels.count * panels.width * panels.most_rows * sizeof(float) <= CACHE_BYTES;
-    double share = 1 / (1 + 0.4 / (blocks * blocks) + (cached ? 0.3 : 1.3) / pixels);
-    /* fewer sums than a multiplier's latency needs */
-    share *= CVY_MIN(1, blocks * pixels / 8);
+    double weights = (double)(panels.count * panels.width * panels.most_rows) * sizeof(float);
+    double share = cvy_tile_share(blocks, pixels, weights);
     return 2 * work / (share * cvy_rate_flops(device));
 }
 
@@ -106,7 +100,7 @@ static void default_config(const struct cvy_conv_problem *p, const struct cvy_de
     (void)max_workspace;
     struct cvy_pointwise s = cvy_pointwise_of(p);
     double least = 0;
-    for (size_t blocks = 1; blocks <= MOST_BLOCKS; blocks++) {
+    for (size_t blocks = 1; blocks <= CVY_TILE_MOST_BLOCKS; blocks++) {
         struct cvy_algo_config next;
         set_config(&s, blocks, 4, &next);
         double seconds = arithmetic_seconds(&s, device, &next);
@@ -121,10 +115,10 @@ static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *d
                     struct cvy_algo_config *config)
 {
     (void)device;
-    if (index >= 2 * MOST_BLOCKS)
+    if (index >= 2 * CVY_TILE_MOST_BLOCKS)
         return false;
     struct cvy_pointwise s = cvy_pointwise_of(p);
-    set_config(&s, 1 + index % MOST_BLOCKS, index < MOST_BLOCKS ? 4 : 1, config);
+    set_config(&s, 1 + index % CVY_TILE_MOST_BLOCKS, index < CVY_TILE_MOST_BLOCKS ? 4 : 1, config);
     return true;
 }
 
@@ -224,8 +218,8 @@ static bool panels_last(const struct cvy_pointwise *s, const struct panels *pane
 {
     double weights = (double)(panels->count * panels->width * panels->most_rows) * sizeof(float);
     double x = (double)(s->p.n * s->p.c * s->pixels) * sizeof(float);
-    double first = weights > CACHE_BYTES ? weights * (double)(chunks * s->p.n) + x : weights + x;
-    double last = x > CACHE_BYTES ? x * (double)panels->count + weights : weights + x;
+    double first = weights > CVY_TILE_CACHE_BYTES ? weights * (double)(chunks * s->p.n) + x : weights + x;
+    double last = x > CVY_TILE_CACHE_BYTES ? x * (double)panels->count + weights : weights + x;
     return last < first;
 }
 

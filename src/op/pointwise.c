@@ -52,8 +52,3 @@ void cvy_pointwise_arguments(struct cvy_launch *launch, const struct cvy_pointwi
     cvy_launch_sizes(launch, s->p.stride, CVY_CONV_MAX_RANK);
     cvy_launch_sizes(launch, s->p.pad_begin, CVY_CONV_MAX_RANK);
 }
-
-size_t cvy_pointwise_even_piece(size_t total, size_t most)
-{
-    return cvy_ceil_div(total, cvy_ceil_div(total, most));
-}

@@ -23,7 +23,4 @@ bool cvy_pointwise_applies(const struct cvy_conv_problem *p, char *why, size_t s
 void cvy_pointwise_define(struct cvy_launch *launch, const struct cvy_pointwise *s);
 void cvy_pointwise_arguments(struct cvy_launch *launch, const struct cvy_pointwise *s);
 
-/* Pieces of equal size, none above `most`. */
-size_t cvy_pointwise_even_piece(size_t total, size_t most);
-
 #endif

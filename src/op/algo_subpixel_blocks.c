@@ -1,0 +1,388 @@
+/*
+ * subpixel_blocks: transposed convolution where x or y lies in blocks of channels, for devices whose
+ * work-items fill vector registers. Each phase, the positions of y a multiple of stride apart, is a
+ * convolution of stride 1 with the taps that reach it; of few channels all phases together are one with more
+ * channels. Shi et al., "Is the deconvolution layer the same as a convolutional layer?", arXiv 1609.07009.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/arith.h"
+#include "base/log.h"
+#include "op/algo.h"
+#include "op/epilogue.h"
+#include "op/problem.h"
+#include "op/rate.h"
+#include "op/tile.h"
+#include "runtime/device.h"
+#include "runtime/launch.h"
+
+#define ZEROS 16 /* floats at the head of the packed weights, as the kernels have it */
+#define PLAN 8   /* ints of a phase behind them */
+#define MOST_PHASES 4096
+#define MOST_PIXELS 8     /* as many as there are registers for addresses */
+#define LEAST_WORK 250000 /* multiplications that outweigh starting a work-item */
+#define MOST_ROUNDS 32768 /* what the loops of a work-item may do on any driver */
+#define ITEMS_PER_UNIT 8  /* work-items of a compute unit, for balance */
+
+extern const struct cvy_algo cvy_algo_subpixel_blocks;
+
+/* config->value[] */
+enum { LANES, BLOCKS, PIXELS, MERGED };
+
+/* From the grid to x, on one axis and in one phase: offsets least, least + step, ... */
+struct offsets {
+    int64_t least;
+    size_t count;
+};
+
+struct geometry {
+    struct cvy_conv_problem p; /* three axes */
+    size_t out[CVY_CONV_MAX_RANK], grid[CVY_CONV_MAX_RANK], step[CVY_CONV_MAX_RANK];
+    size_t c_group, k_group;
+    size_t phases, channels; /* phases, and channels of each, that are computed one by one */
+    size_t width, panels;    /* channels of a panel; panels of a phase */
+    size_t rows;             /* channels of x that a panel reads */
+};
+
+static struct geometry geometry_of(const struct cvy_conv_problem *problem,
+                                   const struct cvy_algo_config *config)
+{
+    struct geometry s = {.p = cvy_conv_to_3d(problem)};
+    const struct cvy_conv_problem *p = &s.p;
+    bool merged = config->value[MERGED];
+    cvy_conv_output_sizes(p, s.out);
+    s.c_group = p->c / p->groups;
+    s.k_group = p->k / p->groups;
+    s.phases = 1;
+    for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++) {
+        s.grid[i] = cvy_ceil_div(s.out[i], p->stride[i]);
+        s.step[i] = merged ? 1 : p->dilation[i] / cvy_gcd(p->stride[i], p->dilation[i]);
+        s.phases *= p->stride[i];
+    }
+    s.channels = merged ? s.phases * s.k_group : s.k_group;
+    s.phases = merged ? 1 : s.phases;
+    s.width = (size_t)(config->value[LANES] * config->value[BLOCKS]);
+    s.panels = cvy_ceil_div(s.channels, s.width);
+    /* x is read by whole blocks; a group may begin and end within one */
+    size_t chunk = CVY_MAX(p->x_block, 1);
+    s.rows =
+        cvy_round_up(s.c_group + (s.c_group % chunk != 0 && p->groups > 1 ? chunk : 0), CVY_MIN(chunk, 4));
+    return s;
+}
+
+/* Of one phase. */
+static struct offsets phase_offsets(const struct cvy_conv_problem *p, size_t axis, size_t phase)
+{
+    size_t stride = p->stride[axis], dilation = p->dilation[axis], tap = 0;
+    size_t reach = phase + p->pad_begin[axis], every = stride / cvy_gcd(stride, dilation);
+    while (tap < every && (reach + tap * dilation * (stride - 1)) % stride != 0)
+        tap++;
+    if (tap == every || tap >= p->kernel[axis])
+        return (struct offsets){0, 0};
+    size_t count = (p->kernel[axis] - 1 - tap) / every + 1, last = tap + (count - 1) * every;
+    return (struct offsets){((int64_t)reach - (int64_t)(last * dilation)) / (int64_t)stride, count};
+}
+
+/* Of phase `phase`; merged, from the least to the greatest of all. */
+static struct offsets axis_offsets(const struct geometry *s, bool merged, size_t axis, size_t phase)
+{
+    if (!merged)
+        return phase_offsets(&s->p, axis, phase);
+    int64_t least = INT64_MAX, most = INT64_MIN;
+    for (size_t i = 0; i < s->p.stride[axis]; i++) {
+        struct offsets one = phase_offsets(&s->p, axis, i);
+        size_t step = s->p.dilation[axis] / cvy_gcd(s->p.stride[axis], s->p.dilation[axis]);
+        if (one.count == 0)
+            continue;
+        least = CVY_MIN(least, one.least);
+        most = CVY_MAX(most, one.least + (int64_t)((one.count - 1) * step));
+    }
+    return least > most ? (struct offsets){0, 0} : (struct offsets){least, (size_t)(most - least) + 1};
+}
+
+/* Fills PLAN ints for each phase, or only counts their taps. */
+static size_t make_plan(const struct geometry *s, bool merged, int32_t *plan)
+{
+    const size_t *stride = s->p.stride;
+    size_t taps = 0;
+    for (size_t i = 0; i < s->phases; i++) {
+        const size_t at[] = {i / (stride[1] * stride[2]), i / stride[2] % stride[1], i % stride[2]};
+        size_t count = 1;
+        for (size_t a = 0; a < CVY_CONV_MAX_RANK; a++) {
+            struct offsets offsets = axis_offsets(s, merged, a, at[a]);
+            count *= offsets.count;
+            if (plan != NULL) {
+                plan[i * PLAN + 2 * a] = (int32_t)offsets.least;
+                plan[i * PLAN + 2 * a + 1] = (int32_t)offsets.count;
+            }
+        }
+        if (plan != NULL) {
+            plan[i * PLAN + 6] = (int32_t)taps;
+            plan[i * PLAN + 7] = (int32_t)count;
+        }
+        taps += count;
+    }
+    return taps;
+}
+
+static bool is_merged(const struct cvy_algo_config *config)
+{
+    return config->value[MERGED] != 0;
+}
+
+static size_t weights_start(const struct geometry *s)
+{
+    return cvy_round_up(ZEROS + s->phases * PLAN, 16);
+}
+
+static size_t weights_count(const struct geometry *s, const struct cvy_algo_config *config)
+{
+    return s->p.groups * make_plan(s, is_merged(config), NULL) * s->panels * s->rows * s->width;
+}
+
+static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device *device, char *why,
+                       size_t size)
+{
+    (void)device;
+    if (!cvy_conv_fits_int(p, why, size))
+        return false;
+    if (!p->transposed || (p->x_block == 0 && p->y_block == 0)) {
+        snprintf(why, size, "it is for transposed convolutions with x or y in blocks of channels");
+        return false;
+    }
+    double phases = 1, taps = 1, packed = (double)p->groups;
+    for (size_t i = 0; i < p->rank; i++) {
+        phases *= (double)p->stride[i];
+        /* offsets of merged phases, at most */
+        taps *= 2 + (double)(p->kernel[i] * p->dilation[i]) / (double)p->stride[i];
+    }
+    packed *= taps * (double)(p->c / p->groups + 16) * (phases * (double)(p->k / p->groups) + 80);
+    if (phases > MOST_PHASES || packed * phases > INT_MAX)
+        snprintf(why, size, "its packed weights may be more than the %d that a kernel's int can count",
+                 INT_MAX);
+    return phases <= MOST_PHASES && packed * phases <= INT_MAX;
+}
+
+static void set_config(const struct cvy_conv_problem *p, size_t blocks, bool merged,
+                       struct cvy_algo_config *config)
+{
+    size_t lanes = CVY_MAX(p->x_block, p->y_block), grid = 1, out[CVY_CONV_MAX_RANK];
+    cvy_conv_output_sizes(p, out);
+    for (size_t i = 0; i < p->rank; i++)
+        grid *= cvy_ceil_div(out[i], p->stride[i]);
+    *config = (struct cvy_algo_config){{0}};
+    config->value[LANES] = (int)lanes;
+    config->value[BLOCKS] = (int)blocks;
+    config->value[PIXELS] =
+        (int)cvy_even_piece(grid, CVY_MIN(cvy_tile_pixels(lanes, blocks, 4), MOST_PIXELS));
+    config->value[MERGED] = merged;
+}
+
+/* Seconds of all arithmetic that is done, tails included. */
+static double arithmetic_seconds(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                                 const struct cvy_algo_config *config)
+{
+    struct geometry s = geometry_of(p, config);
+    double blocks = config->value[BLOCKS], pixels = config->value[PIXELS];
+    double weights = (double)weights_count(&s, config);
+    size_t grid = s.grid[0] * s.grid[1] * s.grid[2];
+    double work = (double)p->n * weights * (double)cvy_round_up(grid, (size_t)config->value[PIXELS]);
+    return 2 * work / (cvy_tile_share(blocks, pixels, weights * sizeof(float)) * cvy_rate_flops(device));
+}
+
+static void default_config(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                           size_t max_workspace, struct cvy_algo_config *config)
+{
+    (void)max_workspace;
+    double least = 0;
+    for (size_t i = 0; i < 2 * CVY_TILE_MOST_BLOCKS; i++) {
+        struct cvy_algo_config next;
+        set_config(p, 1 + i / 2, i % 2, &next);
+        double seconds = arithmetic_seconds(p, device, &next);
+        if (i == 0 || seconds < least) {
+            least = seconds;
+            *config = next;
+        }
+    }
+}
+
+static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *device, size_t index,
+                    struct cvy_algo_config *config)
+{
+    (void)device;
+    if (index >= 2 * CVY_TILE_MOST_BLOCKS)
+        return false;
+    set_config(p, 1 + index / 2, index % 2, config);
+    return true;
+}
+
+static size_t prepared_bytes(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                             const struct cvy_algo_config *config)
+{
+    (void)device;
+    struct geometry s = geometry_of(p, config);
+    return (weights_start(&s) + weights_count(&s, config)) * sizeof(float);
+}
+
+/* The head of the packed weights: zeros and the plan. */
+static enum cvy_status write_head(const struct geometry *s, bool merged, struct cvy_buffer *prepared)
+{
+    size_t bytes = weights_start(s) * sizeof(int32_t);
+    int32_t *head = calloc(1, bytes);
+    if (head == NULL)
+        return cvy_fail_memory("a convolution's plan", bytes);
+    make_plan(s, merged, head + ZEROS);
+    enum cvy_status status = cvy_buffer_write(prepared, 0, bytes, head);
+    free(head);
+    return status;
+}
+
+static void describe_pack(struct cvy_launch *launch, const struct cvy_conv_problem *p,
+                          const struct cvy_algo_config *config)
+{
+    cvy_launch_init(launch, "conv_subpixel_blocks", "pack");
+    cvy_launch_define(launch, "PACK", 1);
+    cvy_launch_define(launch, "X_BLOCK", p->x_block);
+    cvy_launch_define(launch, "FLIP", p->flip);
+    cvy_launch_define(launch, "MERGED", is_merged(config));
+}
+
+static enum cvy_status prepare(struct cvy_device *device, const struct cvy_conv_problem *p,
+                               const struct cvy_algo_config *config, struct cvy_buffer *w,
+                               struct cvy_buffer *prepared)
+{
+    struct geometry s = geometry_of(p, config);
+    enum cvy_status status = write_head(&s, is_merged(config), prepared);
+    if (status != CVY_OK)
+        return status;
+    size_t most_taps = 1;
+    for (size_t a = 0; a < CVY_CONV_MAX_RANK; a++) {
+        size_t most = 0;
+        for (size_t i = 0; i < s.p.stride[a]; i++) {
+            struct offsets offsets = axis_offsets(&s, is_merged(config), a, i);
+            most = CVY_MAX(most, offsets.count);
+        }
+        most_taps *= most;
+    }
+    struct cvy_launch launch;
+    describe_pack(&launch, p, config);
+    cvy_launch_buffer(&launch, w);
+    cvy_launch_buffer(&launch, prepared);
+    cvy_launch_int(&launch, weights_start(&s));
+    cvy_launch_int(&launch, s.phases);
+    cvy_launch_int(&launch, s.panels);
+    cvy_launch_int(&launch, s.width);
+    cvy_launch_int(&launch, s.rows);
+    cvy_launch_int(&launch, s.c_group);
+    cvy_launch_int(&launch, s.k_group);
+    cvy_launch_int(&launch, make_plan(&s, is_merged(config), NULL));
+    cvy_launch_sizes(&launch, s.step, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, s.p.kernel, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, s.p.stride, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, s.p.dilation, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, s.p.pad_begin, CVY_CONV_MAX_RANK);
+    cvy_launch_range(&launch, 3, (size_t[]){s.rows * s.width, most_taps * s.panels, s.phases * p->groups},
+                     NULL);
+    return cvy_launch_run(device, &launch);
+}
+
+static void describe(struct cvy_launch *launch, const struct geometry *s,
+                     const struct cvy_algo_config *config)
+{
+    size_t lanes = (size_t)config->value[LANES];
+    bool side_by_side = s->p.groups == 1 || s->k_group % lanes == 0;
+    cvy_launch_init(launch, "conv_subpixel_blocks", "subpixel_blocks");
+    cvy_launch_define(launch, "PACK", 0);
+    cvy_launch_define(launch, "X_BLOCK", s->p.x_block);
+    cvy_launch_define(launch, "Y_BLOCK", s->p.y_block);
+    cvy_launch_define(launch, "MERGED", is_merged(config));
+    cvy_launch_define(launch, "IS_DIRECT",
+                      s->p.y_block > 0 && s->p.shuffle <= 1 && side_by_side && !is_merged(config));
+    cvy_launch_define(launch, "LANES", lanes);
+    cvy_launch_define(launch, "BLOCKS", (size_t)config->value[BLOCKS]);
+    cvy_launch_define(launch, "PIXELS", (size_t)config->value[PIXELS]);
+    cvy_epilogue_define(launch, &s->p);
+}
+
+static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_problem *p,
+                             const struct cvy_algo_config *config)
+{
+    struct geometry s = geometry_of(p, config);
+    struct cvy_launch launch;
+    describe_pack(&launch, p, config);
+    enum cvy_status status = cvy_launch_prepare(device, &launch);
+    if (status != CVY_OK)
+        return status;
+    describe(&launch, &s, config);
+    return cvy_launch_prepare(device, &launch);
+}
+
+/* Tiles of the grid that one work-item makes, one after the other. */
+static size_t tiles_each(const struct geometry *s, const struct cvy_device *device, size_t taps, size_t tile,
+                         size_t tiles)
+{
+    double rows = (double)taps / (double)s->phases * (double)s->rows + 1;
+    size_t least = (size_t)(LEAST_WORK / (rows * (double)(tile * s->width))) + 1;
+    size_t most = (size_t)(MOST_ROUNDS / rows) + 1, items = ITEMS_PER_UNIT * device->info.compute_units + 1;
+    size_t balanced = tiles * s->panels * s->phases * s->p.groups * s->p.n / items;
+    return CVY_MAX(CVY_MIN(CVY_MIN(CVY_MAX(balanced, least), most), tiles), 1);
+}
+
+static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *p,
+                               const struct cvy_algo_config *config, const struct cvy_algo_args *args)
+{
+    struct geometry s = geometry_of(p, config);
+    size_t taps = make_plan(&s, is_merged(config), NULL), tile = (size_t)config->value[PIXELS];
+    size_t tiles = cvy_ceil_div(s.grid[0] * s.grid[1] * s.grid[2], tile);
+    size_t each = tiles_each(&s, device, taps, tile, tiles);
+    struct cvy_launch launch;
+    describe(&launch, &s, config);
+    cvy_launch_buffer(&launch, args->x);
+    cvy_launch_buffer(&launch, args->w);
+    cvy_epilogue_arguments(&launch, p, args->bias);
+    cvy_launch_buffer(&launch, args->y);
+    cvy_launch_int(&launch, weights_start(&s));
+    cvy_launch_int(&launch, each);
+    cvy_launch_int(&launch, s.phases);
+    cvy_launch_int(&launch, s.panels);
+    cvy_launch_int(&launch, s.rows);
+    cvy_launch_int(&launch, taps);
+    cvy_launch_int(&launch, cvy_round_up(p->c, CVY_MAX(p->x_block, 1)) * s.p.in[0] * s.p.in[1] * s.p.in[2]);
+    cvy_launch_int(&launch, cvy_round_up(p->k, CVY_MAX(p->y_block, 1)) * s.out[0] * s.out[1] * s.out[2]);
+    cvy_launch_int(&launch, p->k);
+    cvy_launch_int(&launch, s.c_group);
+    cvy_launch_int(&launch, s.k_group);
+    cvy_launch_int(&launch, p->shuffle);
+    cvy_launch_sizes(&launch, s.step, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, s.p.in, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, s.out, CVY_CONV_MAX_RANK);
+    cvy_launch_sizes(&launch, s.p.stride, CVY_CONV_MAX_RANK);
+    cvy_launch_range(&launch, 3, (size_t[]){s.panels * s.phases * p->groups, cvy_ceil_div(tiles, each), p->n},
+                     (size_t[]){1, 1, 1});
+    return cvy_launch_run(device, &launch);
+}
+
+static double estimate(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                       const struct cvy_algo_config *config)
+{
+    struct cvy_conv_cost cost;
+    if (cvy_conv_get_cost(p, &cost) != CVY_OK)
+        return 1e30;
+    return 5e-6 + arithmetic_seconds(p, device, config) + cost.bytes / cvy_rate_bytes(device);
+}
+
+const struct cvy_algo cvy_algo_subpixel_blocks = {
+    .id = "subpixel_blocks",
+    .programs = {"conv_subpixel_blocks"},
+    .takes_blocks = true,
+    .applicable = applicable,
+    .default_config = default_config,
+    .configs = configs,
+    .prepared_bytes = prepared_bytes,
+    .prepare = prepare,
+    .build = build,
+    .enqueue = enqueue,
+    .estimate = estimate,
+};
