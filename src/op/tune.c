@@ -218,15 +218,15 @@ static enum cvy_status try_all(struct search *search)
 {
     enum cvy_status status = CVY_OK;
     cvy_candidates_sort(&search->list, false);
-    for (size_t i = 0; status == CVY_OK && i < search->list.count && !has_cancelled(search); i++) {
+    for (size_t i = 0; status == CVY_OK && i < search->list.count; i++) {
         struct cvy_candidate *c = &search->list.items[i];
         cvy_candidates_drop_hopeless(&search->list);
         if (!cvy_candidate_is_usable(c) || c->rounds > 0)
             continue;
-        if (!fits_budget(search, expected_cost(search, c, FIRST_RUNS, FIRST_SECONDS))) {
-            search->stopped = true;
+        search->stopped = has_cancelled(search) ||
+                          !fits_budget(search, expected_cost(search, c, FIRST_RUNS, FIRST_SECONDS));
+        if (search->stopped)
             break;
-        }
         if (search->data.x == NULL)
             status = cvy_tune_data_init(&search->data, search->list.device, &search->list.p);
         if (status == CVY_OK)
