@@ -21,7 +21,8 @@
 
 #define MOST_SIDE 6
 #define MOST_TAPS 5
-#define MOST_BLOCK_K 32               /* of the configs; bounds the weights before one is chosen */
+#define LEAST_CHANNELS 16 /* with fewer, 6 points round much and save little; 4 keep small integers exact */
+#define MOST_BLOCK_K 32   /* of the configs; bounds the weights before one is chosen */
 #define MOST_LOCAL (1400 << 10)       /* of a level-2 cache of 2 MiB, beside weights, x and y */
 #define MOST_SPLIT ((size_t)16 << 20) /* of a strip's workspace; longer ones are no faster */
 #define CACHED_WEIGHTS (1 << 20)      /* beside a strip in a level-2 cache */
@@ -98,6 +99,10 @@ static bool applicable(const struct cvy_conv_problem *problem, const struct cvy_
     if (p.kernel[1] > MOST_TAPS || p.kernel[2] > MOST_TAPS || p.kernel[1] * p.kernel[2] == 1) {
         snprintf(why, size, "it does kernels of 1 to %d, not of 1x1; this one has %zux%zu", MOST_TAPS,
                  p.kernel[1], p.kernel[2]);
+        return false;
+    }
+    if (CVY_MAX(p.kernel[1], p.kernel[2]) > 3 && c_group < LEAST_CHANNELS) {
+        snprintf(why, size, "kernels above 3 take 6 points, for which %zu channels are too few", c_group);
         return false;
     }
     size_t block = CVY_MAX(p.x_block, p.y_block);
@@ -243,6 +248,9 @@ static void default_config(const struct cvy_conv_problem *p, const struct cvy_de
     for (size_t i = 0; i < CANDIDATES; i++) {
         struct cvy_algo_config next;
         if (!candidate(p, device, i, max_workspace, &next))
+            continue;
+        bool has_6 = next.value[SIDE_H] == 6 || next.value[SIDE_W] == 6;
+        if (has_6 && p->c / p->groups < LEAST_CHANNELS)
             continue;
         struct geometry s = geometry_of(p, device, &next);
         double seconds = seconds_of(&s, device, &next);

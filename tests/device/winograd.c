@@ -59,7 +59,7 @@ END_TEST
 START_TEST(winograd_does_kernels_of_two_to_five)
 {
     for (size_t kernel = 2; kernel <= 5; kernel++) {
-        struct cvy_conv_problem p = problem(kernel % 2 ? 2 : 1, 9, 17, kernel);
+        struct cvy_conv_problem p = problem(kernel % 2 ? 2 : 1, 18, 17, kernel);
         p.flip = kernel == 5;
         check(&p, 4);
     }
