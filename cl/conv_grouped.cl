@@ -91,7 +91,7 @@ INLINE void tile_sums(__global const float *x, __global const float *w, struct g
             if (d < 0 || h < 0)
                 continue;
             __global const float *row = x + (d * a.in_h + h) * a.in_w * PIXEL;
-            for (int s = 0; s < a.kernel_w; s += TAPS) {
+            for (int s = 0; s < (TAPS > 1 ? TAPS : a.kernel_w); s += TAPS) {
                 const int first = q * a.stride_w - a.pad_w + s * a.dilation_w;
                 const int apart = STEP ? 1 : a.stride_w;
                 __global const float *taps =
