@@ -17,6 +17,15 @@ static bool each_has_run(const size_t *counts)
     return true;
 }
 
+/* Compiling takes most of the time of an algorithm that has a program for each of many forms: after so many
+ * problems of this run it has the others of the next. */
+#define MOST_COMPILED 50
+
+static bool has_had_enough(const char *algo, size_t count)
+{
+    return count >= MOST_COMPILED && strcmp(algo, "ref") != 0 && strcmp(algo, "im2col") != 0;
+}
+
 /* So many problems, and more until every algorithm has had one. */
 START_TEST(conv_agrees_with_the_oracle_on_random_problems)
 {
@@ -30,7 +39,8 @@ START_TEST(conv_agrees_with_the_oracle_on_random_problems)
         const char *algo;
         for (size_t a = 0; (algo = cvy_conv_algo_name(a)) != NULL; a++) {
             char why[256];
-            if (!cvy_conv_algo_applies(test_device(), &p, algo, why, sizeof(why)))
+            if (has_had_enough(algo, counts[a]) ||
+                !cvy_conv_algo_applies(test_device(), &p, algo, why, sizeof(why)))
                 continue;
             counts[a]++;
             /* every other time in scratch memory so small that the work is cut to strips */
