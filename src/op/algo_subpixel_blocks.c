@@ -370,7 +370,8 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     struct cvy_conv_cost cost;
     if (cvy_conv_get_cost(p, &cost) != CVY_OK)
         return 1e30;
-    return 5e-6 + arithmetic_seconds(p, device, config) + cost.bytes / cvy_rate_bytes(device);
+    return 5e-6 + arithmetic_seconds(p, device, config) +
+           CVY_TILE_MEMORY_SHARE * cost.bytes / cvy_rate_bytes(device);
 }
 
 const struct cvy_algo cvy_algo_subpixel_blocks = {

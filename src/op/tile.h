@@ -7,6 +7,9 @@
 #define CVY_TILE_MOST_BLOCKS 5
 #define CVY_TILE_CACHE_BYTES ((size_t)1 << 20) /* of weights that the cache next to the registers' holds */
 
+/* Of the time that reading and writing all tensors once takes: what arithmetic does not hide. */
+#define CVY_TILE_MEMORY_SHARE 0.3
+
 /* Pieces of equal size, none above `most`. */
 static inline size_t cvy_even_piece(size_t total, size_t most)
 {
