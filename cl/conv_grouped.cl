@@ -22,6 +22,20 @@ typedef lanes seen;
 #define LANES_MASK(step) LANE_JOIN(as_uint, LANES)(LANES_NUMBERS / K_GROUP * C_GROUP + (step))
 #if C_GROUP == 1 && K_GROUP == 1
 #define LOAD_SEEN(from, step, next) LANES_LOAD(from)
+#elif LANES == 16 && C_GROUP == K_GROUP
+// Swizzles, a bit of the step each, that compilers join to one; of shuffle() they make many.
+float16 channel_of_groups(float16 v, int step)
+{
+    v = step & 1 ? v.s1133557799bbddff : v.s0022446688aaccee;
+#if C_GROUP >= 4
+    v = step & 2 ? v.s23236767ababefef : v.s010145458989cdcd;
+#endif
+#if C_GROUP >= 8
+    v = step & 4 ? v.s45674567cdefcdef : v.s0123012389ab89ab;
+#endif
+    return v;
+}
+#define LOAD_SEEN(from, step, next) channel_of_groups(LANES_LOAD(from), step)
 #elif WIDTH == 1
 #define LOAD_SEEN(from, step, next) ((lanes)(*(from)))
 #elif WIDTH > LANES
