@@ -1,5 +1,4 @@
-// blocks.cl - between plain tensors and tensors in blocks of BLOCK channels (conv.h). A work-item moves one
-// pixel of a block.
+// blocks.cl - a plain tensor in blocks of BLOCK channels (conv.h). A work-item moves one pixel of a block.
 #include "prelude.cl"
 
 // Dimensions: pixels, blocks, images.
@@ -14,17 +13,4 @@ __kernel void blocks_from_plain(__global const float *restrict plain, __global f
     __global const float *from = plain + (n * channels + block * BLOCK) * pixels + pixel;
     for (int i = 0; i < BLOCK; i++)
         to[i] = block * BLOCK + i < channels ? from[i * pixels] : 0.0f;
-}
-
-__kernel void blocks_to_plain(__global const float *restrict blocked, __global float *restrict plain,
-                              int channels, int pixels)
-{
-    const int pixel = get_global_id(0), block = get_global_id(1), n = get_global_id(2);
-    const int blocks = (channels + BLOCK - 1) / BLOCK;
-    if (pixel >= pixels || block >= blocks)
-        return;
-    __global const float *from = blocked + ((n * blocks + block) * pixels + pixel) * BLOCK;
-    __global float *to = plain + (n * channels + block * BLOCK) * pixels + pixel;
-    for (int i = 0; i < BLOCK && block * BLOCK + i < channels; i++)
-        to[i * pixels] = from[i];
 }

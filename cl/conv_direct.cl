@@ -68,7 +68,7 @@ struct taps {
 };
 
 // What one row of taps, on one line of a block of x, adds to the sums.
-ALWAYS_INLINE void add_line(__global const float *restrict line, __global const float *restrict weights,
+ALWAYS_INLINE void add_line(__global const float *line, __global const float *weights,
                             struct taps taps, lanes sum[BLOCKS][PIXELS])
 {
     for (int s = 0; s < taps.kernel_w; s++) {

@@ -6,47 +6,31 @@
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
-static void describe(struct cvy_launch *launch, const char *kernel, size_t block)
+static void describe(struct cvy_launch *launch, size_t block)
 {
-    cvy_launch_init(launch, "blocks", kernel);
+    cvy_launch_init(launch, "blocks", "blocks_from_plain");
     cvy_launch_define(launch, "BLOCK", block);
 }
 
 enum cvy_status cvy_blocks_build(struct cvy_device *device, size_t block)
 {
     struct cvy_launch launch;
-    describe(&launch, "blocks_from_plain", block);
-    enum cvy_status status = cvy_launch_prepare(device, &launch);
-    if (status != CVY_OK)
-        return status;
-    describe(&launch, "blocks_to_plain", block);
+    describe(&launch, block);
     return cvy_launch_prepare(device, &launch);
-}
-
-static enum cvy_status convert(struct cvy_device *device, const char *kernel, const struct cvy_blocks *sizes,
-                               const struct cvy_buffer *from, struct cvy_buffer *to)
-{
-    struct cvy_launch launch;
-    describe(&launch, kernel, sizes->block);
-    cvy_launch_buffer(&launch, from);
-    cvy_launch_buffer(&launch, to);
-    cvy_launch_int(&launch, sizes->channels);
-    cvy_launch_int(&launch, sizes->pixels);
-    cvy_launch_range(&launch, 3,
-                     (size_t[]){sizes->pixels, cvy_ceil_div(sizes->channels, sizes->block), sizes->n}, NULL);
-    return cvy_launch_run(device, &launch);
 }
 
 enum cvy_status cvy_blocks_from_plain(struct cvy_device *device, const struct cvy_blocks *sizes,
                                       const struct cvy_buffer *plain, struct cvy_buffer *blocked)
 {
-    return convert(device, "blocks_from_plain", sizes, plain, blocked);
-}
-
-enum cvy_status cvy_blocks_to_plain(struct cvy_device *device, const struct cvy_blocks *sizes,
-                                    const struct cvy_buffer *blocked, struct cvy_buffer *plain)
-{
-    return convert(device, "blocks_to_plain", sizes, blocked, plain);
+    struct cvy_launch launch;
+    describe(&launch, sizes->block);
+    cvy_launch_buffer(&launch, plain);
+    cvy_launch_buffer(&launch, blocked);
+    cvy_launch_int(&launch, sizes->channels);
+    cvy_launch_int(&launch, sizes->pixels);
+    cvy_launch_range(&launch, 3,
+                     (size_t[]){sizes->pixels, cvy_ceil_div(sizes->channels, sizes->block), sizes->n}, NULL);
+    return cvy_launch_run(device, &launch);
 }
 
 size_t cvy_conv_best_block(const struct cvy_device *device)

@@ -21,6 +21,7 @@ struct row {
     enum cvy_pad_mode mode;
     unsigned char shuffle;
     bool transposed, flip, bias;
+    unsigned char x_block, y_block;
 };
 
 /* rank, c, k, groups, in, kernel, stride, dilation, pad, output padding */
@@ -73,6 +74,16 @@ static const struct row rows[] = {
     {2, 6, 4, 2, 7, 3, 1, 2, 1, 0, .transposed = true, .flip = true, .bias = true},
     {2, 6, 6, 3, 5, 3, 2, 1, 1, 0, .shuffle = 3, .transposed = true, .bias = true},
     {2, 8, 9, 1, 7, 1, 1, 1, 0, 0, .transposed = true, .bias = true},
+    /* blocks of channels */
+    {2, 19, 22, 1, 11, 3, 1, 1, 1, 0, .x_block = 16, .y_block = 16, .bias = true},
+    {2, 19, 22, 1, 11, 3, 2, 1, 1, 0, .x_block = 4, .bias = true},
+    {2, 5, 22, 1, 11, 3, 1, 1, 1, 0, .y_block = 8},
+    {2, 37, 21, 1, 11, 1, 1, 1, 0, 0, .x_block = 16, .y_block = 16, .bias = true},
+    {2, 37, 21, 1, 11, 1, 2, 1, 0, 0, .x_block = 8},
+    {2, 20, 20, 20, 12, 3, 1, 1, 1, 0, .x_block = 8, .y_block = 8, .bias = true},
+    {2, 20, 20, 5, 12, 3, 2, 1, 1, 0, .y_block = 16, .bias = true},
+    {2, 19, 22, 1, 6, 4, 2, 1, 1, 0, .x_block = 16, .y_block = 16, .transposed = true, .bias = true},
+    {2, 6, 22, 1, 6, 2, 2, 1, 0, 0, .y_block = 4, .transposed = true},
 };
 
 static struct cvy_conv_problem problem_of(const struct row *row, size_t n)
@@ -88,6 +99,8 @@ static struct cvy_conv_problem problem_of(const struct row *row, size_t n)
     p.transposed = row->transposed;
     p.flip = row->flip;
     p.bias = row->bias;
+    p.x_block = row->x_block;
+    p.y_block = row->y_block;
     for (size_t i = 0; i < p.rank; i++) {
         p.in[i] = row->in + 2 * i;
         p.kernel[i] = row->kernel;
@@ -116,6 +129,9 @@ static struct cvy_conv_problem random_problem(struct cvy_doctor *doctor)
         p.pad_mode = (enum cvy_pad_mode)cvy_doctor_random_size(doctor, 0, 3);
     if (p.groups > 1 && cvy_doctor_random_size(doctor, 0, 1))
         p.shuffle = p.groups;
+    const size_t block = (size_t)1 << cvy_doctor_random_size(doctor, 1, 4);
+    p.x_block = cvy_doctor_random_size(doctor, 0, 1) ? block : 0;
+    p.y_block = cvy_doctor_random_size(doctor, 0, 1) ? block : 0;
     for (size_t i = 0; i < p.rank; i++) {
         p.kernel[i] = cvy_doctor_random_size(doctor, 1, p.rank == 3 ? 3 : 5);
         p.stride[i] = cvy_doctor_random_size(doctor, 1, 3);
@@ -140,11 +156,13 @@ static void format_problem(const struct cvy_conv_problem *p, const char *algo, c
         used += snprintf(text + used, size - (size_t)used,
                          ", in %zu kernel %zu stride %zu dilation %zu pad %zu:%zu", p->in[i], p->kernel[i],
                          p->stride[i], p->dilation[i], p->pad_begin[i], p->pad_end[i]);
+    if ((p->x_block > 0 || p->y_block > 0) && used > 0 && (size_t)used < size)
+        used += snprintf(text + used, size - (size_t)used, ", blocks %zu:%zu", p->x_block, p->y_block);
     if (p->pad_mode != CVY_PAD_CONSTANT && used > 0 && (size_t)used < size)
         snprintf(text + used, size - (size_t)used, " %s", cvy_pad_mode_name(p->pad_mode));
 }
 
-/* One problem's data and answer, for all algorithms. */
+/* One problem's data and answer, for all algorithms; x, expected and bounds as they lie. */
 struct conv_data {
     float *x, *w, *bias;
     double *expected, *bounds;
@@ -167,6 +185,53 @@ static void data_finish(struct conv_data *data)
     free(data->bias);
     free(data->expected);
     free(data->bounds);
+}
+
+/* Where the elements of a plain tensor lie in blocks; the others of `to` stay. */
+struct layout {
+    size_t channels, pixels, block, blocks;
+};
+
+static struct layout layout_of(size_t n, size_t channels, size_t count, size_t block)
+{
+    struct layout l = {.channels = channels, .pixels = count / n / channels, .block = CVY_MAX(block, 1)};
+    l.blocks = cvy_ceil_div(channels, l.block);
+    return l;
+}
+
+static size_t index_in_blocks(const struct layout *l, size_t plain)
+{
+    size_t pixel = plain % l->pixels, channel = plain / l->pixels % l->channels;
+    size_t plane = plain / l->pixels / l->channels * l->blocks + channel / l->block;
+    return (plane * l->pixels + pixel) * l->block + channel % l->block;
+}
+
+/* x, expected and bounds were plain. */
+static bool lay_out(struct conv_data *data, const struct cvy_conv_problem *p)
+{
+    struct layout x = layout_of(p->n, p->c, data->x_count, p->x_block);
+    struct layout y = layout_of(p->n, p->k, data->y_count, p->y_block);
+    size_t x_count = p->n * x.blocks * x.pixels * x.block, y_count = p->n * y.blocks * y.pixels * y.block;
+    struct conv_data made = *data;
+    made.x = calloc(x_count, sizeof(float));
+    made.expected = calloc(y_count, sizeof(double));
+    made.bounds = calloc(y_count, sizeof(double));
+    bool done = made.x != NULL && made.expected != NULL && made.bounds != NULL;
+    for (size_t i = 0; done && i < data->x_count; i++)
+        made.x[index_in_blocks(&x, i)] = data->x[i];
+    for (size_t i = 0; done && i < data->y_count; i++) {
+        made.expected[index_in_blocks(&y, i)] = data->expected[i];
+        made.bounds[index_in_blocks(&y, i)] = data->bounds[i];
+    }
+    struct conv_data left = done ? *data : made;
+    free(left.x);
+    free(left.expected);
+    free(left.bounds);
+    if (done)
+        *data = made;
+    data->x_count = done ? x_count : data->x_count;
+    data->y_count = done ? y_count : data->y_count;
+    return done;
 }
 
 static bool data_init(struct conv_data *data, struct cvy_doctor *doctor, const struct cvy_conv_problem *p)
@@ -202,6 +267,10 @@ static bool data_init(struct conv_data *data, struct cvy_doctor *doctor, const s
         terms *= (double)p->kernel[i];
     for (size_t i = 0; i < data->y_count; i++)
         data->bounds[i] = (2 * terms + 16) * 6e-8 * data->bounds[i] + 1e-30;
+    if (!lay_out(data, p)) {
+        data_finish(data);
+        return false;
+    }
     return true;
 }
 
