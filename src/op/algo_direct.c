@@ -12,6 +12,7 @@
 #include "op/epilogue.h"
 #include "op/problem.h"
 #include "op/rate.h"
+#include "op/tile.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
@@ -20,7 +21,7 @@
 #define CHUNK_BYTES ((size_t)512 << 10) /* of weights that stay in a core's cache while a strip goes by */
 #define LEAST_WORK 200000               /* multiplications that outweigh starting a work-item */
 #define MOST_ROUNDS 32768               /* what the loops of a work-item may do on any driver */
-#define ITEMS_PER_UNIT 8                /* work-items of a compute unit, for balance */
+#define ITEMS_PER_UNIT 8
 
 extern const struct cvy_algo cvy_algo_direct;
 
@@ -120,7 +121,7 @@ static void set_config(const struct cvy_conv_problem *p, const struct cvy_device
     *config = (struct cvy_algo_config){{0}};
     config->value[LANES] = (int)lanes;
     config->value[BLOCKS] = (int)blocks;
-    config->value[PIXELS] = (int)cvy_ceil_div(width, cvy_ceil_div(width, most));
+    config->value[PIXELS] = (int)cvy_even_piece(width, most);
 }
 
 /* How the work is shared out: rows of y for a work-item, and blocks of x whose weights it uses for all of
@@ -133,7 +134,7 @@ static void share(const struct geometry *s, const struct cvy_device *device, siz
     size_t row_work = s->out[2] * s->lanes * s->blocks * s->c_group * s->taps;
     size_t balanced = CVY_MAX(all * wide / items, 1), least = cvy_ceil_div(LEAST_WORK, row_work);
     *rows = CVY_MIN(CVY_MIN(CVY_MAX(balanced, least), CVY_MAX(MOST_ROUNDS / rounds, 1)), all);
-    *rows = cvy_ceil_div(all, cvy_ceil_div(all, *rows));
+    *rows = cvy_fair_piece(all, *rows);
     size_t weights = s->taps * s->x_block * s->lanes * s->blocks * sizeof(float);
     *chunk = s->x_blocks;
     if (s->whole && *rows * s->across > 1)

@@ -16,6 +16,7 @@
 #include "op/epilogue.h"
 #include "op/problem.h"
 #include "op/rate.h"
+#include "op/tile.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
@@ -275,7 +276,7 @@ static size_t tiles_of(const struct cut *s, const struct cvy_device *device)
     size_t planes = s->p.n * cvy_ceil_div(s->p.k, s->lanes);
     size_t strips = cvy_ceil_div(16 * units, planes);
     size_t least = (size_t)(4000 / tile_work(s)) + 1;
-    return CVY_MIN(CVY_MAX(cvy_ceil_div(all, strips), least), all);
+    return cvy_fair_piece(all, CVY_MIN(CVY_MAX(cvy_ceil_div(all, strips), least), all));
 }
 
 static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *problem,

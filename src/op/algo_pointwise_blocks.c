@@ -18,7 +18,7 @@
 #define CHUNK_BYTES ((size_t)512 << 10) /* of x that stay in a core's cache while the weights go by */
 #define LEAST_WORK 100000               /* multiplications that outweigh starting a work-item */
 #define MOST_ROUNDS 32768               /* what the loops of a work-item may do on any driver */
-#define ITEMS_PER_UNIT 8                /* work-items of a compute unit, for balance */
+#define ITEMS_PER_UNIT 8
 
 extern const struct cvy_algo cvy_algo_pointwise_blocks;
 
@@ -210,7 +210,7 @@ static size_t tiles_each(const struct cvy_pointwise *s, const struct cvy_device 
     size_t items = ITEMS_PER_UNIT * CVY_MAX(device->info.compute_units, 1);
     size_t balanced = CVY_MAX(tiles * panels->count * s->p.n / items, 1);
     size_t each = CVY_MAX(CVY_MIN(most, balanced), least);
-    return CVY_MAX(CVY_MIN(CVY_MIN(each, MOST_ROUNDS / rows), tiles), 1);
+    return cvy_fair_piece(tiles, CVY_MAX(CVY_MIN(CVY_MIN(each, MOST_ROUNDS / rows), tiles), 1));
 }
 
 /* Whether less comes from beyond the caches when panels wait for all pixels, not pixels for all panels. */

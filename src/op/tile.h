@@ -16,6 +16,20 @@ static inline size_t cvy_even_piece(size_t total, size_t most)
     return cvy_ceil_div(total, cvy_ceil_div(total, most));
 }
 
+/* The same for work-items: the count of pieces, up to twice as many as needed, that leaves the least rest.
+ * Drivers deal work-groups out by number, PoCL half of those left to whoever asks: small ones at the end
+ * would leave a core idle. */
+static inline size_t cvy_fair_piece(size_t total, size_t most)
+{
+    size_t count = cvy_ceil_div(total, most), best = cvy_ceil_div(total, count);
+    for (size_t i = count + 1; i <= 2 * count && i <= total; i++) {
+        size_t piece = cvy_ceil_div(total, i);
+        if (cvy_round_up(total, piece) < cvy_round_up(total, best))
+            best = piece;
+    }
+    return best;
+}
+
 /* As many pixels as registers hold sums of, beside a vector of each block and `spare` ones. */
 static inline size_t cvy_tile_pixels(size_t lanes, size_t blocks, size_t spare)
 {
