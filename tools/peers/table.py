@@ -26,7 +26,7 @@ def read(paths):
         if float(row['others']) > DISTURBED:
           disturbed[key] += row['variant'] == 'default'
         else:
-          suites[key].setdefault(row['name'], {})[row['variant']] = ratio
+          suites[key].setdefault(row['layer'], {})[row['variant']] = ratio
   return suites, disturbed
 
 
