@@ -74,15 +74,16 @@ static const struct row rows[] = {
     {2, 6, 4, 2, 7, 3, 1, 2, 1, 0, .transposed = true, .flip = true, .bias = true},
     {2, 6, 6, 3, 5, 3, 2, 1, 1, 0, .shuffle = 3, .transposed = true, .bias = true},
     {2, 8, 9, 1, 7, 1, 1, 1, 0, 0, .transposed = true, .bias = true},
-    /* blocks of channels */
-    {2, 19, 22, 1, 11, 3, 1, 1, 1, 0, .x_block = 16, .y_block = 16, .bias = true},
-    {2, 19, 22, 1, 11, 3, 2, 1, 1, 0, .x_block = 4, .bias = true},
+    /* blocks of channels, also where only small problems are tried */
+    {2, 11, 14, 1, 11, 3, 1, 1, 1, 0, .x_block = 8, .y_block = 8, .bias = true},
+    {2, 11, 14, 1, 11, 3, 2, 1, 1, 0, .x_block = 4, .bias = true},
     {2, 5, 22, 1, 11, 3, 1, 1, 1, 0, .y_block = 8},
-    {2, 37, 21, 1, 11, 1, 1, 1, 0, 0, .x_block = 16, .y_block = 16, .bias = true},
-    {2, 37, 21, 1, 11, 1, 2, 1, 0, 0, .x_block = 8},
-    {2, 20, 20, 20, 12, 3, 1, 1, 1, 0, .x_block = 8, .y_block = 8, .bias = true},
-    {2, 20, 20, 5, 12, 3, 2, 1, 1, 0, .y_block = 16, .bias = true},
-    {2, 19, 22, 1, 6, 4, 2, 1, 1, 0, .x_block = 16, .y_block = 16, .transposed = true, .bias = true},
+    {2, 19, 22, 1, 11, 3, 1, 1, 1, 0, .x_block = 16, .y_block = 16},
+    {2, 13, 15, 1, 11, 1, 1, 1, 0, 0, .x_block = 8, .y_block = 8, .bias = true},
+    {2, 37, 21, 1, 11, 1, 2, 1, 0, 0, .x_block = 16},
+    {2, 10, 10, 10, 12, 3, 1, 1, 1, 0, .x_block = 4, .y_block = 4, .bias = true},
+    {2, 10, 20, 5, 12, 3, 2, 1, 1, 0, .y_block = 8, .bias = true},
+    {2, 9, 10, 1, 6, 4, 2, 1, 1, 0, .x_block = 8, .y_block = 8, .transposed = true, .bias = true},
     {2, 6, 22, 1, 6, 2, 2, 1, 0, 0, .y_block = 4, .transposed = true},
 };
 
@@ -411,15 +412,17 @@ enum cvy_status cvy_doctor_check_convolutions(struct cvy_doctor *doctor)
 
 void cvy_doctor_why_not_tried(struct cvy_doctor *doctor, const char *program, char *why, size_t size)
 {
+    static const char nothing[] = "nothing that runs on this device launches it";
     const struct cvy_algo *algo;
-    snprintf(why, size, "nothing that runs on this device launches it");
+    snprintf(why, size, "%s", nothing);
     for (size_t a = 0; (algo = cvy_algo_at(a)) != NULL; a++) {
         for (size_t i = 0; i < CVY_COUNT(algo->programs) && algo->programs[i] != NULL; i++) {
             if (strcmp(algo->programs[i], program) != 0)
                 continue;
             /* the device's own reason is the same for every problem; the first row is an everyday one */
             struct cvy_conv_problem p = problem_of(&rows[0], 1);
-            cvy_conv_algo_applies(doctor->device, &p, algo->id, why, size);
+            if (cvy_conv_algo_applies(doctor->device, &p, algo->id, why, size))
+                snprintf(why, size, "%s", nothing);
         }
     }
 }

@@ -19,7 +19,7 @@ static bool each_has_run(const size_t *counts)
 
 /* Compiling takes most of the time of an algorithm that has a program for each of many forms: after so many
  * problems of this run it has the others of the next. */
-#define MOST_COMPILED 50
+#define MOST_COMPILED 25
 
 static bool has_had_enough(const char *algo, size_t count)
 {
@@ -58,7 +58,7 @@ END_TEST
 START_TEST(conv_agrees_with_the_oracle_in_any_config)
 {
     struct test_random random = {test_seed() + 8};
-    size_t problems = test_small() ? 2 : 12;
+    size_t problems = test_small() ? 2 : 8;
     const struct cvy_algo *algo;
     for (size_t a = 0; (algo = cvy_algo_at(a)) != NULL; a++) {
         for (size_t i = 0; i < problems && !algo->for_integers; i++) {
@@ -75,7 +75,7 @@ START_TEST(conv_agrees_with_the_oracle_in_any_config)
             while (algo->configs(&p, test_device(), n_configs, &config))
                 n_configs++;
             /* each is a program to compile: some of them, others the next time */
-            for (size_t j = 0; j < CVY_MIN(n_configs, 3); j++) {
+            for (size_t j = 0; j < CVY_MIN(n_configs, 2); j++) {
                 size_t c = test_random_range(&random, 0, n_configs - 1);
                 algo->configs(&p, test_device(), c, &config);
                 char name[80];
