@@ -4,7 +4,7 @@
 // STRIDE_W; PAD_MODE; the epilogue's. Other sizes are arguments. Weights come packed: [group][panel of
 // BLOCKS * LANES channels][block of c][tap][X_BLOCK][BLOCKS * LANES].
 #include "prelude.cl"
-#include "border.cl"
+#include "window.cl"
 #include "epilogue_channels.cl"
 #include "shuffle.cl"
 
@@ -129,30 +129,34 @@ ALWAYS_INLINE void store(lanes sum[PIXELS], EPILOGUE_ARGUMENTS __global float *t
 
 #endif
 
+// Of one launch.
+struct sizes {
+    int groups, c_group, k_group, shuffle, rows, chunk;
+};
+
 // Dimensions: strips of `rows` rows of y, images, panels of all groups. The weights of `chunk` blocks of x
 // serve the whole strip before the next ones are read; between chunks y holds the sums.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void direct(__global const float *restrict x, __global const float *restrict packed,
-            EPILOGUE_ARGUMENTS __global float *restrict y, int groups, int c_group, int k_group, int shuffle,
-            int rows, int chunk, int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
-            int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h,
-            int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)
+            EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
 {
-    const int n = get_global_id(1), panels = (int)get_global_size(2) / groups;
+    const int n = get_global_id(1), panels = (int)get_global_size(2) / s.groups;
     const int g = (int)get_global_id(2) / panels, first_k = (int)get_global_id(2) % panels * PANEL;
-    const int k0 = g * k_group + first_k, channels = groups * k_group, y_pixels = out_d * out_h * out_w;
-    const int x_blocks = (c_group + X_BLOCK - 1) / X_BLOCK, x_pixels = in_d * in_h * in_w;
-    const int line_weights = kernel_w * X_BLOCK * PANEL, block_weights = kernel_d * kernel_h * line_weights;
-    const int across = (out_w + PIXELS - 1) / PIXELS; // tiles in a row
-    const int first_tile = (int)get_global_id(0) * rows * across;
-    const int end_tile = min(first_tile + rows * across, out_d * out_h * across);
+    const int k0 = g * s.k_group + first_k, channels = s.groups * s.k_group;
+    const int y_pixels = win.out_d * win.out_h * win.out_w;
+    const int x_blocks = (s.c_group + X_BLOCK - 1) / X_BLOCK, x_pixels = win.in_d * win.in_h * win.in_w;
+    const int line_weights = win.kernel_w * X_BLOCK * PANEL;
+    const int block_weights = win.kernel_d * win.kernel_h * line_weights;
+    const int across = (win.out_w + PIXELS - 1) / PIXELS; // tiles in a row
+    const int first_tile = (int)get_global_id(0) * s.rows * across;
+    const int end_tile = min(first_tile + s.rows * across, win.out_d * win.out_h * across);
     __global float *image = y + n * ((channels + Y_BLOCK - 1) / Y_BLOCK) * y_pixels * Y_BLOCK;
 
     for (int tile = first_tile, begin = 0; begin < x_blocks;) {
         // the last tile of a row moves back onto y whole; what lies before q is not written
-        const int row = tile / across, q = tile % across * PIXELS, start = min(q, out_w - PIXELS);
-        const int o = row / out_h, p = row % out_h, end = min(begin + chunk, x_blocks);
-        __global float *to = image + (row * out_w + start) * Y_BLOCK;
+        const int row = tile / across, q = tile % across * PIXELS, start = min(q, win.out_w - PIXELS);
+        const int o = row / win.out_h, p = row % win.out_h, end = min(begin + s.chunk, x_blocks);
+        __global float *to = image + (row * win.out_w + start) * Y_BLOCK;
         lanes sum[BLOCKS][PIXELS];
         UNROLL
         for (int b = 0; b < BLOCKS; b++) {
@@ -160,33 +164,33 @@ void direct(__global const float *restrict x, __global const float *restrict pac
             for (int t = 0; t < PIXELS; t++) {
                 sum[b][t] = 0.0f;
 #if WHOLE_BLOCKS
-                if ((begin > 0 || ACCUMULATE) && first_k + b * LANES < k_group)
+                if ((begin > 0 || ACCUMULATE) && first_k + b * LANES < s.k_group)
                     sum[b][t] = LANES_LOAD(to + (k0 / LANES + b) * y_pixels * LANES + t * LANES);
 #endif
             }
         }
-        struct taps taps = {start * STRIDE_W - pad_w, in_w, kernel_w, dilation_w};
+        struct taps taps = {start * STRIDE_W - win.pad_w, win.in_w, win.kernel_w, win.dilation_w};
         __global const float *weights = packed + ((int)get_global_id(2) * x_blocks + begin) * block_weights;
         for (int c = begin; c < end; c++) {
-            __global const float *plane = x + ((n * groups + g) * x_blocks + c) * x_pixels * X_BLOCK;
-            for (int z = 0; z < kernel_d; z++) {
-                const int d = border(o * stride_d - pad_d + z * dilation_d, in_d);
-                for (int r = 0; r < kernel_h; r++, weights += line_weights) {
-                    const int h = border(p * stride_h - pad_h + r * dilation_h, in_h);
+            __global const float *plane = x + ((n * s.groups + g) * x_blocks + c) * x_pixels * X_BLOCK;
+            for (int z = 0; z < win.kernel_d; z++) {
+                const int d = border(o * win.stride_d - win.pad_d + z * win.dilation_d, win.in_d);
+                for (int r = 0; r < win.kernel_h; r++, weights += line_weights) {
+                    const int h = border(p * win.stride_h - win.pad_h + r * win.dilation_h, win.in_h);
                     if (d >= 0 && h >= 0)
-                        add_line(plane + (d * in_h + h) * in_w * X_BLOCK, weights, taps, sum);
+                        add_line(plane + (d * win.in_h + h) * win.in_w * X_BLOCK, weights, taps, sum);
                 }
             }
         }
         UNROLL
         for (int b = 0; b < BLOCKS; b++) {
-            if (first_k + b * LANES < k_group)
+            if (first_k + b * LANES < s.k_group)
 #if WHOLE_BLOCKS
                 store(sum[b], EPILOGUE_PASSED to + (k0 / LANES + b) * y_pixels * LANES, q - start,
                       k0 + b * LANES, channels, end == x_blocks);
 #else
-                store(sum[b], EPILOGUE_PASSED to, q - start, k0 + b * LANES, (g + 1) * k_group, channels,
-                      y_pixels, shuffle);
+                store(sum[b], EPILOGUE_PASSED to, q - start, k0 + b * LANES, (g + 1) * s.k_group, channels,
+                      y_pixels, s.shuffle);
 #endif
         }
         if (++tile == end_tile) {

@@ -8,7 +8,7 @@
 // TAPS: along W, at once: the whole kernel or 1. STEP: the stride along W where it is 1 or 2, else 0.
 // X_BLOCKED, Y_BLOCKED: 0 or 1; SCATTERED: 1 where y is plain or shuffled. PAD_MODE; the epilogue's.
 #include "prelude.cl"
-#include "border.cl"
+#include "window.cl"
 #include "epilogue_channels.cl"
 #include "shuffle.cl"
 
@@ -48,15 +48,6 @@ typedef float seen;
 #define LOAD_SEEN(from, step, next) (*(from))
 #endif
 
-// Sizes of one grouped convolution.
-struct grouped {
-    int in_d, in_h, in_w;
-    int kernel_d, kernel_h, kernel_w;
-    int stride_d, stride_h, stride_w;
-    int dilation_d, dilation_h, dilation_w;
-    int pad_d, pad_h, pad_w;
-};
-
 // Sums stay in registers only where no call keeps them in memory. Without restrict: inlined, it brings
 // intrinsics along that Oclgrind lacks.
 #define INLINE __attribute__((always_inline))
@@ -91,36 +82,36 @@ INLINE void add_taps(__global const float *row, __global const float *w, int ste
 
 // At o, p, q, q + 1, ... from x, an image, and w, the weights of the block of y, whose groups have the
 // channels of x from c_begin to c_end.
-INLINE void tile_sums(__global const float *x, __global const float *w, struct grouped a, int c_begin,
+INLINE void tile_sums(__global const float *x, __global const float *w, struct window win, int c_begin,
                       int c_end, int steps, int o, int p, int q, bool on_row, lanes *sum)
 {
-    const int in_pixels = a.in_d * a.in_h * a.in_w;
+    const int in_pixels = win.in_d * win.in_h * win.in_w;
 #pragma unroll
     for (int j = 0; j < TILE; j++)
         sum[j] = 0.0f;
-    for (int z = 0; z < a.kernel_d; z++) {
-        const int d = border(o * a.stride_d - a.pad_d + z * a.dilation_d, a.in_d);
-        for (int r = 0; r < a.kernel_h; r++) {
-            const int h = border(p * a.stride_h - a.pad_h + r * a.dilation_h, a.in_h);
+    for (int z = 0; z < win.kernel_d; z++) {
+        const int d = border(o * win.stride_d - win.pad_d + z * win.dilation_d, win.in_d);
+        for (int r = 0; r < win.kernel_h; r++) {
+            const int h = border(p * win.stride_h - win.pad_h + r * win.dilation_h, win.in_h);
             if (d < 0 || h < 0)
                 continue;
-            __global const float *row = x + (d * a.in_h + h) * a.in_w * PIXEL;
-            for (int s = 0; s < (TAPS > 1 ? TAPS : a.kernel_w); s += TAPS) {
-                const int first = q * a.stride_w - a.pad_w + s * a.dilation_w;
-                const int apart = STEP ? 1 : a.stride_w;
+            __global const float *row = x + (d * win.in_h + h) * win.in_w * PIXEL;
+            for (int s = 0; s < (TAPS > 1 ? TAPS : win.kernel_w); s += TAPS) {
+                const int first = q * win.stride_w - win.pad_w + s * win.dilation_w;
+                const int apart = STEP ? 1 : win.stride_w;
                 __global const float *taps =
-                    w + ((z * a.kernel_h + r) * a.kernel_w + s) * steps * LANES;
+                    w + ((z * win.kernel_h + r) * win.kernel_w + s) * steps * LANES;
 #if PERMUTED
                 const int next = (c_begin / LANES + 1 < (c_end + LANES - 1) / LANES) * in_pixels * LANES;
                 __global const float *from = row + c_begin / LANES * in_pixels * LANES + c_begin % LANES;
 #pragma unroll
                 for (int t = 0; t < C_GROUP; t++)
-                    add_taps(from, taps + t * TAPS * LANES, t, next, first, apart, a.in_w, on_row, sum);
+                    add_taps(from, taps + t * TAPS * LANES, t, next, first, apart, win.in_w, on_row, sum);
 #else
                 for (int c = c_begin; c < c_end; c++, taps += TAPS * LANES) {
                     const int channel =
                         X_BLOCKED ? c / LANES * in_pixels * LANES + c % LANES : c * in_pixels;
-                    add_taps(row + channel, taps, 0, 0, first, apart, a.in_w, on_row, sum);
+                    add_taps(row + channel, taps, 0, 0, first, apart, win.in_w, on_row, sum);
                 }
 #endif
             }
@@ -161,64 +152,62 @@ void store_scattered(__global float *y, lanes value, int n, int k, int channels,
 }
 #endif
 
+// Of one launch.
+struct sizes {
+    int c, k_end, c_group, k_group, steps, shuffle, tiles;
+};
+
 // Dimensions: strips of `tiles` tiles, blocks of y, images.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void conv_grouped(__global const float *restrict x, __global const float *restrict w,
-                  EPILOGUE_ARGUMENTS __global float *restrict y, int c, int k_end, int c_group, int k_group,
-                  int steps, int shuffle, int tiles, int in_d, int in_h, int in_w,
-                  int out_d, int out_h, int out_w,
-                  int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
-                  int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)
+                  EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
 {
-    const struct grouped sizes = {in_d, in_h, in_w, kernel_d, kernel_h, kernel_w,
-                                  stride_d, stride_h, stride_w, dilation_d, dilation_h, dilation_w,
-                                  pad_d, pad_h, pad_w};
     const int n = get_global_id(2), k = (int)get_global_id(1) * LANES;
-    const int c_begin = k / k_group * c_group;
-    const int c_end = ((min(k + LANES, k_end) - 1) / k_group + 1) * c_group;
-    const int x_channels = X_BLOCKED ? (c + LANES - 1) / LANES * LANES : c;
-    __global const float *image = x + n * x_channels * (in_d * in_h * in_w);
-    __global const float *weights = w + k * steps * kernel_d * kernel_h * kernel_w;
+    const int c_begin = k / s.k_group * s.c_group;
+    const int c_end = ((min(k + LANES, s.k_end) - 1) / s.k_group + 1) * s.c_group;
+    const int x_channels = X_BLOCKED ? (s.c + LANES - 1) / LANES * LANES : s.c;
+    __global const float *image = x + n * x_channels * (win.in_d * win.in_h * win.in_w);
+    __global const float *weights = w + k * s.steps * win.kernel_d * win.kernel_h * win.kernel_w;
 
-    const int pixels = out_d * out_h * out_w;
+    const int pixels = win.out_d * win.out_h * win.out_w;
 #if !SCATTERED
-    __global float *block = y + (n * ((k_end + LANES - 1) / LANES) + k / LANES) * pixels * LANES;
+    __global float *block = y + (n * ((s.k_end + LANES - 1) / LANES) + k / LANES) * pixels * LANES;
 #endif
-    const int tiles_w = (out_w + TILE - 1) / TILE, first = (int)get_global_id(0) * tiles;
-    const int count = min(tiles, out_d * out_h * tiles_w - first);
+    const int tiles_w = (win.out_w + TILE - 1) / TILE, first = (int)get_global_id(0) * s.tiles;
+    const int count = min(s.tiles, win.out_d * win.out_h * tiles_w - first);
     int row = first / tiles_w, q = first % tiles_w * TILE;
-    int o = row / out_h, p = row % out_h;
+    int o = row / win.out_h, p = row % win.out_h;
     for (int i = 0; i < count; i++) {
         // the last tile ends with its row, and leaves what the one before has done
-        const int begin = min(q, out_w - TILE), seen_from = begin * stride_w - pad_w;
-        const bool on_row = TAPS == 1 && seen_from >= 0 &&
-                            seen_from + (TILE - 1) * stride_w + (kernel_w - 1) * dilation_w < in_w;
+        const int begin = min(q, win.out_w - TILE), seen_from = begin * win.stride_w - win.pad_w;
+        const int seen_to = seen_from + (TILE - 1) * win.stride_w + (win.kernel_w - 1) * win.dilation_w;
+        const bool on_row = TAPS == 1 && seen_from >= 0 && seen_to < win.in_w;
         lanes sum[TILE];
         if (on_row)
-            tile_sums(image, weights, sizes, c_begin, c_end, steps, o, p, begin, true, sum);
+            tile_sums(image, weights, win, c_begin, c_end, s.steps, o, p, begin, true, sum);
         else
-            tile_sums(image, weights, sizes, c_begin, c_end, steps, o, p, begin, false, sum);
-        const int pixel = (o * out_h + p) * out_w + begin;
+            tile_sums(image, weights, win, c_begin, c_end, s.steps, o, p, begin, false, sum);
+        const int pixel = (o * win.out_h + p) * win.out_w + begin;
 #pragma unroll
         for (int j = 0; j < TILE; j++) {
             if (begin + j < q)
                 continue;
 #if SCATTERED
             const int at = pixel + j;
-            const lanes value =
-                EPILOGUE_CHANNELS(sum[j], k, k_end, load_scattered(y, n, k, k_end, shuffle, at, pixels));
-            store_scattered(y, value, n, k, k_end, shuffle, at, pixels);
+            const lanes value = EPILOGUE_CHANNELS(
+                sum[j], k, s.k_end, load_scattered(y, n, k, s.k_end, s.shuffle, at, pixels));
+            store_scattered(y, value, n, k, s.k_end, s.shuffle, at, pixels);
 #else
             __global float *to = block + (pixel + j) * LANES;
-            LANES_STORE(EPILOGUE_CHANNELS(sum[j], k, k_end, LANES_LOAD(to)), to);
+            LANES_STORE(EPILOGUE_CHANNELS(sum[j], k, s.k_end, LANES_LOAD(to)), to);
 #endif
         }
         q += TILE;
-        if (q >= out_w) {
+        if (q >= win.out_w) {
             q = 0;
             p++;
         }
-        if (p == out_h) {
+        if (p == win.out_h) {
             p = 0;
             o++;
         }

@@ -39,13 +39,12 @@ __kernel void pack(__global const float *restrict w, __global float *restrict pa
 __kernel __attribute__((reqd_work_group_size(1, ITEMS, 1)))
 void pointwise_lanes(__global const float *restrict x, __global const float *restrict packed,
                      EPILOGUE_ARGUMENTS __global float *restrict y, int groups, int c_group, int k_group,
-                     int shuffle, int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
-                     int stride_d, int stride_h, int stride_w, int pad_d, int pad_h, int pad_w)
+                     int shuffle, struct window win)
 {
     const int block = get_global_id(0);
     const int first = (int)get_global_id(1) * TILE;
     const int n = (int)get_global_id(2) / groups, g = (int)get_global_id(2) % groups;
-    const int pixels = out_d * out_h * out_w, x_pixels = in_d * in_h * in_w;
+    const int pixels = win.out_d * win.out_h * win.out_w, x_pixels = win.in_d * win.in_h * win.in_w;
     if (first >= pixels)
         return;
     __global const float *from = x + (n * groups + g) * c_group * x_pixels;
@@ -80,7 +79,7 @@ void pointwise_lanes(__global const float *restrict x, __global const float *res
     {
         int offset[TILE];
         for (int t = 0; t < TILE; t++)
-            offset[t] = SOURCE_PIXEL(first + t);
+            offset[t] = source_pixel(first + t, win);
         for (int c = 0; c < c_group; c++, from += x_pixels, weights += BLOCK_K) {
             float part[TILE];
             UNROLL
@@ -127,8 +126,7 @@ void pointwise_lanes(__global const float *restrict x, __global const float *res
 __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1)))
 void pointwise_tiles(__global const float *restrict x, __global const float *restrict packed,
                       EPILOGUE_ARGUMENTS __global float *restrict y, int groups, int c_group, int k_group,
-                      int shuffle, int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
-                      int stride_d, int stride_h, int stride_w, int pad_d, int pad_h, int pad_w)
+                      int shuffle, struct window win)
 {
     __local float tile_x[DEPTH][TILE];
     __local float tile_w[DEPTH][BLOCK_K];
@@ -136,13 +134,13 @@ void pointwise_tiles(__global const float *restrict x, __global const float *res
     const int column = get_local_id(0), row = get_local_id(1), item = row * SIDE + column;
     const int block = get_group_id(1), first = (int)get_group_id(0) * TILE;
     const int n = (int)get_group_id(2) / groups, g = (int)get_group_id(2) % groups;
-    const int pixels = out_d * out_h * out_w, x_pixels = in_d * in_h * in_w;
+    const int pixels = win.out_d * win.out_h * win.out_w, x_pixels = win.in_d * win.in_h * win.in_w;
     __global const float *from = x + (n * groups + g) * c_group * x_pixels;
     __global const float *weights = packed + (g * (int)get_num_groups(1) + block) * c_group * BLOCK_K;
     float sum[PER_K][PER_P];
 
     for (int t = item; t < TILE; t += SIDE * SIDE)
-        offset[t] = SOURCE_PIXEL(first + t);
+        offset[t] = source_pixel(first + t, win);
     UNROLL
     for (int i = 0; i < PER_K; i++) {
         UNROLL

@@ -81,26 +81,28 @@ void store_lanes(lanes sum, __global float *to, EPILOGUE_ARGUMENTS int k, int ch
 #endif
 }
 
+// Of one launch.
+struct sizes {
+    int panels_last, tiles_each, rows, x_image, y_image, channels, c_group, k_group, shuffle;
+};
+
 // Dimensions: panels, chunks of tiles_each tiles of PIXELS pixels, images; with panels_last the other way
 // round. y has at least PIXELS pixels.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void pointwise_blocks(__global const float *restrict x, __global const float *restrict packed,
-                      EPILOGUE_ARGUMENTS __global float *restrict y, int panels_last, int tiles_each,
-                      int rows, int x_image, int y_image, int channels, int c_group, int k_group, int shuffle,
-                      int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
-                      int stride_d, int stride_h, int stride_w, int pad_d, int pad_h, int pad_w)
+                      EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
 {
-    const int panel = get_global_id(panels_last ? 2 : 0), n = get_global_id(panels_last ? 0 : 2);
+    const int panel = get_global_id(s.panels_last ? 2 : 0), n = get_global_id(s.panels_last ? 0 : 2);
     const int k0 = panel * WIDTH;
-    const int pixels = out_d * out_h * out_w, x_pixels = in_d * in_h * in_w;
-    const int end = (min(k0 + WIDTH, channels) - 1) / k_group * c_group + c_group;
-    int first = (int)get_global_id(1) * tiles_each * PIXELS;
-    const int last = min(first + tiles_each * PIXELS, pixels);
+    const int pixels = win.out_d * win.out_h * win.out_w, x_pixels = win.in_d * win.in_h * win.in_w;
+    const int end = (min(k0 + WIDTH, s.channels) - 1) / s.k_group * s.c_group + s.c_group;
+    int first = (int)get_global_id(1) * s.tiles_each * PIXELS;
+    const int last = min(first + s.tiles_each * PIXELS, pixels);
 
     for (; first < last; first += PIXELS) {
         // the last tile moves back to lie within y
         const int start = min(first, pixels - PIXELS);
-        __global const float *weights = packed + panel * rows * WIDTH;
+        __global const float *weights = packed + panel * s.rows * WIDTH;
         lanes sum[BLOCKS][PIXELS];
         UNROLL
         for (int b = 0; b < BLOCKS; b++) {
@@ -112,10 +114,10 @@ void pointwise_blocks(__global const float *restrict x, __global const float *re
         int offset[PIXELS];
         UNROLL
         for (int t = 0; t < PIXELS; t++)
-            offset[t] = SOURCE_PIXEL(start + t) * CHUNK;
+            offset[t] = source_pixel(start + t, win) * CHUNK;
 #endif
-        for (int c = first_row(k0, c_group, k_group); c < end; c += CHUNK) {
-            __global const float *chunk = x + n * x_image + c * x_pixels;
+        for (int c = first_row(k0, s.c_group, s.k_group); c < end; c += CHUNK) {
+            __global const float *chunk = x + n * s.x_image + c * x_pixels;
 #if HOLES
             float value[PIXELS * CHUNK];
             UNROLL
@@ -145,8 +147,8 @@ void pointwise_blocks(__global const float *restrict x, __global const float *re
                 weights += UNIT * WIDTH;
             }
         }
-        __global float *to = y + n * y_image + start * PIXEL_STEP;
-        if (IS_DIRECT && start == first && k0 + WIDTH <= channels) {
+        __global float *to = y + n * s.y_image + start * PIXEL_STEP;
+        if (IS_DIRECT && start == first && k0 + WIDTH <= s.channels) {
             UNROLL
             for (int b = 0; b < BLOCKS; b++) {
                 const int k = k0 + b * LANES;
@@ -163,8 +165,9 @@ void pointwise_blocks(__global const float *restrict x, __global const float *re
                 each[i] = sum[i / PIXELS][i % PIXELS];
             for (int i = 0; i < BLOCKS * PIXELS; i++) {
                 const int k = k0 + i / PIXELS * LANES, t = i % PIXELS;
-                if (k < channels && start + t >= first)
-                    store_lanes(each[i], to + t * PIXEL_STEP, EPILOGUE_PASSED k, channels, shuffle, pixels);
+                if (k < s.channels && start + t >= first)
+                    store_lanes(each[i], to + t * PIXEL_STEP, EPILOGUE_PASSED k, s.channels, s.shuffle,
+                                pixels);
             }
         }
     }

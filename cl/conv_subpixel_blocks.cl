@@ -9,6 +9,7 @@
 // stored as they come.
 #include "prelude.cl"
 #include "shuffle.cl"
+#include "window.cl"
 
 #if X_BLOCK
 #define CHUNK X_BLOCK
@@ -89,51 +90,55 @@ __kernel void pack(__global const float *restrict w, __global float *restrict pa
 #define PIXEL_STEP (Y_BLOCK > 0 ? Y_BLOCK : 1)
 
 // The pixel of y of a phase at a position of the grid; -1: beyond y.
-int pixel_of(int phase, int grid_d, int grid_h, int grid_w, int out_d, int out_h, int out_w, int stride_d,
-             int stride_h, int stride_w)
+int pixel_of(int phase, int grid_d, int grid_h, int grid_w, struct window win)
 {
-    const int o = grid_d * stride_d + phase / (stride_h * stride_w);
-    const int p = grid_h * stride_h + phase / stride_w % stride_h;
-    const int q = grid_w * stride_w + phase % stride_w;
-    return o < out_d && p < out_h && q < out_w ? (o * out_h + p) * out_w + q : -1;
+    const int o = grid_d * win.stride_d + phase / (win.stride_h * win.stride_w);
+    const int p = grid_h * win.stride_h + phase / win.stride_w % win.stride_h;
+    const int q = grid_w * win.stride_w + phase % win.stride_w;
+    return o < win.out_d && p < win.out_h && q < win.out_w ? (o * win.out_h + p) * win.out_w + q : -1;
 }
+
+// Of one launch.
+struct sizes {
+    int start, tiles_each, phases, panels, rows, all_taps, x_image, y_image, channels, c_group, k_group;
+    int shuffle, step_d, step_h, step_w;
+};
 
 // Dimensions: panels of all groups and phases, tiles_each tiles of PIXELS positions of the grid, images.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void subpixel_blocks(__global const float *restrict x, __global const float *restrict packed,
-                     EPILOGUE_ARGUMENTS __global float *restrict y, int start, int tiles_each, int phases,
-                     int panels, int rows, int all_taps, int x_image, int y_image, int channels, int c_group,
-                     int k_group, int shuffle, int step_d, int step_h, int step_w,
-                     int in_d, int in_h, int in_w,
-                     int out_d, int out_h, int out_w, int stride_d, int stride_h, int stride_w)
+                     EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
 {
-    const int panel = (int)get_global_id(0) % panels, phase = (int)get_global_id(0) / panels % phases;
-    const int g = (int)get_global_id(0) / (panels * phases), n = get_global_id(2);
-    const int pixels = out_d * out_h * out_w, x_pixels = in_d * in_h * in_w;
-    const int grid_h = (out_h + stride_h - 1) / stride_h, grid_w = (out_w + stride_w - 1) / stride_w;
-    const int grid = (out_d + stride_d - 1) / stride_d * grid_h * grid_w;
-    const int c_begin = first_row(g, c_group), c_end = (g + 1) * c_group;
+    const int panel = (int)get_global_id(0) % s.panels, phase = (int)get_global_id(0) / s.panels % s.phases;
+    const int g = (int)get_global_id(0) / (s.panels * s.phases), n = get_global_id(2);
+    const int pixels = win.out_d * win.out_h * win.out_w, x_pixels = win.in_d * win.in_h * win.in_w;
+    const int grid_h = (win.out_h + win.stride_h - 1) / win.stride_h;
+    const int grid_w = (win.out_w + win.stride_w - 1) / win.stride_w;
+    const int grid = (win.out_d + win.stride_d - 1) / win.stride_d * grid_h * grid_w;
+    const int c_begin = first_row(g, s.c_group), c_end = (g + 1) * s.c_group;
     __global const int *plan = plan_of(packed, phase);
-    int first = (int)get_global_id(1) * tiles_each * PIXELS;
-    const int last = min(first + tiles_each * PIXELS, grid);
+    int first = (int)get_global_id(1) * s.tiles_each * PIXELS;
+    const int last = min(first + s.tiles_each * PIXELS, grid);
 
-    y += n * y_image;
+    y += n * s.y_image;
 #if !IS_DIRECT
     // where each channel goes, from the position's first pixel, and the zeros behind it that fill a block up
-    const int n_lanes = min(WIDTH, (MERGED ? stride_d * stride_h * stride_w : 1) * k_group - panel * WIDTH);
+    const int merged = MERGED ? win.stride_d * win.stride_h * win.stride_w : 1;
+    const int n_lanes = min(WIDTH, merged * s.k_group - panel * WIDTH);
     int lane_at[WIDTH], lane_k[WIDTH], lane_ends[WIDTH];
     for (int l = 0; l < n_lanes; l++) {
-        const int v = panel * WIDTH + l, of = MERGED ? v / k_group : phase;
-        const int row = of / (stride_h * stride_w) * out_h + of / stride_w % stride_h;
-        lane_k[l] = g * k_group + v % k_group;
-        const int channel = shuffled_to(lane_k[l], channels, shuffle), in_block = channel % PIXEL_STEP;
-        lane_at[l] = (channel - in_block) * pixels + (row * out_w + of % stride_w) * PIXEL_STEP + in_block;
-        lane_ends[l] = channel == channels - 1 ? PIXEL_STEP - 1 - in_block : 0;
+        const int v = panel * WIDTH + l, of = MERGED ? v / s.k_group : phase;
+        const int row = of / (win.stride_h * win.stride_w) * win.out_h + of / win.stride_w % win.stride_h;
+        lane_k[l] = g * s.k_group + v % s.k_group;
+        const int channel = shuffled_to(lane_k[l], s.channels, s.shuffle), in_block = channel % PIXEL_STEP;
+        const int pixel = row * win.out_w + of % win.stride_w;
+        lane_at[l] = (channel - in_block) * pixels + pixel * PIXEL_STEP + in_block;
+        lane_ends[l] = channel == s.channels - 1 ? PIXEL_STEP - 1 - in_block : 0;
     }
 #endif
     for (; first < last; first += PIXELS) {
-        const int before = (g * all_taps + plan[PLAN_TAPS_BEFORE]) * panels + panel * plan[PLAN_TAPS];
-        __global const float *weights = packed + start + before * rows * WIDTH;
+        const int before = (g * s.all_taps + plan[PLAN_TAPS_BEFORE]) * s.panels + panel * plan[PLAN_TAPS];
+        __global const float *weights = packed + s.start + before * s.rows * WIDTH;
         int at_d[PIXELS], at_h[PIXELS], at_w[PIXELS];
         for (int t = 0; t < PIXELS; t++) {
             at_d[t] = (first + t) / (grid_h * grid_w);
@@ -147,15 +152,17 @@ void subpixel_blocks(__global const float *restrict x, __global const float *res
             for (int t = 0; t < PIXELS; t++)
                 sum[b][t] = 0.0f;
         }
-        for (int tap = 0; tap < plan[PLAN_TAPS]; tap++, weights += rows * WIDTH) {
-            const int d = plan[0] + tap / (plan[3] * plan[5]) * step_d;
-            const int h = plan[2] + tap / plan[5] % plan[3] * step_h, w = plan[4] + tap % plan[5] * step_w;
+        for (int tap = 0; tap < plan[PLAN_TAPS]; tap++, weights += s.rows * WIDTH) {
+            const int d = plan[0] + tap / (plan[3] * plan[5]) * s.step_d;
+            const int h = plan[2] + tap / plan[5] % plan[3] * s.step_h;
+            const int w = plan[4] + tap % plan[5] * s.step_w;
             int offset[PIXELS], all = -1;
             UNROLL
             for (int t = 0; t < PIXELS; t++) {
                 const int i = at_d[t] + d, j = at_h[t] + h, l = at_w[t] + w;
-                const bool inside = i >= 0 && i < in_d && j >= 0 && j < in_h && l >= 0 && l < in_w;
-                offset[t] = inside ? ((i * in_h + j) * in_w + l) * CHUNK : -1;
+                const bool inside =
+                    i >= 0 && i < win.in_d && j >= 0 && j < win.in_h && l >= 0 && l < win.in_w;
+                offset[t] = inside ? ((i * win.in_h + j) * win.in_w + l) * CHUNK : -1;
                 all &= offset[t];
             }
             // the whole tile looks beyond x
@@ -166,7 +173,7 @@ void subpixel_blocks(__global const float *restrict x, __global const float *res
                 __global const float *from[PIXELS];
                 UNROLL
                 for (int t = 0; t < PIXELS; t++)
-                    from[t] = offset[t] >= 0 ? x + n * x_image + c * x_pixels + offset[t] : packed;
+                    from[t] = offset[t] >= 0 ? x + n * s.x_image + c * x_pixels + offset[t] : packed;
                 for (int i = 0; i < min(c_end - c, CHUNK); i += UNIT) {
                     UNROLL
                     for (int u = 0; u < UNIT; u++) {
@@ -191,12 +198,11 @@ void subpixel_blocks(__global const float *restrict x, __global const float *res
             each[i] = sum[i / PIXELS][i % PIXELS];
 #if IS_DIRECT
         for (int i = 0; i < BLOCKS * PIXELS; i++) {
-            const int t = i % PIXELS, v = panel * WIDTH + i / PIXELS * LANES, k = g * k_group + v;
-            const int pixel = pixel_of(phase, at_d[t], at_h[t], at_w[t], out_d, out_h, out_w, stride_d,
-                                       stride_h, stride_w);
-            if (first + t < grid && pixel >= 0 && v < k_group) {
+            const int t = i % PIXELS, v = panel * WIDTH + i / PIXELS * LANES, k = g * s.k_group + v;
+            const int pixel = pixel_of(phase, at_d[t], at_h[t], at_w[t], win);
+            if (first + t < grid && pixel >= 0 && v < s.k_group) {
                 __global lanes *to = (__global lanes *)(y + k * pixels + pixel * LANES);
-                *to = EPILOGUE_CHANNELS(each[i], k, channels, *to);
+                *to = EPILOGUE_CHANNELS(each[i], k, s.channels, *to);
             }
         }
 #else
@@ -205,12 +211,13 @@ void subpixel_blocks(__global const float *restrict x, __global const float *res
             UNROLL
             for (int b = 0; b < BLOCKS; b++)
                 LANES_STORE(each[b * PIXELS + t], part + b * LANES);
-            const int o = at_d[t] * stride_d, p = at_h[t] * stride_h, q = at_w[t] * stride_w;
-            const bool is_whole = o + stride_d <= out_d && p + stride_h <= out_h && q + stride_w <= out_w;
-            __global float *to = y + ((o * out_h + p) * out_w + q) * PIXEL_STEP;
+            const int o = at_d[t] * win.stride_d, p = at_h[t] * win.stride_h, q = at_w[t] * win.stride_w;
+            const bool is_whole = o + win.stride_d <= win.out_d && p + win.stride_h <= win.out_h &&
+                                  q + win.stride_w <= win.out_w;
+            __global float *to = y + ((o * win.out_h + p) * win.out_w + q) * PIXEL_STEP;
             for (int l = 0; l < n_lanes; l++) {
-                if (!is_whole && pixel_of(MERGED ? (panel * WIDTH + l) / k_group : phase, at_d[t], at_h[t],
-                                          at_w[t], out_d, out_h, out_w, stride_d, stride_h, stride_w) < 0)
+                if (!is_whole && pixel_of(MERGED ? (panel * WIDTH + l) / s.k_group : phase, at_d[t], at_h[t],
+                                          at_w[t], win) < 0)
                     continue;
                 to[lane_at[l]] = EPILOGUE(part[l], lane_k[l], to[lane_at[l]]);
                 for (int i = 1; i <= lane_ends[l]; i++)

@@ -64,21 +64,12 @@ __kernel void winograd_weights(__global const float *restrict w, __global float 
 
 #else
 
-#define SHAPE_ARGUMENTS                                                                                      \
-    int first, int tiles, int tiles_h, int tiles_w, int groups, int c_group, int k_group, int in_d,          \
-        int in_h, int in_w, int out_d, int out_h, int out_w, int pad_d, int pad_h, int pad_w, int stride_d,  \
-        int dilation_d, int dilation_h, int dilation_w, int kernel_d
-
 struct shape {
+    int first, tiles; // of this launch
     int tiles_h, tiles_w, groups, c_group, k_group;
     int in_d, in_h, in_w, out_d, out_h, out_w, pad_d, pad_h, pad_w;
     int stride_d, dilation_d, dilation_h, dilation_w, kernel_d;
 };
-#define SHAPE                                                                                                \
-    {                                                                                                        \
-        tiles_h, tiles_w, groups, c_group, k_group, in_d, in_h, in_w, out_d, out_h, out_w, pad_d, pad_h,     \
-            pad_w, stride_d, dilation_d, dilation_h, dilation_w, kernel_d                                    \
-    }
 
 // The blocks of LANES that hold `channels`.
 int blocks_of(int channels)
@@ -305,19 +296,18 @@ void transform_y(const struct shape *s, SCRATCH const float *restrict m, int ste
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void winograd_fused(__global const float *restrict x, __global const float *restrict u,
                     EPILOGUE_ARGUMENTS __global float *restrict y, __local float *restrict scratch,
-                    int strip, SHAPE_ARGUMENTS)
+                    int strip, struct shape s)
 {
-    const struct shape s = SHAPE;
     const int start = (int)get_global_id(0) * strip, g = get_global_id(2);
-    const int here = min(tiles - start, strip), panels = PANELS_OF(here);
-    const int blocks = blocks_of(c_group) * kernel_d, blocks_k = BLOCKS_K(k_group);
+    const int here = min(s.tiles - start, strip), panels = PANELS_OF(here);
+    const int blocks = blocks_of(s.c_group) * s.kernel_d, blocks_k = BLOCKS_K(s.k_group);
     const int parts = get_global_size(1), part = get_global_id(1);
     const int v_step = panels * PANEL_V(blocks), m_step = panels * PANEL_M;
     __local float *v = scratch, *m = scratch + POINTS * v_step;
 
     for (int t = 0; t < here; t++)
         for (int b = 0; b < blocks; b++)
-            transform_x(&s, x, v + IN_V(b, t, blocks), v_step, g, b, first + start + t);
+            transform_x(&s, x, v + IN_V(b, t, blocks), v_step, g, b, s.first + start + t);
     const int from = part * blocks_k / parts, end = (part + 1) * blocks_k / parts;
     u += (g * blocks_k + from) * POINTS * WEIGHTS(blocks);
     for (int block = from; block < end; block++) {
@@ -325,10 +315,10 @@ void winograd_fused(__global const float *restrict x, __global const float *rest
             for (int panel = 0; panel < panels; panel++)
                 multiply(v + point * v_step + panel * PANEL_V(blocks), u,
                          m + point * m_step + panel * PANEL_M, blocks);
-        for (int i = 0; i < VECTORS && (block * VECTORS + i) * LANES < k_group; i++)
+        for (int i = 0; i < VECTORS && (block * VECTORS + i) * LANES < s.k_group; i++)
             for (int t = 0; t < here; t++)
                 transform_y(&s, m + IN_M(i, t), m_step, EPILOGUE_PASSED y, g, (block * VECTORS + i) * LANES,
-                            first + start + t);
+                            s.first + start + t);
     }
 }
 
@@ -336,12 +326,11 @@ void winograd_fused(__global const float *restrict x, __global const float *rest
 
 // Dimensions: tiles of the strip, blocks of channels, groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_data(__global const float *restrict x, __global float *restrict v, SHAPE_ARGUMENTS)
+void winograd_data(__global const float *restrict x, __global float *restrict v, struct shape s)
 {
-    const struct shape s = SHAPE;
     const int t = get_global_id(0), b = get_global_id(1), g = get_global_id(2);
-    const int blocks = blocks_of(c_group) * kernel_d, v_step = PANELS_OF(tiles) * PANEL_V(blocks);
-    transform_x(&s, x, v + g * POINTS * v_step + IN_V(b, t, blocks), v_step, g, b, first + t);
+    const int blocks = blocks_of(s.c_group) * s.kernel_d, v_step = PANELS_OF(s.tiles) * PANEL_V(blocks);
+    transform_x(&s, x, v + g * POINTS * v_step + IN_V(b, t, blocks), v_step, g, b, s.first + t);
 }
 
 #elif KIND == 3
@@ -367,14 +356,13 @@ void winograd_products(__global const float *restrict u, __global float *scratch
 // Dimensions: tiles of the strip, vectors of channels of y, groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void winograd_result(__global const float *restrict scratch, EPILOGUE_ARGUMENTS __global float *restrict y,
-                     SHAPE_ARGUMENTS)
+                     struct shape s)
 {
-    const struct shape s = SHAPE;
     const int t = get_global_id(0), i = get_global_id(1), g = get_global_id(2);
-    const int m_step = PANELS_OF(tiles) * PANEL_M;
-    const int v_floats = groups * POINTS * PANELS_OF(tiles) * PANEL_V(blocks_of(c_group) * kernel_d);
-    __global const float *m = scratch + v_floats + (g * BLOCKS_K(k_group) + i / VECTORS) * POINTS * m_step;
-    transform_y(&s, m + IN_M(i % VECTORS, t), m_step, EPILOGUE_PASSED y, g, i * LANES, first + t);
+    const int m_step = PANELS_OF(s.tiles) * PANEL_M;
+    const int v_floats = s.groups * POINTS * PANELS_OF(s.tiles) * PANEL_V(blocks_of(s.c_group) * s.kernel_d);
+    __global const float *m = scratch + v_floats + (g * BLOCKS_K(s.k_group) + i / VECTORS) * POINTS * m_step;
+    transform_y(&s, m + IN_M(i % VECTORS, t), m_step, EPILOGUE_PASSED y, g, i * LANES, s.first + t);
 }
 
 #endif

@@ -1,6 +1,16 @@
 // window.cl - which tap of a kernel meets which position of x. FLIP: 0 or 1; PAD_MODE as in border.cl.
 #include "border.cl"
 
+// The sizes of a convolution along its three axes; op/window.h passes it.
+struct window {
+    int in_d, in_h, in_w;
+    int out_d, out_h, out_w;
+    int kernel_d, kernel_h, kernel_w;
+    int stride_d, stride_h, stride_w;
+    int dilation_d, dilation_h, dilation_w;
+    int pad_d, pad_h, pad_w;
+};
+
 // Where a tap's weight lies in the kernel.
 #if FLIP
 #define TAP(tap, kernel_size) ((kernel_size) - 1 - (tap))

@@ -13,6 +13,9 @@ struct cvy_text {
 };
 
 void cvy_text_add(struct cvy_text *text, const char *format, ...) CVY_PRINTF(2, 3);
+/* The same for what needs no format; faster. */
+void cvy_text_add_string(struct cvy_text *text, const char *string);
+void cvy_text_add_count(struct cvy_text *text, size_t count);
 void cvy_text_finish(struct cvy_text *text);
 
 /* A copy of a string, to be freed; NULL when out of memory. */

@@ -13,6 +13,7 @@
 #include "op/problem.h"
 #include "op/rate.h"
 #include "op/tile.h"
+#include "op/window.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
@@ -267,18 +268,8 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_buffer(&launch, args->w);
     cvy_epilogue_arguments(&launch, p, args->bias);
     cvy_launch_buffer(&launch, args->y);
-    cvy_launch_int(&launch, s.p.groups);
-    cvy_launch_int(&launch, s.c_group);
-    cvy_launch_int(&launch, s.k_group);
-    cvy_launch_int(&launch, s.p.shuffle);
-    cvy_launch_int(&launch, rows);
-    cvy_launch_int(&launch, chunk);
-    cvy_launch_sizes(&launch, s.p.in, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, s.out, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, s.p.kernel, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, s.p.stride, 2);
-    cvy_launch_sizes(&launch, s.p.dilation, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, s.p.pad_begin, CVY_CONV_MAX_RANK);
+    cvy_launch_struct(&launch, (size_t[]){s.p.groups, s.c_group, s.k_group, s.p.shuffle, rows, chunk}, 6);
+    cvy_window_argument(&launch, &s.p, s.out);
     size_t strips = cvy_ceil_div(s.out[0] * s.out[1], rows);
     cvy_launch_range(&launch, 3, (size_t[]){strips, s.p.n, s.p.groups * s.panels}, (size_t[]){1, 1, 1});
     return cvy_launch_run(device, &launch);

@@ -17,6 +17,7 @@
 #include "op/problem.h"
 #include "op/rate.h"
 #include "op/tile.h"
+#include "op/window.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
@@ -297,13 +298,8 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_buffer(&launch, args->w);
     cvy_epilogue_arguments(&launch, p, args->bias);
     cvy_launch_buffer(&launch, args->y);
-    cvy_launch_sizes(&launch, (size_t[]){p->c, p->k, s.c_group, s.k_group, s.steps, p->shuffle, tiles}, 7);
-    cvy_launch_sizes(&launch, p->in, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, s.out, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p->kernel, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p->stride, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p->dilation, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p->pad_begin, CVY_CONV_MAX_RANK);
+    cvy_launch_struct(&launch, (size_t[]){p->c, p->k, s.c_group, s.k_group, s.steps, p->shuffle, tiles}, 7);
+    cvy_window_argument(&launch, p, s.out);
     cvy_launch_range(&launch, 3,
                      (size_t[]){cvy_ceil_div(s.rows * s.tiles_w, tiles), cvy_ceil_div(p->k, s.lanes), p->n},
                      (size_t[]){1, 1, 1});

@@ -12,6 +12,7 @@
 #include "op/epilogue.h"
 #include "op/pointwise.h"
 #include "op/rate.h"
+#include "op/window.h"
 #include "op/tile.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
@@ -220,7 +221,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_int(&launch, s.c_group);
     cvy_launch_int(&launch, s.k_group);
     cvy_launch_int(&launch, s.p.shuffle);
-    cvy_pointwise_arguments(&launch, &s);
+    cvy_window_argument(&launch, &s.p, s.out);
     add_range(&launch, &s, config);
     return cvy_launch_run(device, &launch);
 }

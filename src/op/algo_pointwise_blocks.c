@@ -12,6 +12,7 @@
 #include "op/pointwise.h"
 #include "op/rate.h"
 #include "op/tile.h"
+#include "op/window.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
@@ -238,16 +239,13 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_buffer(&launch, args->w);
     cvy_epilogue_arguments(&launch, p, args->bias);
     cvy_launch_buffer(&launch, args->y);
-    cvy_launch_int(&launch, last);
-    cvy_launch_int(&launch, each);
-    cvy_launch_int(&launch, panels.most_rows);
-    cvy_launch_int(&launch, cvy_round_up(p->c, CVY_MAX(p->x_block, 1)) * x_pixels);
-    cvy_launch_int(&launch, cvy_round_up(p->k, CVY_MAX(p->y_block, 1)) * s.pixels);
-    cvy_launch_int(&launch, p->k);
-    cvy_launch_int(&launch, s.c_group);
-    cvy_launch_int(&launch, s.k_group);
-    cvy_launch_int(&launch, p->shuffle);
-    cvy_pointwise_arguments(&launch, &s);
+    size_t x_image = cvy_round_up(p->c, CVY_MAX(p->x_block, 1)) * x_pixels;
+    size_t y_image = cvy_round_up(p->k, CVY_MAX(p->y_block, 1)) * s.pixels;
+    cvy_launch_struct(
+        &launch,
+        (size_t[]){last, each, panels.most_rows, x_image, y_image, p->k, s.c_group, s.k_group, p->shuffle},
+        9);
+    cvy_window_argument(&launch, &s.p, s.out);
     size_t global[] = {last ? p->n : panels.count, chunks, last ? panels.count : p->n};
     cvy_launch_range(&launch, 3, global, (size_t[]){1, 1, 1});
     return cvy_launch_run(device, &launch);

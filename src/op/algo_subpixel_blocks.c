@@ -15,6 +15,7 @@
 #include "op/problem.h"
 #include "op/rate.h"
 #include "op/tile.h"
+#include "op/window.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
@@ -343,22 +344,13 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_buffer(&launch, args->w);
     cvy_epilogue_arguments(&launch, p, args->bias);
     cvy_launch_buffer(&launch, args->y);
-    cvy_launch_int(&launch, weights_start(&s));
-    cvy_launch_int(&launch, each);
-    cvy_launch_int(&launch, s.phases);
-    cvy_launch_int(&launch, s.panels);
-    cvy_launch_int(&launch, s.rows);
-    cvy_launch_int(&launch, taps);
-    cvy_launch_int(&launch, cvy_round_up(p->c, CVY_MAX(p->x_block, 1)) * s.p.in[0] * s.p.in[1] * s.p.in[2]);
-    cvy_launch_int(&launch, cvy_round_up(p->k, CVY_MAX(p->y_block, 1)) * s.out[0] * s.out[1] * s.out[2]);
-    cvy_launch_int(&launch, p->k);
-    cvy_launch_int(&launch, s.c_group);
-    cvy_launch_int(&launch, s.k_group);
-    cvy_launch_int(&launch, p->shuffle);
-    cvy_launch_sizes(&launch, s.step, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, s.p.in, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, s.out, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, s.p.stride, CVY_CONV_MAX_RANK);
+    size_t x_image = cvy_round_up(p->c, CVY_MAX(p->x_block, 1)) * s.p.in[0] * s.p.in[1] * s.p.in[2];
+    size_t y_image = cvy_round_up(p->k, CVY_MAX(p->y_block, 1)) * s.out[0] * s.out[1] * s.out[2];
+    cvy_launch_struct(&launch,
+                      (size_t[]){weights_start(&s), each, s.phases, s.panels, s.rows, taps, x_image, y_image,
+                                 p->k, s.c_group, s.k_group, p->shuffle, s.step[0], s.step[1], s.step[2]},
+                      15);
+    cvy_window_argument(&launch, &s.p, s.out);
     cvy_launch_range(&launch, 3, (size_t[]){s.panels * s.phases * p->groups, cvy_ceil_div(tiles, each), p->n},
                      (size_t[]){1, 1, 1});
     return cvy_launch_run(device, &launch);

@@ -353,19 +353,13 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
 
 static void add_shape(struct cvy_launch *launch, const struct geometry *s, size_t first, size_t tiles)
 {
-    cvy_launch_int(launch, first);
-    cvy_launch_int(launch, tiles);
-    cvy_launch_int(launch, s->tiles_h);
-    cvy_launch_int(launch, s->tiles_w);
-    cvy_launch_int(launch, s->p.groups);
-    cvy_launch_int(launch, s->c_group);
-    cvy_launch_int(launch, s->k_group);
-    cvy_launch_sizes(launch, s->p.in, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(launch, s->out, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(launch, s->p.pad_begin, CVY_CONV_MAX_RANK);
-    cvy_launch_int(launch, s->p.stride[0]);
-    cvy_launch_sizes(launch, s->p.dilation, CVY_CONV_MAX_RANK);
-    cvy_launch_int(launch, s->p.kernel[0]);
+    const struct cvy_conv_problem *p = &s->p;
+    size_t values[] = {first,           tiles,        s->tiles_h,     s->tiles_w,      p->groups,
+                       s->c_group,      s->k_group,   p->in[0],       p->in[1],        p->in[2],
+                       s->out[0],       s->out[1],    s->out[2],      p->pad_begin[0], p->pad_begin[1],
+                       p->pad_begin[2], p->stride[0], p->dilation[0], p->dilation[1],  p->dilation[2],
+                       p->kernel[0]};
+    cvy_launch_struct(launch, values, CVY_COUNT(values));
 }
 
 static void range(struct cvy_launch *launch, size_t x, size_t y, size_t z)

@@ -44,11 +44,3 @@ void cvy_pointwise_define(struct cvy_launch *launch, const struct cvy_pointwise 
     cvy_launch_define(launch, "TRANSPOSED", s->mapped && s->p.transposed);
     cvy_launch_define(launch, "PAD_MODE", s->mapped ? (size_t)s->p.pad_mode : 0);
 }
-
-void cvy_pointwise_arguments(struct cvy_launch *launch, const struct cvy_pointwise *s)
-{
-    cvy_launch_sizes(launch, s->p.in, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(launch, s->out, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(launch, s->p.stride, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(launch, s->p.pad_begin, CVY_CONV_MAX_RANK);
-}

@@ -19,8 +19,7 @@ struct cvy_pointwise cvy_pointwise_of(const struct cvy_conv_problem *problem);
 /* Whether the kernel is 1 on every axis and its tiles can be counted; if not, `why` tells. */
 bool cvy_pointwise_applies(const struct cvy_conv_problem *p, char *why, size_t size);
 
-/* The macros and the last arguments of a kernel that includes cl/pixel.cl. */
+/* The macros of a kernel that includes cl/pixel.cl. */
 void cvy_pointwise_define(struct cvy_launch *launch, const struct cvy_pointwise *s);
-void cvy_pointwise_arguments(struct cvy_launch *launch, const struct cvy_pointwise *s);
 
 #endif

@@ -36,9 +36,12 @@ void cvy_launch_finish(struct cvy_launch *launch)
 void cvy_launch_define(struct cvy_launch *launch, const char *name, size_t value)
 {
     int checked;
-    if (cvy_to_int(value, &checked))
-        cvy_text_add(&launch->macros, " -D%s=%d", name, checked);
-    else
+    if (cvy_to_int(value, &checked)) {
+        cvy_text_add_string(&launch->macros, " -D");
+        cvy_text_add_string(&launch->macros, name);
+        cvy_text_add_string(&launch->macros, "=");
+        cvy_text_add_count(&launch->macros, value);
+    } else
         problem(launch, "%s is %zu, more than a kernel's int holds; use a smaller problem", name, value);
 }
 
@@ -86,12 +89,18 @@ void cvy_launch_buffer_or_null(struct cvy_launch *launch, const struct cvy_buffe
     add_arg(launch, (struct cvy_launch_arg){.bytes = sizeof(cl_mem), .value.memory = memory});
 }
 
-void cvy_launch_int(struct cvy_launch *launch, size_t value)
+static int checked_int(struct cvy_launch *launch, size_t value)
 {
     int checked = 0;
     if (!cvy_to_int(value, &checked))
         problem(launch, "argument %zu: %zu is more than a kernel's int holds; use a smaller problem",
                 launch->n_args, value);
+    return checked;
+}
+
+void cvy_launch_int(struct cvy_launch *launch, size_t value)
+{
+    int checked = checked_int(launch, value);
     add_arg(launch, (struct cvy_launch_arg){.bytes = sizeof(cl_int), .value.integer = checked});
 }
 
@@ -99,6 +108,19 @@ void cvy_launch_sizes(struct cvy_launch *launch, const size_t *values, size_t co
 {
     for (size_t i = 0; i < count; i++)
         cvy_launch_int(launch, values[i]);
+}
+
+void cvy_launch_struct(struct cvy_launch *launch, const size_t *values, size_t count)
+{
+    if (count == 0 || count > CVY_LAUNCH_MAX_INTS - launch->n_ints) {
+        problem(launch, "argument %zu: a struct of %zu ints where 1 to %zu fit", launch->n_args, count,
+                CVY_LAUNCH_MAX_INTS - launch->n_ints);
+        return;
+    }
+    add_arg(launch, (struct cvy_launch_arg){
+                        .bytes = count * sizeof(cl_int), .is_struct = true, .value.first = launch->n_ints});
+    for (size_t i = 0; i < count; i++)
+        launch->ints[launch->n_ints++] = checked_int(launch, values[i]);
 }
 
 void cvy_launch_float(struct cvy_launch *launch, float value)
@@ -227,7 +249,10 @@ static enum cvy_status set_args(const struct cvy_launch *launch, const struct cv
                            (unsigned)kernel->n_args);
     for (size_t i = 0; i < launch->n_args; i++) {
         const struct cvy_launch_arg *arg = &launch->args[i];
-        cl_int error = clSetKernelArg(kernel->cl, (cl_uint)i, arg->bytes, arg->is_local ? NULL : &arg->value);
+        const void *value = arg->is_local    ? NULL
+                            : arg->is_struct ? (const void *)&launch->ints[arg->value.first]
+                                             : &arg->value;
+        cl_int error = clSetKernelArg(kernel->cl, (cl_uint)i, arg->bytes, value);
         if (error != CL_SUCCESS)
             return fail_launch(launch, CVY_ERROR_DEVICE, "clSetKernelArg(%zu): %s", i, cvy_cl_error(error));
     }

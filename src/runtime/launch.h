@@ -25,14 +25,17 @@
 #include "base/text.h"
 
 #define CVY_LAUNCH_MAX_ARGS 32
+#define CVY_LAUNCH_MAX_INTS 64 /* in structs, all together */
 
 struct cvy_launch_arg {
     size_t bytes;
     bool is_local;
+    bool is_struct;
     union {
         cl_mem memory;
         cl_int integer;
         cl_float real;
+        size_t first; /* of a struct: in ints */
     } value;
 };
 
@@ -42,6 +45,8 @@ struct cvy_launch {
     struct cvy_text macros; /* " -DNAME=VALUE..." */
     struct cvy_launch_arg args[CVY_LAUNCH_MAX_ARGS];
     size_t n_args;
+    cl_int ints[CVY_LAUNCH_MAX_INTS];
+    size_t n_ints;
     unsigned dims;
     size_t global[3];
     size_t local[3];        /* local[0] 0: chosen by cvy_launch_enqueue() */
@@ -64,6 +69,8 @@ void cvy_launch_buffer_or_null(struct cvy_launch *launch, const struct cvy_buffe
 void cvy_launch_int(struct cvy_launch *launch, size_t value);
 /* count ints, one argument each. */
 void cvy_launch_sizes(struct cvy_launch *launch, const size_t *values, size_t count);
+/* One argument: a struct of count ints, by value. A launch costs the host less the fewer arguments it has. */
+void cvy_launch_struct(struct cvy_launch *launch, const size_t *values, size_t count);
 void cvy_launch_float(struct cvy_launch *launch, float value);
 void cvy_launch_local(struct cvy_launch *launch, size_t bytes);
 /* dims 1 to 3. local NULL: chosen here. */
