@@ -20,9 +20,7 @@
 #define MOST_BLOCKS 4
 #define MOST_PANEL (MOST_BLOCKS * 16)
 #define CHUNK_BYTES ((size_t)512 << 10) /* of weights that stay in a core's cache while a strip goes by */
-#define LEAST_WORK 200000               /* multiplications that outweigh starting a work-item */
 #define MOST_ROUNDS 32768               /* what the loops of a work-item may do on any driver */
-#define ITEMS_PER_UNIT 8
 
 extern const struct cvy_algo cvy_algo_direct;
 
@@ -125,17 +123,36 @@ static void set_config(const struct cvy_conv_problem *p, const struct cvy_device
     config->value[PIXELS] = (int)cvy_even_piece(width, most);
 }
 
+/* Tiles of y, of all panels. */
+static double tiles(const struct geometry *s)
+{
+    return (double)(s->p.n * s->p.groups * s->panels) * (double)(s->out[0] * s->out[1] * s->across);
+}
+
+/* How long one unit of the device would take for all of them. */
+static double unit_seconds(const struct geometry *s, const struct cvy_device *device)
+{
+    double units = (double)CVY_MAX(device->info.compute_units, 1);
+    double blocks = (double)s->blocks, pixels = (double)s->pixels;
+    /* each vector of weights is loaded for some pixels, each pixel for some blocks; measured */
+    double efficiency = 0.95 / (1 + 0.4 / (blocks * blocks) + 0.5 / pixels);
+    efficiency *= CVY_MIN(1, blocks * pixels / 8); /* fewer than a multiplier's latency needs */
+    double sums = tiles(s) * pixels * blocks * (double)s->lanes;
+    double flops = 2 * sums * (double)(s->x_blocks * s->x_block * s->taps);
+    double seconds = flops * units / (efficiency * cvy_rate_flops(device));
+    if (!s->whole)
+        seconds += sums * 0.7e-9; /* written number by number */
+    bool fills_registers = device->info.type == CVY_DEVICE_CPU && device->info.vector_width >= s->lanes;
+    return seconds * (fills_registers ? 1 : 20);
+}
+
 /* How the work is shared out: rows of y for a work-item, and blocks of x whose weights it uses for all of
  * them before the next ones. */
 static void share(const struct geometry *s, const struct cvy_device *device, size_t *rows, size_t *chunk)
 {
-    size_t all = s->out[0] * s->out[1], rounds = s->across * tile_rounds(s);
-    size_t items = ITEMS_PER_UNIT * CVY_MAX(device->info.compute_units, 1);
-    size_t wide = s->panels * s->p.groups * s->p.n;
-    size_t row_work = s->out[2] * s->lanes * s->blocks * s->c_group * s->taps;
-    size_t balanced = CVY_MAX(all * wide / items, 1), least = cvy_ceil_div(LEAST_WORK, row_work);
-    *rows = CVY_MIN(CVY_MIN(CVY_MAX(balanced, least), CVY_MAX(MOST_ROUNDS / rounds, 1)), all);
-    *rows = cvy_fair_piece(all, *rows);
+    size_t all = s->out[0] * s->out[1], most = CVY_MAX(MOST_ROUNDS / (s->across * tile_rounds(s)), 1);
+    *rows = cvy_share(device, all, s->panels * s->p.groups * s->p.n, unit_seconds(s, device));
+    *rows = cvy_fair_piece(all, CVY_MIN(*rows, most));
     size_t weights = s->taps * s->x_block * s->lanes * s->blocks * sizeof(float);
     *chunk = s->x_blocks;
     if (s->whole && *rows * s->across > 1)
@@ -150,40 +167,18 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     struct cvy_conv_cost cost;
     if (cvy_conv_get_cost(p, &cost) != CVY_OK)
         return 1e30;
-    size_t rows, chunk, units = CVY_MAX(device->info.compute_units, 1);
+    size_t rows, chunk;
     share(&s, device, &rows, &chunk);
-    double lines = (double)(s.out[0] * s.out[1]), panels = (double)(s.p.n * s.p.groups * s.panels);
-    double vectors = panels * lines * (double)(s.across * s.pixels * s.blocks * s.x_blocks * s.x_block);
-    double sums = (double)(s.blocks * s.pixels), blocks = (double)s.blocks, pixels = (double)s.pixels;
-    /* each vector of weights is loaded for some pixels, each pixel for some blocks; measured */
-    double efficiency = 0.95 / (1 + 0.4 / (blocks * blocks) + 0.5 / pixels);
-    efficiency *= CVY_MIN(1, sums / 8); /* fewer than a multiplier's latency needs */
-    double seconds = 2 * vectors * (double)(s.taps * s.lanes) / (efficiency * cvy_rate_flops(device));
-    /* what is written number by number */
-    if (!s.whole)
-        seconds +=
-            panels * lines * (double)(s.across * s.pixels * s.lanes * s.blocks) * 0.7e-9 / (double)units;
-    double items = panels * (double)cvy_ceil_div(s.out[0] * s.out[1], rows);
-    double turns = items / (double)units;
-    seconds *= items < 4 * (double)units ? (double)cvy_ceil_div((size_t)items, units) / turns : 1;
-    bool fills_registers = device->info.type == CVY_DEVICE_CPU && device->info.vector_width >= s.lanes;
-    return 5e-6 + seconds * (fills_registers ? 1 : 20) + cost.bytes / cvy_rate_bytes(device);
+    double groups = tiles(&s) / (double)(rows * s.across);
+    return cvy_shared_seconds(device, groups, unit_seconds(&s, device)) +
+           CVY_TILE_MEMORY_SHARE * cost.bytes / cvy_rate_bytes(device);
 }
 
 static void default_config(const struct cvy_conv_problem *p, const struct cvy_device *device,
                            size_t max_workspace, struct cvy_algo_config *config)
 {
     (void)max_workspace;
-    double least = 0;
-    for (size_t blocks = 1; blocks <= MOST_BLOCKS; blocks++) {
-        struct cvy_algo_config next;
-        set_config(p, device, blocks, 1, &next);
-        double seconds = estimate(p, device, &next);
-        if (blocks == 1 || seconds < least) {
-            least = seconds;
-            *config = next;
-        }
-    }
+    cvy_least_config(&cvy_algo_direct, p, device, MOST_BLOCKS, config);
 }
 
 static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *device, size_t index,

@@ -3,6 +3,8 @@
 #define CVY_OP_TILE_H
 
 #include "base/arith.h"
+#include "op/algo.h"
+#include "runtime/device.h"
 
 #define CVY_TILE_MOST_BLOCKS 5
 #define CVY_TILE_CACHE_BYTES ((size_t)1 << 20) /* of weights that the cache next to the registers' holds */
@@ -28,6 +30,48 @@ static inline size_t cvy_fair_piece(size_t total, size_t most)
             best = piece;
     }
     return best;
+}
+
+/* A unit takes a while to wake: with less than this to do, one work-group is done before help has come. */
+#define CVY_SHARE_ALONE 12e-6
+#define CVY_SHARE_WAKE 18e-6
+#define CVY_SHARE_LAUNCH 5e-6
+#define CVY_SHARE_LEAST 1e-6 /* seconds that outweigh starting a work-group */
+#define CVY_SHARE_PIECES 16  /* for each unit */
+
+/* How a launch is cut into work-groups: how many of `total` pieces of equal work one of them takes, where
+ * `planes` such rows of pieces lie side by side, and a unit alone would take `seconds` for all of it. */
+static inline size_t cvy_share(const struct cvy_device *device, size_t total, size_t planes, double seconds)
+{
+    if (seconds < CVY_SHARE_ALONE)
+        return total;
+    double most = (double)CVY_SHARE_PIECES * CVY_MAX(device->info.compute_units, 1);
+    size_t groups = (size_t)CVY_MIN(most, seconds / CVY_SHARE_LEAST);
+    return cvy_fair_piece(total, cvy_ceil_div(total, cvy_ceil_div(groups, planes)));
+}
+
+/* How long a launch of so many work-groups takes that a unit alone would be busy with for `seconds`. */
+static inline double cvy_shared_seconds(const struct cvy_device *device, double groups, double seconds)
+{
+    double units = (double)CVY_MAX(device->info.compute_units, 1);
+    double together = (seconds + (units - 1) * CVY_SHARE_WAKE) / units;
+    return CVY_SHARE_LAUNCH + (groups > 1 ? CVY_MIN(seconds, together) : seconds);
+}
+
+/* The config with the least estimate among the first `count` of the algorithm's. */
+static inline void cvy_least_config(const struct cvy_algo *algo, const struct cvy_conv_problem *p,
+                                    const struct cvy_device *device, size_t count,
+                                    struct cvy_algo_config *config)
+{
+    struct cvy_algo_config next;
+    double least = 0;
+    for (size_t i = 0; i < count && algo->configs(p, device, i, &next); i++) {
+        double seconds = algo->estimate(p, device, &next);
+        if (i == 0 || seconds < least) {
+            least = seconds;
+            *config = next;
+        }
+    }
 }
 
 /* As many pixels as registers hold sums of, beside a vector of each block and `spare` ones. */
