@@ -11,7 +11,8 @@
 #if ACTIVATION == 1
 #define ACTIVATE(v) fmax(v, 0.0f)
 #elif ACTIVATION == 2
-#define ACTIVATE(v) (fmax(v, 0.0f) + alpha * fmin(v, 0.0f))
+// not by fmax and fmin, which would make a number of NaN
+#define ACTIVATE(v) ((v) < 0.0f ? (v)*alpha : (v))
 #elif ACTIVATION == 3
 // a lower bound above the upper one yields the upper one, as ONNX has it
 #define ACTIVATE(v) fmin(fmax(v, alpha), beta)

@@ -13,13 +13,19 @@ void cvy_epilogue_define(struct cvy_launch *launch, const struct cvy_conv_proble
     cvy_launch_define(launch, "ACTIVATION", p->activation);
 }
 
+void cvy_activation_arguments(struct cvy_launch *launch, enum cvy_activation activation, float alpha,
+                              float beta)
+{
+    if (has_parameters(activation)) {
+        cvy_launch_float(launch, alpha);
+        cvy_launch_float(launch, beta);
+    }
+}
+
 void cvy_epilogue_arguments(struct cvy_launch *launch, const struct cvy_conv_problem *p,
                             const struct cvy_buffer *bias)
 {
     if (p->bias)
         cvy_launch_buffer(launch, bias);
-    if (has_parameters(p->activation)) {
-        cvy_launch_float(launch, p->alpha);
-        cvy_launch_float(launch, p->beta);
-    }
+    cvy_activation_arguments(launch, p->activation, p->alpha, p->beta);
 }

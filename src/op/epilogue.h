@@ -11,5 +11,8 @@ void cvy_epilogue_define(struct cvy_launch *launch, const struct cvy_conv_proble
  * activation takes them. */
 void cvy_epilogue_arguments(struct cvy_launch *launch, const struct cvy_conv_problem *p,
                             const struct cvy_buffer *bias);
+/* What ACTIVATION_ARGUMENTS stands for, of cl/activation.cl alone. */
+void cvy_activation_arguments(struct cvy_launch *launch, enum cvy_activation activation, float alpha,
+                              float beta);
 
 #endif

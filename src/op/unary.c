@@ -1,4 +1,5 @@
 #include "op/classes.h"
+#include "op/epilogue.h"
 #include "op/table.h"
 #include "runtime/launch.h"
 
@@ -11,15 +12,16 @@ static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *
     return CVY_OK;
 }
 
+static const enum cvy_activation activations[CVY_OP_TYPES] = {
+    [CVY_OP_RELU] = CVY_ACTIVATION_RELU, [CVY_OP_LEAKY_RELU] = CVY_ACTIVATION_LEAKY_RELU,
+    [CVY_OP_CLIP] = CVY_ACTIVATION_CLIP, [CVY_OP_SIGMOID] = CVY_ACTIVATION_SIGMOID,
+    [CVY_OP_TANH] = CVY_ACTIVATION_TANH,
+};
+
 static void describe(const struct cvy_operator *self, struct cvy_launch *launch)
 {
-    static const char *const functions[CVY_OP_TYPES] = {
-        [CVY_OP_RELU] = "RELU", [CVY_OP_LEAKY_RELU] = "LEAKY_RELU",
-        [CVY_OP_CLIP] = "CLIP", [CVY_OP_SIGMOID] = "SIGMOID",
-        [CVY_OP_TANH] = "TANH",
-    };
     cvy_launch_init(launch, "unary", "unary");
-    cvy_launch_define_text(launch, "FUNCTION", functions[self->op.type]);
+    cvy_launch_define(launch, "ACTIVATION", activations[self->op.type]);
 }
 
 static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
@@ -44,9 +46,10 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
     describe(self, &launch);
     cvy_launch_buffer(&launch, in[0]);
     cvy_launch_buffer(&launch, out);
+    cvy_activation_arguments(&launch, activations[self->op.type],
+                             clip ? self->op.clip.min : self->op.leaky_relu.alpha,
+                             clip ? self->op.clip.max : 0);
     cvy_launch_int(&launch, count);
-    cvy_launch_float(&launch, clip ? self->op.clip.min : self->op.leaky_relu.alpha);
-    cvy_launch_float(&launch, clip ? self->op.clip.max : 0);
     cvy_launch_range(&launch, 1, &count, NULL);
     return cvy_launch_run(self->device, &launch);
 }

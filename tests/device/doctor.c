@@ -253,7 +253,7 @@ START_TEST(kernel_that_builds_but_cannot_be_launched_is_told)
 {
     struct cvy_device *device = open_device(NULL);
     struct seen seen;
-    alter(device, "unary", "float a, float b", "float a, float b, int one_more");
+    alter(device, "unary", "int count)", "int count, int one_more)");
     ck_assert_uint_eq(examine(device, &seen, "unary", "unary"), 1);
     ck_assert_int_eq(seen.report.verdict, CVY_VERDICT_NO_RUN);
     cvy_device_destroy(&device);
