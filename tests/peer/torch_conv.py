@@ -193,6 +193,15 @@ class Tally:
     print(', '.join('%s %d' % item for item in sorted(self.features.items())))
 
 
+def winograd_bound(p, x, w):
+  """What include/convoy/conv.h allows Winograd's algorithm, with 6 points on every axis that it transforms."""
+  kernel = p.all('kernel')
+  depth = kernel[0] if p.rank > 2 else 1
+  amplification = numpy.prod([29.4 if taps > 1 else 1 for taps in kernel[-2:]])
+  weights = numpy.abs(w.astype(numpy.float64)).sum(axis=tuple(range(1, w.ndim))).max()
+  return amplification * (depth * p.c // p.groups + 32) * 6e-8 * numpy.abs(x).max() * weights
+
+
 def compare(p, tensors, results):
   """[(algorithm, largest error over the rounding bound)]"""
   doubles = [torch.from_numpy(tensor).double() for tensor in tensors]
@@ -200,9 +209,10 @@ def compare(p, tensors, results):
   expected = reference(p, doubles[0], doubles[1], bias)
   # the same convolution of absolute values: what rounding errors are in proportion to
   scale = reference(p, doubles[0].abs(), doubles[1].abs(), bias.abs() if p.bias else None)
-  bound = (p.terms() + 3) * 6e-8 * scale + 1e-30
   checked = []
+  rounding = (p.terms() + 3) * 6e-8 * scale + 1e-30
   for name, y in results:
+    bound = rounding + (winograd_bound(p, tensors[0], tensors[1]) if name == 'winograd' else 0)
     error = numpy.abs(y - expected) / bound
     if not numpy.all(error <= 1):
       at = tuple(numpy.argwhere(~(error <= 1))[0])
