@@ -34,7 +34,8 @@ int cvy_cli_usage(const char *command, const char *format, ...)
     return CVY_CLI_USAGE;
 }
 
-int cvy_cli_bad_option(const char *command, char **argv, int found)
+/* What getopt_long() with opterr = 0 and a leading ':' found wrong. */
+static int bad_option(const char *command, char **argv, int found)
 {
     const char *text = argv[optind - 1];
     if (found == ':') {
@@ -44,6 +45,44 @@ int cvy_cli_bad_option(const char *command, char **argv, int found)
         return cvy_cli_usage(command, "%s: no such option, or not clear which", text);
     }
     return cvy_cli_usage(command, "-%c: no such option", optopt);
+}
+
+/* getopt_long() is one word ahead. */
+static int take_words(const struct cvy_cli_syntax *syntax, void *user, int argc, char **argv)
+{
+    int count = argc - optind + 1;
+    int status = syntax->take_words(user, argv + optind - 1, &count);
+    optind += count - 1;
+    return status;
+}
+
+int cvy_cli_parse(const struct cvy_cli_syntax *syntax, void *user, int argc, char **argv)
+{
+    char letters[16];
+    int option, status = CVY_CLI_OK;
+    /* a leading '-': words come in their order among the options */
+    snprintf(letters, sizeof(letters), "%s:vh%s", syntax->take_words ? "-" : "", syntax->letters);
+    opterr = 0;
+    while (status == CVY_CLI_OK && (option = getopt_long(argc, argv, letters, syntax->options, NULL)) != -1) {
+        if (option == 'h') {
+            fputs(syntax->help, stdout);
+            return -1;
+        }
+        if (option == 1) {
+            status = take_words(syntax, user, argc, argv);
+            continue;
+        }
+        status = syntax->take_option(user, option, optarg);
+        if (status == -1) {
+            return bad_option(syntax->command, argv, option);
+        }
+    }
+    /* behind "--" */
+    while (status == CVY_CLI_OK && syntax->take_words && optind < argc) {
+        optind++;
+        status = take_words(syntax, user, argc, argv);
+    }
+    return status;
 }
 
 bool cvy_cli_parse_size(const char *text, size_t *value)

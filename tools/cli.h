@@ -16,8 +16,22 @@ enum cvy_cli_exit {
 void cvy_cli_error(const char *format, ...) CVY_PRINTF(1, 2);
 /* The same, and where to read how it is meant. Returns CVY_CLI_USAGE. */
 int cvy_cli_usage(const char *command, const char *format, ...) CVY_PRINTF(2, 3);
-/* What getopt_long() with opterr = 0 and a leading ':' found wrong. Returns CVY_CLI_USAGE. */
-int cvy_cli_bad_option(const char *command, char **argv, int found);
+
+/* How the arguments of a command are read; getopt.h is the includer's. */
+struct option;
+struct cvy_cli_syntax {
+    const char *command; /* "" = a program of its own */
+    const char *help;
+    const char *letters; /* short options beside -v and -h, as getopt_long() has them: "o:" */
+    const struct option *options;
+    /* Takes an option, or returns -1 where there is none such. Returns an exit status. */
+    int (*take_option)(void *user, int option, const char *argument);
+    /* Takes the first of *count words, and says in *count how many it took. Returns an exit status. NULL:
+     * what is no option is left for the caller, in argv from optind on. */
+    int (*take_words)(void *user, char *const *words, int *count);
+};
+/* Returns an exit status; -1 where --help was asked for, is printed, and nothing is left to be done. */
+int cvy_cli_parse(const struct cvy_cli_syntax *syntax, void *user, int argc, char **argv);
 
 /* The whole text must be one number: no sign, no blanks, no overflow. */
 bool cvy_cli_parse_size(const char *text, size_t *value);
@@ -68,24 +82,23 @@ enum {
 };
 
 /* For the array of struct option; getopt.h is the includer's. */
-#define CVY_CLI_COMMON_OPTIONS                                                              \
+#define CVY_CLI_DEVICE_OPTIONS                                                              \
     {"device", required_argument, NULL, CVY_CLI_OPT_DEVICE},                                \
-        {"algo", required_argument, NULL, CVY_CLI_OPT_ALGO},                                \
         {"store", required_argument, NULL, CVY_CLI_OPT_STORE},                              \
         {"store-size", required_argument, NULL, CVY_CLI_OPT_STORE_SIZE},                    \
-        {"tolerance", required_argument, NULL, CVY_CLI_OPT_TOLERANCE},                      \
         {"kernel", required_argument, NULL, CVY_CLI_OPT_KERNEL},                            \
         {"json", no_argument, NULL, CVY_CLI_OPT_JSON}, {"verbose", no_argument, NULL, 'v'}, \
     {                                                                                       \
         "help", no_argument, NULL, 'h'                                                      \
     }
+#define CVY_CLI_COMMON_OPTIONS                           \
+    {"algo", required_argument, NULL, CVY_CLI_OPT_ALGO}, \
+        {"tolerance", required_argument, NULL, CVY_CLI_OPT_TOLERANCE}, CVY_CLI_DEVICE_OPTIONS
 
-#define CVY_CLI_COMMON_HELP                                                                       \
+#define CVY_CLI_DEVICE_HELP                                                                       \
     "  --device SEL        device: PLATFORM:DEVICE, gpu, igpu, cpu, or a part of a name\n"        \
     "                      (default: CONVOY_DEVICE, else the best)\n"                             \
-    "  --algo NAME         algorithm for convolutions\n"                                          \
-    "  --tolerance X       largest error over largest expected value (default 1e-3)\n"            \
-    "  --store FILE|off    where compiled kernels are kept\n"                                     \
+    "  --store FILE|off    where compiled kernels and measured times are kept\n"                  \
     "                      (default: $XDG_CACHE_HOME/convoy/kernels.db)\n"                        \
     "  --store-size MIB    its largest size (default 256)\n"                                      \
     "  --kernel NAME=FILE  compile FILE instead of the kernel file NAME; for those who develop\n" \
@@ -93,6 +106,9 @@ enum {
     "  --json              print the report as JSON\n"                                            \
     "  -v, --verbose       say what is chosen; twice: and why\n"                                  \
     "  -h, --help          this text\n"
+#define CVY_CLI_COMMON_HELP                              \
+    "  --algo NAME         algorithm for convolutions\n" \
+    "  --tolerance X       largest error over largest expected value (default 1e-3)\n" CVY_CLI_DEVICE_HELP
 
 void cvy_cli_common_init(struct cvy_cli_common *common);
 /* -1: none of these options; otherwise an exit status, CVY_CLI_OK when it was taken. */

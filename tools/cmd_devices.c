@@ -188,9 +188,20 @@ static int list_devices(const struct devices_options *options)
     return done ? CVY_CLI_OK : CVY_CLI_FAILED;
 }
 
+enum { OPT_RATES = CVY_CLI_OPT_LAST };
+
+static int take_option(void *user, int option, const char *argument)
+{
+    struct devices_options *options = user;
+    if (option == OPT_RATES) {
+        options->rates = true;
+        return CVY_CLI_OK;
+    }
+    return cvy_cli_common_option(&options->common, "devices", option, argument);
+}
+
 int cvy_cmd_devices(int argc, char **argv)
 {
-    enum { OPT_RATES = CVY_CLI_OPT_LAST };
     static const struct option long_options[] = {
         {"rates", no_argument, NULL, OPT_RATES},
         {"store", required_argument, NULL, CVY_CLI_OPT_STORE},
@@ -200,26 +211,18 @@ int cvy_cmd_devices(int argc, char **argv)
         {"help", no_argument, NULL, 'h'},
         {0},
     };
+    static const struct cvy_cli_syntax syntax = {
+        .command = "devices",
+        .help = help,
+        .letters = "",
+        .options = long_options,
+        .take_option = take_option,
+    };
     struct devices_options options = {0};
-    int option;
     cvy_cli_common_init(&options.common);
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":vh", long_options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            return CVY_CLI_OK;
-        }
-        if (option == OPT_RATES) {
-            options.rates = true;
-            continue;
-        }
-        int status = cvy_cli_common_option(&options.common, "devices", option, optarg);
-        if (status == -1) {
-            return cvy_cli_bad_option("devices", argv, option);
-        }
-        if (status != CVY_CLI_OK) {
-            return status;
-        }
+    const int status = cvy_cli_parse(&syntax, &options, argc, argv);
+    if (status != CVY_CLI_OK) {
+        return status == -1 ? CVY_CLI_OK : status;
     }
     if (optind < argc) {
         return cvy_cli_usage("devices", "%s: an argument too many", argv[optind]);

@@ -49,8 +49,9 @@ struct doctor_report {
     size_t tried, not_tried;
 };
 
-static int parse_option(struct doctor_options *options, int option, const char *argument)
+static int take_option(void *user, int option, const char *argument)
 {
+    struct doctor_options *options = user;
     switch (option) {
     case OPT_FORGET:
         options->forget = true;
@@ -72,27 +73,20 @@ static int parse_option(struct doctor_options *options, int option, const char *
     }
 }
 
-/* -1 where --help was asked for. */
 static int parse_options(struct doctor_options *options, int argc, char **argv)
 {
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":vh", long_options, NULL)) != -1) {
-        if (option == 'h') {
-            return -1;
-        }
-        int status = parse_option(options, option, optarg);
-        if (status == -1) {
-            return cvy_cli_bad_option("doctor", argv, option);
-        }
-        if (status != CVY_CLI_OK) {
-            return status;
-        }
-    }
-    if (optind < argc) {
+    static const struct cvy_cli_syntax syntax = {
+        .command = "doctor",
+        .help = help,
+        .letters = "",
+        .options = long_options,
+        .take_option = take_option,
+    };
+    const int status = cvy_cli_parse(&syntax, options, argc, argv);
+    if (status == CVY_CLI_OK && optind < argc) {
         return cvy_cli_usage("doctor", "%s: an argument too many", argv[optind]);
     }
-    return CVY_CLI_OK;
+    return status;
 }
 
 static int print_kernel(const char *name)
@@ -241,12 +235,8 @@ int cvy_cmd_doctor(int argc, char **argv)
     struct doctor_options options = {0};
     cvy_cli_common_init(&options.common);
     int status = parse_options(&options, argc, argv);
-    if (status == -1) {
-        fputs(help, stdout);
-        return CVY_CLI_OK;
-    }
     if (status != CVY_CLI_OK) {
-        return status;
+        return status == -1 ? CVY_CLI_OK : status;
     }
     if (options.print_kernel) {
         return print_kernel(options.print_kernel);

@@ -7,7 +7,6 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const char help[] =
     "Usage: convoy explain [OPTION...] DESC...\n"
@@ -78,8 +77,9 @@ static const struct option long_options[] = {
     {0},
 };
 
-static int parse_option(struct explain_options *options, int option, const char *argument)
+static int take_option(void *user, int option, const char *argument)
 {
+    struct explain_options *options = user;
     switch (option) {
     case OPT_TRANSPOSED:
         options->descriptor.transposed = true;
@@ -121,19 +121,20 @@ static int parse_option(struct explain_options *options, int option, const char 
     }
 }
 
-/* A word that begins a line of MIOpenDriver takes all that follow: its options are not explain's. */
-static int take_argument(struct explain_options *options, int argc, char **argv, const char *argument)
+static int take_words(void *user, char *const *words, int *count)
 {
-    if (cvy_descriptor_is_miopen(argument) && strcspn(argument, " \t") == strlen(argument)) {
-        options->line = cvy_descriptor_join(argv + optind - 1, argc - optind + 1);
-        if (!options->line) {
+    struct explain_options *options = user;
+    const char *text = words[0];
+    if (cvy_descriptor_is_split(text)) {
+        text = options->line = cvy_descriptor_join(words, *count);
+        if (!text) {
             cvy_cli_error("out of memory");
             return CVY_CLI_FAILED;
         }
-        argument = options->line;
-        optind = argc;
+    } else {
+        *count = 1;
     }
-    options->arguments[options->n_arguments++] = argument;
+    options->arguments[options->n_arguments++] = text;
     return CVY_CLI_OK;
 }
 
@@ -171,32 +172,18 @@ static int check_options(const struct explain_options *options)
     return CVY_CLI_OK;
 }
 
-/* -1 where --help was asked for. */
 static int parse_options(struct explain_options *options, int argc, char **argv)
 {
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, "-:vh", long_options, NULL)) != -1) {
-        if (option == 'h') {
-            return -1;
-        }
-        int status =
-            option == 1 ? take_argument(options, argc, argv, optarg) : parse_option(options, option, optarg);
-        if (status == -1) {
-            return cvy_cli_bad_option("explain", argv, option);
-        }
-        if (status != CVY_CLI_OK) {
-            return status;
-        }
-    }
-    while (optind < argc) {
-        optind++;
-        int status = take_argument(options, argc, argv, argv[optind - 1]);
-        if (status != CVY_CLI_OK) {
-            return status;
-        }
-    }
-    return check_options(options);
+    static const struct cvy_cli_syntax syntax = {
+        .command = "explain",
+        .help = help,
+        .letters = "",
+        .options = long_options,
+        .take_option = take_option,
+        .take_words = take_words,
+    };
+    int status = cvy_cli_parse(&syntax, options, argc, argv);
+    return status == CVY_CLI_OK ? check_options(options) : status;
 }
 
 /* A device is asked which algorithms apply; all else is told without one. Only one asked for must be there.
@@ -295,15 +282,12 @@ int cvy_cmd_explain(int argc, char **argv)
     } else {
         status = parse_options(&options, argc, argv);
     }
-    if (status == -1) {
-        fputs(help, stdout);
-        status = CVY_CLI_OK;
-    } else if (status == CVY_CLI_OK) {
+    if (status == CVY_CLI_OK) {
         cvy_cli_log(options.common.verbose);
         status = explain(&options);
     }
     free(options.arguments);
     free(options.shapes);
     free(options.line);
-    return status;
+    return status == -1 ? CVY_CLI_OK : status;
 }

@@ -97,8 +97,9 @@ static int add_file(struct cvy_cli_files *files, const char *argument)
     return cvy_cli_files_add(files, argument) ? CVY_CLI_OK : CVY_CLI_FAILED;
 }
 
-static int parse_option(struct run_options *options, int option, const char *argument)
+static int take_option(void *user, int option, const char *argument)
 {
+    struct run_options *options = user;
     switch (option) {
     case 'i':
         return add_file(&options->inputs, argument);
@@ -120,22 +121,18 @@ static int parse_option(struct run_options *options, int option, const char *arg
     }
 }
 
-/* -1 where --help was asked for. */
 static int parse_options(struct run_options *options, int argc, char **argv)
 {
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":i:o:vh", long_options, NULL)) != -1) {
-        if (option == 'h') {
-            return -1;
-        }
-        int status = parse_option(options, option, optarg);
-        if (status == -1) {
-            return cvy_cli_bad_option("run", argv, option);
-        }
-        if (status != CVY_CLI_OK) {
-            return status;
-        }
+    static const struct cvy_cli_syntax syntax = {
+        .command = "run",
+        .help = help,
+        .letters = "i:o:",
+        .options = long_options,
+        .take_option = take_option,
+    };
+    const int status = cvy_cli_parse(&syntax, options, argc, argv);
+    if (status != CVY_CLI_OK) {
+        return status;
     }
     if (argc - optind != 1) {
         return cvy_cli_usage("run", "%d models given, 1 needed", argc - optind);
@@ -398,10 +395,7 @@ int cvy_cmd_run(int argc, char **argv)
     struct run run = {0};
     cvy_cli_common_init(&options.common);
     int status = parse_options(&options, argc, argv);
-    if (status == -1) {
-        fputs(help, stdout);
-        status = CVY_CLI_OK;
-    } else if (status == CVY_CLI_OK) {
+    if (status == CVY_CLI_OK) {
         cvy_cli_log(options.common.verbose);
         status = run_model(&run, &options);
     }
@@ -409,5 +403,5 @@ int cvy_cmd_run(int argc, char **argv)
     cvy_cli_files_finish(&options.inputs);
     cvy_cli_files_finish(&options.outputs);
     cvy_cli_files_finish(&options.expects);
-    return status;
+    return status == -1 ? CVY_CLI_OK : status;
 }

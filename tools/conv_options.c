@@ -147,8 +147,9 @@ static int parse_count(size_t *count, const char *option, const char *text)
     return CVY_CLI_OK;
 }
 
-static int parse_option(struct conv_options *options, int option, const char *argument)
+static int take_option(void *user, int option, const char *argument)
 {
+    struct conv_options *options = user;
     switch (option) {
     case 'o':
         options->y_path = argument;
@@ -212,20 +213,13 @@ static int take_files(struct conv_options *options, int count, char **files)
 
 int cvy_conv_options_parse(struct conv_options *options, int argc, char **argv)
 {
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":o:vh", long_options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            return -1;
-        }
-        int status = parse_option(options, option, optarg);
-        if (status == -1) {
-            return cvy_cli_bad_option("conv", argv, option);
-        }
-        if (status != CVY_CLI_OK) {
-            return status;
-        }
-    }
-    return take_files(options, argc - optind, argv + optind);
+    static const struct cvy_cli_syntax syntax = {
+        .command = "conv",
+        .help = help,
+        .letters = "o:",
+        .options = long_options,
+        .take_option = take_option,
+    };
+    const int status = cvy_cli_parse(&syntax, options, argc, argv);
+    return status == CVY_CLI_OK ? take_files(options, argc - optind, argv + optind) : status;
 }

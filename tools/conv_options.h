@@ -26,7 +26,7 @@ struct conv_options {
     size_t factor_rank; /* 0: the least that is exact */
 };
 
-/* -1 where --help was asked for and has been printed. */
+/* As cvy_cli_parse(). */
 int cvy_conv_options_parse(struct conv_options *options, int argc, char **argv);
 
 /* Spreads a list over the axes of a problem. */

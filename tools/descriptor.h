@@ -21,6 +21,9 @@ struct cvy_descriptor {
 
 /* Whether a word begins a line of MIOpenDriver: "conv", "convfp16", ".../MIOpenDriver". */
 bool cvy_descriptor_is_miopen(const char *word);
+/* Whether it is the first of several such words, which takes all that follow: their options are not the
+ * command's. */
+bool cvy_descriptor_is_split(const char *word);
 /* Such a line from its words, with blanks between them; the caller frees. NULL: out of memory. */
 char *cvy_descriptor_join(char *const *words, int count);
 

@@ -124,6 +124,11 @@ bool cvy_descriptor_is_miopen(const char *word)
     return is_driver(word, length);
 }
 
+bool cvy_descriptor_is_split(const char *word)
+{
+    return cvy_descriptor_is_miopen(word) && word[strcspn(word, " \t")] == '\0';
+}
+
 char *cvy_descriptor_join(char *const *words, int count)
 {
     size_t size = 1, used = 0;

@@ -56,8 +56,9 @@ static const struct option long_options[] = {
     {0},
 };
 
-static int parse_option(struct peer_options *options, int option, const char *argument)
+static int take_option(void *user, int option, const char *argument)
 {
+    struct peer_options *options = user;
     switch (option) {
     case OPT_MB:
         return cvy_cli_parse_size(argument, &options->descriptor.mb)
@@ -89,20 +90,16 @@ static int parse_option(struct peer_options *options, int option, const char *ar
 
 static int parse_options(struct peer_options *options, int argc, char **argv)
 {
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":vh", long_options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            return -1;
-        }
-        const int status = parse_option(options, option, optarg);
-        if (status == -1) {
-            return cvy_cli_bad_option("", argv, option);
-        }
-        if (status != CVY_CLI_OK) {
-            return status;
-        }
+    static const struct cvy_cli_syntax syntax = {
+        .command = "",
+        .help = help,
+        .letters = "",
+        .options = long_options,
+        .take_option = take_option,
+    };
+    const int status = cvy_cli_parse(&syntax, options, argc, argv);
+    if (status != CVY_CLI_OK) {
+        return status;
     }
     options->lists = argv + optind;
     options->n_lists = (size_t)(argc - optind);
