@@ -33,31 +33,26 @@ void store_row(__global float *to, lanes value, int left)
 __kernel __attribute__((reqd_work_group_size(ITEMS_W, ITEMS_H, 1)))
 void conv_depthwise(__global const float *restrict x, __global const float *restrict w,
                     EPILOGUE_ARGUMENTS __global float *restrict y, int x_count, int channels,
-                    int multiplier, int shuffle, int rows, int in_d, int in_h, int in_w,
-                    int out_d, int out_h, int out_w,
-                    int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
-                    int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)
+                    int multiplier, int shuffle, int rows, struct window win)
 {
-    const struct depthwise sizes = {x_count, in_d, in_h, in_w, kernel_d, kernel_h, kernel_w,
-                                    stride_d, stride_h, stride_w, dilation_d, dilation_h, dilation_w,
-                                    pad_d, pad_h, pad_w};
     const int plane = get_global_id(2);
     const int k = plane % channels, n = plane / channels;
-    const int first_row = (int)get_global_id(1) * rows, end_row = min(first_row + rows, out_d * out_h);
-    const int x_plane = plane / multiplier * in_d;
-    const int w_plane = k * kernel_d;
-    const int y_plane = (n * channels + shuffled_to(k, channels, shuffle)) * out_d * out_h;
+    const int y_rows = win.out_d * win.out_h;
+    const int first_row = (int)get_global_id(1) * rows, end_row = min(first_row + rows, y_rows);
+    const int x_plane = plane / multiplier * win.in_d;
+    const int w_plane = k * win.kernel_d;
+    const int y_plane = (n * channels + shuffled_to(k, channels, shuffle)) * y_rows;
     for (int row = first_row, count; row < end_row; row += count) {
-        const int o = row / out_h, p = row % out_h;
-        count = min(min(BLOCK_H, out_h - p), end_row - row);
-        for (int q = (int)get_global_id(0) * LANES; q < out_w; q += (int)get_global_size(0) * LANES) {
+        const int o = row / win.out_h, p = row % win.out_h;
+        count = min(min(BLOCK_H, win.out_h - p), end_row - row);
+        for (int q = (int)get_global_id(0) * LANES; q < win.out_w; q += (int)get_global_size(0) * LANES) {
             lanes sum[BLOCK_H];
-            depthwise_sums(x, w, sizes, x_plane, w_plane, o, p, q, sum);
+            depthwise_sums(x, w, win, x_count, x_plane, w_plane, o, p, q, sum);
 #pragma unroll
             for (int j = 0; j < BLOCK_H; j++) {
-                __global float *to = y + (y_plane + row + j) * out_w + q;
+                __global float *to = y + (y_plane + row + j) * win.out_w + q;
                 if (j < count)
-                    store_row(to, EPILOGUE(sum[j], k, load_stored(to, out_w - q)), out_w - q);
+                    store_row(to, EPILOGUE(sum[j], k, load_stored(to, win.out_w - q)), win.out_w - q);
             }
         }
     }

@@ -31,20 +31,17 @@ __kernel void conv_int8(__global const X_TYPE *restrict x, __global const W_TYPE
                         __global const Y_TYPE *restrict y_zero, __global const float *restrict x_scale,
                         __global const float *restrict w_scale, __global const float *restrict y_scale,
 #endif
-                        int per_channel, int groups, int c_group, int k_group,
-                        int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
-                        int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
-                        int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)
+                        int per_channel, int groups, int c_group, int k_group, struct window win)
 {
     int q = (int)get_global_id(0);
     int row = (int)get_global_id(1);
-    if (q >= out_w || row >= out_d * out_h)
+    if (q >= win.out_w || row >= win.out_d * win.out_h)
         return;
     int tiles = (k_group + K_TILE - 1) / K_TILE;
     int first = (int)get_global_id(2) % tiles * K_TILE; // of the group's channels
     int g = (int)get_global_id(2) / tiles % groups;
     int n = (int)get_global_id(2) / (tiles * groups);
-    int taps = kernel_d * kernel_h * kernel_w;
+    int taps = win.kernel_d * win.kernel_h * win.kernel_w;
 
     // channels past the group's last take that one's weights, and are not written
     int zero[K_TILE], sum[K_TILE];
@@ -59,22 +56,22 @@ __kernel void conv_int8(__global const X_TYPE *restrict x, __global const W_TYPE
         int w_start[K_TILE];
         for (int i = 0; i < K_TILE; i++)
             w_start[i] = W_CHANNEL(g, c, min(first + i, k_group - 1)) * taps;
-        for (int z = 0; z < kernel_d; z++) {
-            int d = SOURCE(row / out_h, z, in_d, stride_d, dilation_d, pad_d);
+        for (int z = 0; z < win.kernel_d; z++) {
+            int d = SOURCE(row / win.out_h, z, win.in_d, win.stride_d, win.dilation_d, win.pad_d);
             if (d < 0)
                 continue;
-            for (int r = 0; r < kernel_h; r++) {
-                int h = SOURCE(row % out_h, r, in_h, stride_h, dilation_h, pad_h);
+            for (int r = 0; r < win.kernel_h; r++) {
+                int h = SOURCE(row % win.out_h, r, win.in_h, win.stride_h, win.dilation_h, win.pad_h);
                 if (h < 0)
                     continue;
-                int x_row = ((x_channel * in_d + d) * in_h + h) * in_w;
-                int w_row = (TAP(z, kernel_d) * kernel_h + TAP(r, kernel_h)) * kernel_w;
-                for (int s = 0; s < kernel_w; s++) {
-                    int at = SOURCE(q, s, in_w, stride_w, dilation_w, pad_w);
+                int x_row = ((x_channel * win.in_d + d) * win.in_h + h) * win.in_w;
+                int w_row = (TAP(z, win.kernel_d) * win.kernel_h + TAP(r, win.kernel_h)) * win.kernel_w;
+                for (int s = 0; s < win.kernel_w; s++) {
+                    int at = SOURCE(q, s, win.in_w, win.stride_w, win.dilation_w, win.pad_w);
                     if (at < 0)
                         continue;
                     int value = x[x_row + at] - x_offset;
-                    int tap = w_row + TAP(s, kernel_w);
+                    int tap = w_row + TAP(s, win.kernel_w);
                     for (int i = 0; i < K_TILE; i++)
                         sum[i] = ADD(sum[i], value * (w[w_start[i] + tap] - zero[i]));
                 }
@@ -84,7 +81,7 @@ __kernel void conv_int8(__global const X_TYPE *restrict x, __global const W_TYPE
     for (int i = 0; i < K_TILE && first + i < k_group; i++) {
         int k = g * k_group + first + i;
         int channel = n * groups * k_group + shuffled_to(k, groups * k_group, SHUFFLE);
-        int at = (channel * out_d * out_h + row) * out_w + q;
+        int at = (channel * win.out_d * win.out_h + row) * win.out_w + q;
 #if HAS_BIAS
         sum[i] = ADD(sum[i], bias[k]);
 #endif

@@ -10,18 +10,16 @@
 __kernel void conv_ref(__global const STORED *restrict x, __global const STORED *restrict w,
                        EPILOGUE_ARGUMENTS __global STORED *restrict y, int count,
                        int x_block, int y_block, int groups, int c_group, int k_group, int shuffle,
-                       int in_d, int in_h, int in_w, int out_d, int out_h, int out_w,
-                       int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
-                       int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)
+                       struct window win)
 {
     int id = LINEAR_ID;
     if (id >= count)
         return;
     int channels = groups * k_group, pixel = id / y_block;
-    int q = pixel % out_w;
-    int p = pixel / out_w % out_h;
-    int o = pixel / (out_w * out_h) % out_d;
-    int plane = pixel / (out_w * out_h * out_d), y_blocks = (channels + y_block - 1) / y_block;
+    int q = pixel % win.out_w;
+    int p = pixel / win.out_w % win.out_h;
+    int o = pixel / (win.out_w * win.out_h) % win.out_d;
+    int plane = pixel / (win.out_w * win.out_h * win.out_d), y_blocks = (channels + y_block - 1) / y_block;
     int n = plane / y_blocks, at = plane % y_blocks * y_block + id % y_block;
     if (at >= channels) {
         STORED_STORE(0.0f, y, id);
@@ -38,22 +36,22 @@ __kernel void conv_ref(__global const STORED *restrict x, __global const STORED 
 #else
         int w_channel = k * c_group + c;
 #endif
-        for (int z = 0; z < kernel_d; z++) {
-            int d = SOURCE(o, z, in_d, stride_d, dilation_d, pad_d);
+        for (int z = 0; z < win.kernel_d; z++) {
+            int d = SOURCE(o, z, win.in_d, win.stride_d, win.dilation_d, win.pad_d);
             if (d < 0)
                 continue;
-            for (int r = 0; r < kernel_h; r++) {
-                int h = SOURCE(p, r, in_h, stride_h, dilation_h, pad_h);
+            for (int r = 0; r < win.kernel_h; r++) {
+                int h = SOURCE(p, r, win.in_h, win.stride_h, win.dilation_h, win.pad_h);
                 if (h < 0)
                     continue;
-                int x_row = ((x_plane * in_d + d) * in_h + h) * in_w;
-                int w_plane = w_channel * kernel_d + TAP(z, kernel_d);
-                int w_row = (w_plane * kernel_h + TAP(r, kernel_h)) * kernel_w;
-                for (int s = 0; s < kernel_w; s++) {
-                    int wx = SOURCE(q, s, in_w, stride_w, dilation_w, pad_w);
+                int x_row = ((x_plane * win.in_d + d) * win.in_h + h) * win.in_w;
+                int w_plane = w_channel * win.kernel_d + TAP(z, win.kernel_d);
+                int w_row = (w_plane * win.kernel_h + TAP(r, win.kernel_h)) * win.kernel_w;
+                for (int s = 0; s < win.kernel_w; s++) {
+                    int wx = SOURCE(q, s, win.in_w, win.stride_w, win.dilation_w, win.pad_w);
                     if (wx >= 0)
                         sum += STORED_LOAD(x, (x_row + wx) * x_block + x_channel % x_block) *
-                               STORED_LOAD(w, w_row + TAP(s, kernel_w));
+                               STORED_LOAD(w, w_row + TAP(s, win.kernel_w));
                 }
             }
         }

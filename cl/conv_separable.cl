@@ -10,17 +10,17 @@
 #define WIDTH (LANES * VECTORS)
 
 // One row of a channel, from q on, into the tile.
-void make_row(__global const float *restrict x, __global const float *restrict w, struct depthwise sizes,
-              int x_plane, int w_plane, int o, int p, int out_w, float between, __local float *to)
+void make_row(__global const float *restrict x, __global const float *restrict w, struct window win,
+              int x_count, int x_plane, int w_plane, int o, int p, float between, __local float *to)
 {
-    for (int q = 0; q < out_w; q += LANES) {
-        const lanes sum = depthwise_sum(x, w, sizes, x_plane, w_plane, o, p, q) + between;
-        if (q + LANES <= out_w) {
+    for (int q = 0; q < win.out_w; q += LANES) {
+        const lanes sum = depthwise_sum(x, w, win, x_count, x_plane, w_plane, o, p, q) + between;
+        if (q + LANES <= win.out_w) {
             LANES_STORE(sum, to + q);
         } else {
             float part[LANES];
             LANES_STORE(sum, part);
-            for (int i = 0; q + i < out_w; i++)
+            for (int i = 0; q + i < win.out_w; i++)
                 to[q + i] = part[i];
         }
     }
@@ -92,33 +92,28 @@ void separable(__global const float *restrict x, __global const float *restrict 
                __global const float *restrict bias_between,
 #endif
                EPILOGUE_ARGUMENTS __global float *restrict y, __local float *tile, int tile_width, int rows,
-               int multiplier, int groups, int m_group, int k_group, int shuffle,
-               int in_d, int in_h, int in_w, int out_h, int out_w, int y_rows,
-               int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
-               int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w)
+               int multiplier, int groups, int m_group, int k_group, int shuffle, struct window win)
 {
     const int n = get_global_id(1), first_row = (int)get_global_id(0) * rows;
-    const int end_row = min(first_row + rows, y_rows), middle = groups * m_group;
+    const int y_rows = win.out_d * win.out_h, end_row = min(first_row + rows, y_rows);
+    const int middle = groups * m_group;
     // one work-item an image: global size and images agree
-    const int x_count = (int)get_global_size(1) * (middle / multiplier) * in_d * in_h * in_w;
-    const struct depthwise sizes = {x_count, in_d, in_h, in_w, kernel_d, kernel_h, kernel_w,
-                                    stride_d, stride_h, stride_w, dilation_d, dilation_h, dilation_w,
-                                    pad_d, pad_h, pad_w};
+    const int x_count = (int)get_global_size(1) * (middle / multiplier) * win.in_d * win.in_h * win.in_w;
     if (first_row >= y_rows)
         return;
     for (int m = 0; m < middle; m++) {
-        const int x_plane = (n * middle + m) / multiplier * in_d;
+        const int x_plane = (n * middle + m) / multiplier * win.in_d;
 #if HAS_BETWEEN
         const float between = bias_between[m];
 #else
         const float between = 0.0f;
 #endif
         for (int row = first_row; row < end_row; row++)
-            make_row(x, w_depthwise, sizes, x_plane, m * kernel_d, row / out_h, row % out_h, out_w, between,
-                     tile + m * tile_width + (row - first_row) * out_w);
+            make_row(x, w_depthwise, win, x_count, x_plane, m * win.kernel_d, row / win.out_h,
+                     row % win.out_h, between, tile + m * tile_width + (row - first_row) * win.out_w);
     }
-    const int pixels = (end_row - first_row) * out_w, y_pixels = y_rows * out_w;
-    __global float *to = y + n * groups * k_group * y_pixels + first_row * out_w;
+    const int pixels = (end_row - first_row) * win.out_w, y_pixels = y_rows * win.out_w;
+    __global float *to = y + n * groups * k_group * y_pixels + first_row * win.out_w;
     __global const float *packed = w_pointwise;
     for (int g = 0; g < groups; g++) {
         for (int k0 = 0; k0 < k_group; k0 += BLOCK_K, packed += m_group * BLOCK_K) {

@@ -12,25 +12,22 @@
 
 __kernel void subpixel(__global const float *restrict x, __global const float *restrict w,
                        EPILOGUE_ARGUMENTS __global float *restrict y, int planes, int groups, int c_group,
-                       int k_group, int shuffle, int in_d, int in_h, int in_w,
-                       int out_d, int out_h, int out_w,
-                       int kernel_d, int kernel_h, int kernel_w, int stride_d, int stride_h, int stride_w,
-                       int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w,
-                       int step_d, int step_h, int step_w)
+                       int k_group, int shuffle, int step_d, int step_h, int step_w,
+                       struct window win)
 {
-    const int along = (out_w + stride_w * WIDTH - 1) / (stride_w * WIDTH);
+    const int along = (win.out_w + win.stride_w * WIDTH - 1) / (win.stride_w * WIDTH);
     const int class = (int)get_global_id(0) / along, row = get_global_id(1);
     const int blocks = (k_group + BLOCK_K - 1) / BLOCK_K;
     const int plane = (int)get_global_id(2) / blocks, k0 = (int)get_global_id(2) % blocks * BLOCK_K;
-    const int q0 = class + (int)get_global_id(0) % along * (stride_w * WIDTH);
-    if (class >= stride_w || row >= out_d * out_h || plane >= planes || q0 >= out_w)
+    const int q0 = class + (int)get_global_id(0) % along * (win.stride_w * WIDTH);
+    if (class >= win.stride_w || row >= win.out_d * win.out_h || plane >= planes || q0 >= win.out_w)
         return;
-    const int p = row % out_h, o = row / out_h, g = plane % groups;
-    const int reach_d = o + pad_d, reach_h = p + pad_h, reach_w = q0 + pad_w;
-    const int z0 = first_tap(reach_d, stride_d, dilation_d, step_d);
-    const int r0 = first_tap(reach_h, stride_h, dilation_h, step_h);
-    const int s0 = first_tap(reach_w, stride_w, dilation_w, step_w);
-    const int taps = kernel_d * kernel_h * kernel_w, x_plane = in_d * in_h * in_w;
+    const int p = row % win.out_h, o = row / win.out_h, g = plane % groups;
+    const int reach_d = o + win.pad_d, reach_h = p + win.pad_h, reach_w = q0 + win.pad_w;
+    const int z0 = first_tap(reach_d, win.stride_d, win.dilation_d, step_d);
+    const int r0 = first_tap(reach_h, win.stride_h, win.dilation_h, step_h);
+    const int s0 = first_tap(reach_w, win.stride_w, win.dilation_w, step_w);
+    const int taps = win.kernel_d * win.kernel_h * win.kernel_w, x_plane = win.in_d * win.in_h * win.in_w;
     // a class that no tap reaches keeps the bias alone
     const bool reached = z0 < step_d && r0 < step_h && s0 < step_w;
 
@@ -41,22 +38,22 @@ __kernel void subpixel(__global const float *restrict x, __global const float *r
         for (int v = 0; v < VECTORS; v++)
             sum[k][v] = 0.0f;
     }
-    for (int z = z0; reached && z < kernel_d; z += step_d) {
-        const int d = (reach_d - z * dilation_d) / stride_d;
-        if (reach_d < z * dilation_d || d >= in_d)
+    for (int z = z0; reached && z < win.kernel_d; z += step_d) {
+        const int d = (reach_d - z * win.dilation_d) / win.stride_d;
+        if (reach_d < z * win.dilation_d || d >= win.in_d)
             continue;
-        for (int r = r0; r < kernel_h; r += step_h) {
-            const int h = (reach_h - r * dilation_h) / stride_h;
-            if (reach_h < r * dilation_h || h >= in_h)
+        for (int r = r0; r < win.kernel_h; r += step_h) {
+            const int h = (reach_h - r * win.dilation_h) / win.stride_h;
+            if (reach_h < r * win.dilation_h || h >= win.in_h)
                 continue;
-            for (int s = s0; s < kernel_w; s += step_w) {
-                const int first = (reach_w - s * dilation_w) / stride_w;
-                if (first >= in_w || first + WIDTH <= 0)
+            for (int s = s0; s < win.kernel_w; s += step_w) {
+                const int first = (reach_w - s * win.dilation_w) / win.stride_w;
+                if (first >= win.in_w || first + WIDTH <= 0)
                     continue;
-                const int tap =
-                    (TAP(z, kernel_d) * kernel_h + TAP(r, kernel_h)) * kernel_w + TAP(s, kernel_w);
-                const bool inside = first >= 0 && first + WIDTH <= in_w;
-                int source = plane * c_group * x_plane + (d * in_h + h) * in_w + first;
+                const int w_row = TAP(z, win.kernel_d) * win.kernel_h + TAP(r, win.kernel_h);
+                const int tap = w_row * win.kernel_w + TAP(s, win.kernel_w);
+                const bool inside = first >= 0 && first + WIDTH <= win.in_w;
+                int source = plane * c_group * x_plane + (d * win.in_h + h) * win.in_w + first;
                 int weight = (g * c_group * k_group + k0) * taps + tap;
                 for (int c = 0; c < c_group; c++) {
                     lanes value[VECTORS];
@@ -68,7 +65,7 @@ __kernel void subpixel(__global const float *restrict x, __global const float *r
                         float each[WIDTH];
 #pragma unroll
                         for (int i = 0; i < WIDTH; i++)
-                            each[i] = first + i >= 0 && first + i < in_w ? x[source + i] : 0.0f;
+                            each[i] = first + i >= 0 && first + i < win.in_w ? x[source + i] : 0.0f;
 #pragma unroll
                         for (int v = 0; v < VECTORS; v++)
                             value[v] = LANES_LOAD(each + v * LANES);
@@ -91,14 +88,14 @@ __kernel void subpixel(__global const float *restrict x, __global const float *r
     for (int k = 0; k < BLOCK_K; k++) {
         const int channel = g * k_group + min(k0 + k, k_group - 1);
         const int at = plane / groups * channels + shuffled_to(channel, channels, shuffle);
-        __global float *target = y + (at * out_d * out_h + row) * out_w + q0;
+        __global float *target = y + (at * win.out_d * win.out_h + row) * win.out_w + q0;
         float each[WIDTH];
 #pragma unroll
         for (int v = 0; v < VECTORS; v++)
             LANES_STORE(sum[k][v], each + v * LANES);
         if (k0 + k < k_group) {
-            for (int i = 0; i < WIDTH && q0 + i * stride_w < out_w; i++)
-                target[i * stride_w] = EPILOGUE(each[i], channel, target[i * stride_w]);
+            for (int i = 0; i < WIDTH && q0 + i * win.stride_w < win.out_w; i++)
+                target[i * win.stride_w] = EPILOGUE(each[i], channel, target[i * win.stride_w]);
         }
     }
 }

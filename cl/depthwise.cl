@@ -52,47 +52,37 @@ lanes load_row(__global const float *x, int row, int first, bool inside, int in_
     return LANES_LOAD(part);
 }
 
-// Sizes of one depthwise convolution.
-struct depthwise {
-    int x_count; // elements of x
-    int in_d, in_h, in_w;
-    int kernel_d, kernel_h, kernel_w;
-    int stride_d, stride_h, stride_w;
-    int dilation_d, dilation_h, dilation_w;
-    int pad_d, pad_h, pad_w;
-};
-
-// At o, p, q, q + 1, ... and the BLOCK_H - 1 rows after p. The channel of x begins at plane x_plane, the
-// kernel at plane w_plane of w.
-void depthwise_sums(__global const float *restrict x, __global const float *restrict w, struct depthwise a,
-                    int x_plane, int w_plane, int o, int p, int q, lanes *sum)
+// At o, p, q, q + 1, ... and the BLOCK_H - 1 rows after p. The channel begins at plane x_plane of x, which
+// has x_count elements, the kernel at plane w_plane of w.
+void depthwise_sums(__global const float *restrict x, __global const float *restrict w, struct window win,
+                    int x_count, int x_plane, int w_plane, int o, int p, int q, lanes *sum)
 {
 #if KERNEL_H
     const int kernel_h = KERNEL_H, kernel_w = KERNEL_W;
 #else
-    const int kernel_h = a.kernel_h, kernel_w = a.kernel_w;
+    const int kernel_h = win.kernel_h, kernel_w = win.kernel_w;
 #endif
-    const int first = q * a.stride_w - a.pad_w;
-    const bool inside = first >= 0 && first + (kernel_w - 1) * a.dilation_w + LANES * STEP <= a.in_w;
+    const int first = q * win.stride_w - win.pad_w;
+    const bool inside = first >= 0 && first + (kernel_w - 1) * win.dilation_w + LANES * STEP <= win.in_w;
 #pragma unroll
     for (int j = 0; j < BLOCK_H; j++)
         sum[j] = 0.0f;
-    for (int z = 0; z < a.kernel_d; z++) {
-        const int d = border(o * a.stride_d - a.pad_d + z * a.dilation_d, a.in_d);
+    for (int z = 0; z < win.kernel_d; z++) {
+        const int d = border(o * win.stride_d - win.pad_d + z * win.dilation_d, win.in_d);
         if (d < 0)
             continue;
-        __global const float *weights = w + (w_plane + TAP(z, a.kernel_d)) * kernel_h * kernel_w;
+        __global const float *weights = w + (w_plane + TAP(z, win.kernel_d)) * kernel_h * kernel_w;
         // rows of x that any of the rows of y sees
         UNROLL_TAPS
         for (int i = 0; i < kernel_h + BLOCK_H - 1; i++) {
-            const int h = border(p * a.stride_h - a.pad_h + i * a.dilation_h, a.in_h);
+            const int h = border(p * win.stride_h - win.pad_h + i * win.dilation_h, win.in_h);
             if (h < 0)
                 continue;
-            const int x_row = ((x_plane + d) * a.in_h + h) * a.in_w;
+            const int x_row = ((x_plane + d) * win.in_h + h) * win.in_w;
             UNROLL_TAPS
             for (int s = 0; s < kernel_w; s++) {
                 const lanes value =
-                    load_row(x, x_row, first + s * a.dilation_w, inside, a.in_w, a.stride_w, a.x_count);
+                    load_row(x, x_row, first + s * win.dilation_w, inside, win.in_w, win.stride_w, x_count);
 #pragma unroll
                 for (int j = 0; j < BLOCK_H; j++)
                     if (i >= j && i - j < kernel_h)
@@ -103,11 +93,11 @@ void depthwise_sums(__global const float *restrict x, __global const float *rest
 }
 
 #if BLOCK_H == 1
-lanes depthwise_sum(__global const float *restrict x, __global const float *restrict w, struct depthwise a,
-                    int x_plane, int w_plane, int o, int p, int q)
+lanes depthwise_sum(__global const float *restrict x, __global const float *restrict w, struct window win,
+                    int x_count, int x_plane, int w_plane, int o, int p, int q)
 {
     lanes sum;
-    depthwise_sums(x, w, a, x_plane, w_plane, o, p, q, &sum);
+    depthwise_sums(x, w, win, x_count, x_plane, w_plane, o, p, q, &sum);
     return sum;
 }
 #endif

@@ -11,6 +11,7 @@
 #include "op/epilogue.h"
 #include "op/problem.h"
 #include "op/rate.h"
+#include "op/window.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
@@ -161,12 +162,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_int(&launch, p.k / p.c);
     cvy_launch_int(&launch, p.shuffle);
     cvy_launch_int(&launch, rows);
-    cvy_launch_sizes(&launch, p.in, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, out, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p.kernel, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p.stride, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p.dilation, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p.pad_begin, CVY_CONV_MAX_RANK);
+    cvy_window_argument(&launch, &p, out);
     /* where one work-item is a work-group it goes along the whole row */
     size_t along = items_w * items_h == 1 ? 1 : cvy_ceil_div(out[2], lanes);
     cvy_launch_range(&launch, 3, (size_t[]){along, cvy_ceil_div(out[0] * out[1], rows), p.n * p.k},

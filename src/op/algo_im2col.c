@@ -18,6 +18,7 @@
 #include "op/epilogue.h"
 #include "op/problem.h"
 #include "op/rate.h"
+#include "op/window.h"
 #include "runtime/device.h"
 #include "runtime/gemm.h"
 #include "runtime/launch.h"
@@ -266,16 +267,6 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
     return status;
 }
 
-static void add_geometry(struct cvy_launch *launch, const struct geometry *s)
-{
-    cvy_launch_sizes(launch, s->p.in, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(launch, s->out, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(launch, s->p.kernel, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(launch, s->p.stride, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(launch, s->p.dilation, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(launch, s->p.pad_begin, CVY_CONV_MAX_RANK);
-}
-
 static enum cvy_status finish_launch(struct cvy_device *device, struct cvy_launch *launch, size_t count)
 {
     cvy_launch_range(launch, 1, &count, NULL);
@@ -314,7 +305,7 @@ static enum cvy_status enqueue_im2col(struct cvy_device *device, const struct ge
     cvy_launch_int(&launch, first);
     cvy_launch_int(&launch, pixels);
     cvy_launch_int(&launch, lines);
-    add_geometry(&launch, s);
+    cvy_window_argument(&launch, &s->p, s->out);
     cvy_launch_range(&launch, 3, (size_t[]){items, cvy_ceil_div(all_lines, lines), column_rows(s, 0)},
                      (size_t[]){items, 1, 1});
     return cvy_launch_run(device, &launch);
@@ -335,7 +326,7 @@ static enum cvy_status enqueue_col2im(struct cvy_device *device, const struct ge
     cvy_launch_int(&launch, first);
     cvy_launch_int(&launch, pixels);
     cvy_launch_int(&launch, first > 0 || s->p.accumulate);
-    add_geometry(&launch, s);
+    cvy_window_argument(&launch, &s->p, s->out);
     return finish_launch(device, &launch, count);
 }
 

@@ -4,6 +4,7 @@
 #include "op/problem.h"
 #include "op/quantization.h"
 #include "op/rate.h"
+#include "op/window.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
@@ -99,12 +100,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_int(&launch, p.groups);
     cvy_launch_int(&launch, p.c / p.groups);
     cvy_launch_int(&launch, k_group);
-    cvy_launch_sizes(&launch, p.in, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, out, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p.kernel, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p.stride, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p.dilation, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p.pad_begin, CVY_CONV_MAX_RANK);
+    cvy_window_argument(&launch, &p, out);
     size_t tiles = cvy_ceil_div(k_group, (size_t)config->value[K_TILE]);
     cvy_launch_range(&launch, 3, (size_t[]){out[2], out[0] * out[1], p.n * p.groups * tiles}, NULL);
     return cvy_launch_run(device, &launch);

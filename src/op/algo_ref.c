@@ -5,6 +5,7 @@
 #include "op/problem.h"
 #include "op/rate.h"
 #include "op/storage.h"
+#include "op/window.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
@@ -74,12 +75,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_int(&launch, p.c / p.groups);
     cvy_launch_int(&launch, p.k / p.groups);
     cvy_launch_int(&launch, p.shuffle);
-    cvy_launch_sizes(&launch, p.in, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, out, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p.kernel, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p.stride, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p.dilation, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p.pad_begin, CVY_CONV_MAX_RANK);
+    cvy_window_argument(&launch, &p, out);
     cvy_launch_range(&launch, 1, &count, NULL);
     return cvy_launch_run(device, &launch);
 }

@@ -10,6 +10,7 @@
 #include "op/epilogue.h"
 #include "op/problem.h"
 #include "op/rate.h"
+#include "op/window.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
@@ -103,13 +104,8 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_int(&launch, p.c / p.groups);
     cvy_launch_int(&launch, p.k / p.groups);
     cvy_launch_int(&launch, p.shuffle);
-    cvy_launch_sizes(&launch, p.in, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, out, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p.kernel, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p.stride, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p.dilation, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, p.pad_begin, CVY_CONV_MAX_RANK);
     cvy_launch_sizes(&launch, steps, CVY_CONV_MAX_RANK);
+    cvy_window_argument(&launch, &p, out);
     size_t width = (size_t)(config->value[LANES] * config->value[VECTORS]);
     size_t blocks = cvy_ceil_div(p.k / p.groups, (size_t)config->value[BLOCK_K]);
     size_t global[] = {p.stride[2] * cvy_ceil_div(out[2], p.stride[2] * width), out[0] * out[1],

@@ -7,6 +7,7 @@
 #include "op/epilogue.h"
 #include "op/problem.h"
 #include "op/rate.h"
+#include "op/window.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
 #include "runtime/quarantine.h"
@@ -194,14 +195,7 @@ enum cvy_status cvy_separable_enqueue(struct cvy_device *device, const struct cv
     cvy_launch_int(&launch, p->c / p->groups);
     cvy_launch_int(&launch, p->k / p->groups);
     cvy_launch_int(&launch, p->shuffle);
-    cvy_launch_sizes(&launch, d->in, CVY_CONV_MAX_RANK);
-    cvy_launch_int(&launch, c.out[1]);
-    cvy_launch_int(&launch, c.out[2]);
-    cvy_launch_int(&launch, c.out[0] * c.out[1]);
-    cvy_launch_sizes(&launch, d->kernel, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, d->stride, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, d->dilation, CVY_CONV_MAX_RANK);
-    cvy_launch_sizes(&launch, d->pad_begin, CVY_CONV_MAX_RANK);
+    cvy_window_argument(&launch, d, c.out);
     cvy_launch_range(&launch, 2, (size_t[]){cvy_ceil_div(c.out[0] * c.out[1], c.rows), d->n},
                      (size_t[]){1, 1});
     return cvy_launch_run(device, &launch);
