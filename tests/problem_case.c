@@ -13,6 +13,14 @@ struct cvy_conv_problem problem_case(size_t rank, size_t c, size_t k, size_t in,
     return p;
 }
 
+struct cvy_conv_problem problem_case_padded(size_t rank, size_t c, size_t k, size_t in, size_t kernel)
+{
+    struct cvy_conv_problem p = problem_case(rank, c, k, in, kernel);
+    for (size_t i = 0; i < rank; i++)
+        p.pad_begin[i] = p.pad_end[i] = kernel / 2;
+    return p;
+}
+
 struct cvy_conv_problem problem_case_random(struct test_random *random, bool transposed)
 {
     for (;;) {

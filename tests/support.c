@@ -80,6 +80,20 @@ struct cvy_device *test_device(void)
     return device;
 }
 
+void test_alter_kernel(struct cvy_device *device, const char *name, const char *from, const char *to)
+{
+    const char *text = cvy_device_get_kernel_source(NULL, name);
+    ck_assert_ptr_nonnull(text);
+    const char *at = strstr(text, from);
+    ck_assert_msg(at != NULL, "%s.cl has no '%s' any more", name, from);
+    size_t size = strlen(text) + strlen(to) + 1;
+    char *altered = malloc(size);
+    snprintf(altered, size, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    ck_assert_int_eq(cvy_device_set_kernel_source(device, name, altered), CVY_OK);
+    ck_assert_str_eq(cvy_device_get_kernel_source(device, name), altered);
+    free(altered);
+}
+
 bool test_small(void)
 {
     return getenv("CVY_TEST_SMALL") != NULL;

@@ -23,6 +23,8 @@ void test_poison(float *data, size_t count);
 /* The device under test: CVY_TEST_DEVICE, else the default one. Opened once; exits with 77 (skipped) when
  * there is none. */
 struct cvy_device *test_device(void);
+/* Gives the device the source of a kernel file with the first `from` replaced by `to`. */
+void test_alter_kernel(struct cvy_device *device, const char *name, const char *from, const char *to);
 /* true when CVY_TEST_SMALL is set: a slow interpreter of kernels runs the test, so do a subset. */
 bool test_small(void);
 

@@ -2,6 +2,7 @@
 #include "conv_case.h"
 #include "op/algo.h"
 #include "oracle.h"
+#include "problem_case.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -89,25 +90,11 @@ START_TEST(conv_agrees_with_the_oracle_in_any_config)
 }
 END_TEST
 
-static struct cvy_conv_problem square(size_t c, size_t k, size_t in, size_t kernel, size_t pad)
-{
-    struct cvy_conv_problem p;
-    cvy_conv_problem_init(&p, 2);
-    p.c = c;
-    p.k = k;
-    for (size_t i = 0; i < 2; i++) {
-        p.in[i] = in;
-        p.kernel[i] = kernel;
-        p.pad_begin[i] = p.pad_end[i] = pad;
-    }
-    return p;
-}
-
 START_TEST(conv_chooses_an_algorithm_that_is_right)
 {
     struct test_random random = {test_seed() + 2};
     size_t in = test_small() ? 8 : 40;
-    struct cvy_conv_problem p = square(16, 24, in, 3, 1);
+    struct cvy_conv_problem p = problem_case_padded(2, 16, 24, in, 3);
     p.bias = true;
     struct case_data data;
     case_data_make(&data, &p, &random);
@@ -119,7 +106,7 @@ END_TEST
 START_TEST(conv_of_float16_is_left_to_those_that_take_it)
 {
     struct test_random random = {test_seed() + 9};
-    struct cvy_conv_problem p = square(3, 5, 9, 3, 1);
+    struct cvy_conv_problem p = problem_case_padded(2, 3, 5, 9, 3);
     p.x_dtype = p.w_dtype = p.y_dtype = CVY_FLOAT16;
     char why[256];
     ck_assert(cvy_conv_algo_applies(test_device(), &p, "ref", why, sizeof(why)));
@@ -135,7 +122,7 @@ END_TEST
 START_TEST(conv_runs_again_on_new_input_after_an_event)
 {
     struct test_random random = {test_seed() + 3};
-    struct cvy_conv_problem p = square(3, 5, 9, 3, 1);
+    struct cvy_conv_problem p = problem_case_padded(2, 3, 5, 9, 3);
     p.bias = true;
     struct case_data data;
     case_data_make(&data, &p, &random);
@@ -168,7 +155,7 @@ END_TEST
 START_TEST(conv_keeps_to_the_workspace_it_is_given)
 {
     float *w = calloc(64 * 64 * 9, sizeof(float));
-    struct cvy_conv_problem p = square(64, 64, 56, 3, 1);
+    struct cvy_conv_problem p = problem_case_padded(2, 64, 64, 56, 3);
     for (int transposed = 0; transposed < 2; transposed++) {
         p.transposed = transposed;
         size_t limits[] = {0, 4 << 20, 1 << 20}, last = SIZE_MAX;
@@ -193,7 +180,8 @@ END_TEST
 START_TEST(transposed_conv_adds_up_strips_of_input_pixels)
 {
     struct test_random random = {test_seed() + 6};
-    struct cvy_conv_problem p = square(2, 3, 24, 5, 1);
+    struct cvy_conv_problem p = problem_case(2, 2, 3, 24, 5);
+    p.pad_begin[0] = p.pad_begin[1] = p.pad_end[0] = p.pad_end[1] = 1;
     p.transposed = p.bias = true;
     p.stride[0] = p.stride[1] = 2;
     struct case_data data;
@@ -207,7 +195,7 @@ END_TEST
 START_TEST(conv_falls_back_when_the_workspace_is_too_small)
 {
     struct test_random random = {test_seed() + 4};
-    struct cvy_conv_problem p = square(64, 64, 4, 3, 1);
+    struct cvy_conv_problem p = problem_case_padded(2, 64, 64, 4, 3);
     struct case_data data;
     case_data_make(&data, &p, &random);
     struct cvy_conv_params params = {.algo = "im2col", .max_workspace = 4};
@@ -221,7 +209,7 @@ END_TEST
 
 START_TEST(conv_names_an_unknown_algorithm)
 {
-    struct cvy_conv_problem p = square(1, 1, 4, 3, 1);
+    struct cvy_conv_problem p = problem_case_padded(2, 1, 1, 4, 3);
     float x[16] = {0}, w[9] = {0}, y[16];
     struct cvy_conv_params params = {.algo = "magic"};
     test_log_clear();
@@ -235,7 +223,7 @@ END_TEST
 
 START_TEST(conv_refuses_what_an_int_cannot_count)
 {
-    struct cvy_conv_problem p = square(1, 1, 65536, 3, 1);
+    struct cvy_conv_problem p = problem_case_padded(2, 1, 1, 65536, 3);
     char why[256];
     const char *algo;
     for (size_t a = 0; (algo = cvy_conv_algo_name(a)) != NULL; a++) {
@@ -243,9 +231,7 @@ START_TEST(conv_refuses_what_an_int_cannot_count)
         ck_assert_ptr_nonnull(strstr(why, cvy_algo_at(a)->for_integers ? "float32" : "4294967296 elements"));
     }
     /* what only whole tiles exceed is left to algorithms without them */
-    struct cvy_conv_problem row;
-    cvy_conv_problem_init(&row, 1);
-    row.in[0] = 2147483647 - 100;
+    struct cvy_conv_problem row = problem_case(1, 1, 1, 2147483647 - 100, 1);
     ck_assert(cvy_conv_algo_applies(test_device(), &row, "ref", why, sizeof(why)));
     ck_assert(!cvy_conv_algo_applies(test_device(), &row, "pointwise", why, sizeof(why)));
     ck_assert(!cvy_conv_algo_applies(test_device(), &row, "depthwise", why, sizeof(why)));
@@ -261,7 +247,7 @@ END_TEST
 
 START_TEST(conv_wants_bias_and_problem_to_agree)
 {
-    struct cvy_conv_problem p = square(1, 1, 4, 3, 1);
+    struct cvy_conv_problem p = problem_case_padded(2, 1, 1, 4, 3);
     float w[9] = {0}, bias[1] = {0};
     struct cvy_conv *conv = NULL;
     ck_assert_int_eq(cvy_conv_create(&conv, test_device(), &p, w, bias, NULL), CVY_ERROR_INVALID);
@@ -274,7 +260,7 @@ END_TEST
 
 START_TEST(conv_refuses_buffers_that_are_too_small)
 {
-    struct cvy_conv_problem p = square(1, 1, 4, 3, 1);
+    struct cvy_conv_problem p = problem_case_padded(2, 1, 1, 4, 3);
     float w[9] = {0};
     struct cvy_conv *conv = NULL;
     struct cvy_buffer *small = NULL;

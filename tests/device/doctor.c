@@ -6,6 +6,7 @@
 
 #include "op/algo.h"
 #include "op/operator.h"
+#include "problem_case.h"
 #include "runtime/gemm.h"
 #include "runtime/launch.h"
 #include "runtime/quarantine.h"
@@ -35,21 +36,6 @@ static void setup(void)
 static void teardown(void)
 {
     remove(store_path);
-}
-
-/* The source of a kernel file with the first `from` replaced by `to`. */
-static void alter(struct cvy_device *device, const char *name, const char *from, const char *to)
-{
-    const char *text = cvy_device_get_kernel_source(NULL, name);
-    ck_assert_ptr_nonnull(text);
-    const char *at = strstr(text, from);
-    ck_assert_msg(at != NULL, "%s.cl has no '%s' any more", name, from);
-    size_t size = strlen(text) + strlen(to) + 1;
-    char *altered = malloc(size);
-    snprintf(altered, size, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
-    ck_assert_int_eq(cvy_device_set_kernel_source(device, name, altered), CVY_OK);
-    ck_assert_str_eq(cvy_device_get_kernel_source(device, name), altered);
-    free(altered);
 }
 
 /* What is asked of one kernel's report, and the totals. */
@@ -93,22 +79,11 @@ static size_t examine(struct cvy_device *device, struct seen *seen, const char *
     return wrong;
 }
 
-static struct cvy_conv_problem problem(void)
-{
-    struct cvy_conv_problem p;
-    cvy_conv_problem_init(&p, 2);
-    for (size_t i = 0; i < 2; i++) {
-        p.in[i] = 5;
-        p.kernel[i] = 3;
-    }
-    return p;
-}
-
 /* y of ones: 9 everywhere where the algorithm is right. */
 static enum cvy_status run_conv(struct cvy_device *device, const char *algo, const char **used)
 {
     float x[25], w[9], y[9];
-    struct cvy_conv_problem p = problem();
+    struct cvy_conv_problem p = problem_case(2, 1, 1, 5, 3);
     struct cvy_conv_params params = {.algo = algo};
     for (size_t i = 0; i < 25; i++)
         x[i] = 1;
@@ -144,8 +119,8 @@ START_TEST(kernel_that_computes_wrongly_is_named_and_avoided_in_later_processes)
     struct seen seen;
     const char *used = NULL;
     char why[400];
-    struct cvy_conv_problem p = problem();
-    alter(device, "conv_ref", "sum += STORED_LOAD(x", "sum -= STORED_LOAD(x");
+    struct cvy_conv_problem p = problem_case(2, 1, 1, 5, 3);
+    test_alter_kernel(device, "conv_ref", "sum += STORED_LOAD(x", "sum -= STORED_LOAD(x");
     ck_assert_uint_eq(examine(device, &seen, "conv_ref", "conv_ref"), 1);
     ck_assert_int_eq(seen.report.verdict, CVY_VERDICT_WRONG);
     ck_assert_uint_gt(seen.report.wrong, 0);
@@ -154,7 +129,7 @@ START_TEST(kernel_that_computes_wrongly_is_named_and_avoided_in_later_processes)
 
     /* as another process would */
     device = open_device(store_path);
-    alter(device, "conv_ref", "sum += STORED_LOAD(x", "sum -= STORED_LOAD(x");
+    test_alter_kernel(device, "conv_ref", "sum += STORED_LOAD(x", "sum -= STORED_LOAD(x");
     ck_assert_int_eq(run_conv(device, NULL, &used), CVY_OK);
     ck_assert_str_ne(used, "ref");
     ck_assert_int_eq(run_conv(device, "ref", &used), CVY_ERROR_UNSUPPORTED);
@@ -175,7 +150,7 @@ START_TEST(kernel_that_computes_wrongly_is_named_and_avoided_in_later_processes)
     ck_assert_uint_eq(count, 1);
     cvy_device_destroy(&device);
     device = open_device(store_path);
-    alter(device, "conv_ref", "sum += STORED_LOAD(x", "sum -= STORED_LOAD(x");
+    test_alter_kernel(device, "conv_ref", "sum += STORED_LOAD(x", "sum -= STORED_LOAD(x");
     ck_assert(cvy_conv_algo_applies(device, &p, "ref", why, sizeof(why)));
     cvy_device_destroy(&device);
 }
@@ -203,7 +178,8 @@ START_TEST(kernel_that_lies_in_one_mode_is_told_from_its_companions)
     struct cvy_device *device = open_device(NULL);
     struct seen seen;
     const char *used = NULL;
-    alter(device, "conv_im2col", "columns[id] = value;", "columns[id] = value + (PAD_MODE == 2);");
+    test_alter_kernel(device, "conv_im2col", "columns[id] = value;",
+                      "columns[id] = value + (PAD_MODE == 2);");
     ck_assert_uint_eq(examine(device, &seen, "conv_im2col", "im2col"), 1);
     ck_assert_int_eq(seen.report.verdict, CVY_VERDICT_WRONG);
     ck_assert_ptr_nonnull(strstr(seen.detail, "replicate"));
@@ -226,7 +202,7 @@ START_TEST(kernels_that_write_nothing_nan_or_too_much_are_wrong)
     struct cvy_device *device = open_device(NULL);
     struct seen seen;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        alter(device, cases[i].program, cases[i].from, cases[i].to);
+        test_alter_kernel(device, cases[i].program, cases[i].from, cases[i].to);
         ck_assert_uint_eq(examine(device, &seen, cases[i].program, cases[i].kernel), 1);
         ck_assert_int_eq(seen.report.verdict, CVY_VERDICT_WRONG);
         ck_assert_int_eq(cvy_device_set_kernel_source(device, cases[i].program, NULL), CVY_OK);
@@ -240,7 +216,7 @@ START_TEST(kernel_that_does_not_build_is_told_and_avoided)
     struct cvy_device *device = open_device(NULL);
     struct seen seen;
     const char *used = NULL;
-    alter(device, "conv_ref", "float sum = 0;", "float sum = nonsense;");
+    test_alter_kernel(device, "conv_ref", "float sum = 0;", "float sum = nonsense;");
     ck_assert_uint_eq(examine(device, &seen, "conv_ref", "conv_ref"), 1);
     ck_assert_int_eq(seen.report.verdict, CVY_VERDICT_NO_BUILD);
     ck_assert_int_eq(run_conv(device, NULL, &used), CVY_OK);
@@ -253,7 +229,7 @@ START_TEST(kernel_that_builds_but_cannot_be_launched_is_told)
 {
     struct cvy_device *device = open_device(NULL);
     struct seen seen;
-    alter(device, "unary", "int count)", "int count, int one_more)");
+    test_alter_kernel(device, "unary", "int count)", "int count, int one_more)");
     ck_assert_uint_eq(examine(device, &seen, "unary", "unary"), 1);
     ck_assert_int_eq(seen.report.verdict, CVY_VERDICT_NO_RUN);
     cvy_device_destroy(&device);
@@ -264,7 +240,7 @@ START_TEST(operator_without_another_kernel_fails_instead_of_lying)
 {
     struct cvy_device *device = open_device(NULL);
     struct seen seen;
-    alter(device, "pool", "fmax(largest", "fmin(largest");
+    test_alter_kernel(device, "pool", "fmax(largest", "fmin(largest");
     ck_assert_uint_eq(examine(device, &seen, "pool", "max_pool"), 1);
     struct cvy_op op = {.type = CVY_OP_MAX_POOL,
                         .pool = {.rank = 1, .kernel = {2}, .stride = {1}, .dilation = {1}}};
@@ -313,7 +289,7 @@ static bool uses_own_gemm(struct cvy_device *device)
 START_TEST(product_by_clblast_that_is_wrong_is_made_by_our_kernel)
 {
     struct cvy_device *device = open_device(store_path);
-    struct cvy_conv_problem p = problem();
+    struct cvy_conv_problem p = problem_case(2, 1, 1, 5, 3);
     const char *used = NULL;
     char why[400];
     ck_assert(!uses_own_gemm(device));

@@ -1,4 +1,5 @@
 #include "conv_case.h"
+#include "problem_case.h"
 
 #include <stdio.h>
 
@@ -34,16 +35,12 @@ static const struct row rows[] = {
 
 static struct cvy_conv_problem problem_of(const struct row *row, struct test_random *random)
 {
-    struct cvy_conv_problem p;
-    cvy_conv_problem_init(&p, 2);
+    struct cvy_conv_problem p = problem_case(2, row->c, row->k, 1, row->kernel);
     p.n = test_random_range(random, 1, 2);
-    p.c = row->c;
-    p.k = row->k;
     p.groups = row->groups;
     for (size_t i = 0; i < 2; i++) {
         size_t window = row->dilation * (row->kernel - 1) + 1;
         p.in[i] = test_random_range(random, window, window + (test_small() ? 4 : 32));
-        p.kernel[i] = row->kernel;
         p.stride[i] = row->stride;
         p.dilation[i] = row->dilation;
         p.pad_begin[i] = test_random_range(random, 0, row->kernel / 2);

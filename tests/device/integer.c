@@ -1,6 +1,7 @@
 /* Convolutions of int8 and uint8, and what stands around them: exact, against loops on the host. */
 #include "conv_case.h"
 #include "oracle.h"
+#include "problem_case.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -220,11 +221,7 @@ END_TEST
 
 static struct cvy_conv_problem pointwise(size_t c, size_t k, size_t in)
 {
-    struct cvy_conv_problem p;
-    cvy_conv_problem_init(&p, 1);
-    p.c = c;
-    p.k = k;
-    p.in[0] = in;
+    struct cvy_conv_problem p = problem_case(1, c, k, in, 1);
     p.x_dtype = p.w_dtype = CVY_UINT8;
     p.y_dtype = CVY_INT32;
     return p;

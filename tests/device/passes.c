@@ -9,6 +9,7 @@
 #include "op/separable.h"
 #include "operator_case.h"
 #include "oracle.h"
+#include "problem_case.h"
 
 static struct cvy_op op_of(enum cvy_conv_kind kind, const struct cvy_conv_problem *p)
 {
@@ -157,16 +158,9 @@ END_TEST
 START_TEST(fused_depthwise_separable_is_right_over_several_tiles)
 {
     case_seed();
-    struct cvy_conv_problem p;
-    cvy_conv_problem_init(&p, 2);
+    struct cvy_conv_problem p = problem_case_padded(2, 64, 43, test_small() ? 9 : 61, 3);
     p.n = 2;
-    p.c = 64;
-    p.k = 43;
-    for (size_t i = 0; i < 2; i++) {
-        p.in[i] = test_small() ? 9 : 61 + 2 * i;
-        p.kernel[i] = 3;
-        p.pad_begin[i] = p.pad_end[i] = 1;
-    }
+    p.in[1] += 2;
     for (size_t stride = 1; stride <= 3; stride++) {
         p.stride[0] = p.stride[1] = stride;
         case_algo = can_be_fused(&p, 0) ? "fused" : NULL;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "oracle.h"
+#include "problem_case.h"
 #include "support.h"
 
 #define N 2
@@ -57,22 +58,16 @@ static struct cvy_op flat_reshape(void)
 
 static struct cvy_op conv_op(void)
 {
-    return (struct cvy_op){.type = CVY_OP_CONV,
-                           .conv = {.groups = 1, .stride = {1, 1}, .dilation = {1, 1}, .pad_begin = {1, 1},
-                                    .pad_end = {1, 1}}};
+    return (struct cvy_op){
+        .type = CVY_OP_CONV,
+        .conv = {.groups = 1, .stride = {1, 1}, .dilation = {1, 1}, .pad_begin = {1, 1}, .pad_end = {1, 1}}};
 }
 
 static struct cvy_conv_problem conv_problem(size_t n, size_t h)
 {
-    struct cvy_conv_problem problem;
-    cvy_conv_problem_init(&problem, 2);
+    struct cvy_conv_problem problem = problem_case_padded(2, C, C, W, 3);
     problem.n = n;
-    problem.c = problem.k = C;
-    for (size_t i = 0; i < 2; i++) {
-        problem.in[i] = i == 0 ? h : W;
-        problem.kernel[i] = 3;
-        problem.pad_begin[i] = problem.pad_end[i] = 1;
-    }
+    problem.in[0] = h;
     return problem;
 }
 

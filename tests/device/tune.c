@@ -10,6 +10,7 @@
 #include "op/problem.h"
 #include "op/tune_parts.h"
 #include "oracle.h"
+#include "problem_case.h"
 #include "runtime/device.h"
 #include "runtime/quarantine.h"
 
@@ -34,24 +35,10 @@ static struct cvy_device *open_device(void)
     return device;
 }
 
-static struct cvy_conv_problem square(size_t c, size_t k, size_t in, size_t kernel)
-{
-    struct cvy_conv_problem p;
-    cvy_conv_problem_init(&p, 2);
-    p.c = c;
-    p.k = k;
-    for (size_t i = 0; i < 2; i++) {
-        p.in[i] = in;
-        p.kernel[i] = kernel;
-        p.pad_begin[i] = p.pad_end[i] = kernel / 2;
-    }
-    return p;
-}
-
 /* Small enough that launching is all that any algorithm does: none looks hopeless. */
 static struct cvy_conv_problem tiny(void)
 {
-    return square(2, 3, 6, 3);
+    return problem_case_padded(2, 2, 3, 6, 3);
 }
 
 struct watch {
@@ -103,7 +90,7 @@ static size_t count_times(struct cvy_device *device)
 START_TEST(tuned_convolution_takes_the_fastest_and_is_right)
 {
     struct test_random random = {test_seed() + 1};
-    struct cvy_conv_problem p = square(test_small() ? 4 : 32, 24, test_small() ? 6 : 20, 3);
+    struct cvy_conv_problem p = problem_case_padded(2, test_small() ? 4 : 32, 24, test_small() ? 6 : 20, 3);
     struct watch seen = {0};
     struct cvy_tune_result result = tune(test_device(), &p, &seen);
     ck_assert(result.complete && !result.cancelled);
@@ -147,7 +134,7 @@ END_TEST
 START_TEST(search_keeps_to_its_budget)
 {
     struct cvy_device *device = open_device();
-    struct cvy_conv_problem p = square(16, 16, 24, 3);
+    struct cvy_conv_problem p = problem_case_padded(2, 16, 16, 24, 3);
     struct cvy_tune_params params = {.budget = 1e-6};
     struct cvy_tune_result result;
     cvy_tune_conv(device, &p, &params, NULL); /* whatever is measured once has been */
@@ -160,18 +147,6 @@ START_TEST(search_keeps_to_its_budget)
     cvy_device_destroy(&device);
 }
 END_TEST
-
-/* The source of a kernel file with the first `from` replaced by `to`. */
-static void alter(struct cvy_device *device, const char *name, const char *from, const char *to)
-{
-    const char *text = cvy_device_get_kernel_source(NULL, name), *at = strstr(text, from);
-    ck_assert_msg(at != NULL, "%s.cl has no '%s' any more", name, from);
-    size_t size = strlen(text) + strlen(to) + 1;
-    char *altered = malloc(size);
-    snprintf(altered, size, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
-    ck_assert_int_eq(cvy_device_set_kernel_source(device, name, altered), CVY_OK);
-    free(altered);
-}
 
 /* Leaves one algorithm to choose. */
 static void admit_only(struct cvy_device *device, const char *id)
@@ -190,7 +165,7 @@ START_TEST(search_refuses_what_gives_wrong_results)
     struct cvy_conv_problem p = tiny();
     struct watch seen = {0};
     admit_only(device, "ref");
-    alter(device, "conv_ref", "sum += STORED_LOAD(x", "sum -= STORED_LOAD(x");
+    test_alter_kernel(device, "conv_ref", "sum += STORED_LOAD(x", "sum -= STORED_LOAD(x");
     struct cvy_tune_result result = tune(device, &p, &seen);
     ck_assert_uint_ge(result.refused, 1);
     ck_assert_uint_eq(result.refused, seen.refused);
@@ -237,7 +212,7 @@ static void put_time(struct cvy_device *device, const struct cvy_conv_problem *p
 START_TEST(choice_follows_times_as_far_as_they_hold)
 {
     struct cvy_device *device = open_device();
-    struct cvy_conv_problem p = square(24, 24, 12, 3), other = p;
+    struct cvy_conv_problem p = problem_case_padded(2, 24, 24, 12, 3), other = p;
     const size_t plenty = (size_t)256 << 20;
     put_time(device, &p, "im2col", 1e-6);
     put_time(device, &p, "ref", 1e-5);
@@ -255,7 +230,7 @@ START_TEST(choice_follows_times_as_far_as_they_hold)
     other.in[0]++;
     ck_assert_str_ne(chosen_algo(device, &other, plenty), "ref");
     /* a kernel that has changed is another one */
-    alter(device, "conv_ref", "sum += STORED_LOAD(x", "sum += 1 * STORED_LOAD(x");
+    test_alter_kernel(device, "conv_ref", "sum += STORED_LOAD(x", "sum += 1 * STORED_LOAD(x");
     ck_assert_str_eq(chosen_algo(device, &p, plenty), "im2col");
     cvy_device_destroy(&device);
 }
@@ -264,7 +239,7 @@ END_TEST
 START_TEST(choice_ignores_configs_that_the_algorithm_does_not_have)
 {
     struct cvy_device *device = open_device();
-    struct cvy_conv_problem p = square(24, 24, 12, 3);
+    struct cvy_conv_problem p = problem_case_padded(2, 24, 24, 12, 3);
     struct cvy_tuned row = {.algo = cvy_algo_by_name("im2col"), .rounds = 3, .seconds = 1e-9};
     put_time(device, &p, "ref", 1e-6);
     row.config.value[0] = 12345;
@@ -277,7 +252,7 @@ END_TEST
 
 START_TEST(keys_tell_apart_what_times_differ_by)
 {
-    struct cvy_conv_problem p = square(16, 16, 8, 3), q = p;
+    struct cvy_conv_problem p = problem_case_padded(2, 16, 16, 8, 3), q = p;
     char a[CVY_TUNEDB_KEY], b[CVY_TUNEDB_KEY];
     size_t *const fields[] = {&q.n,         &q.c,         &q.k,           &q.groups,       &q.in[1],
                               &q.kernel[0], &q.stride[1], &q.dilation[0], &q.pad_begin[1], &q.pad_end[0],
@@ -345,7 +320,7 @@ static void read_file(char *text, size_t size)
 START_TEST(times_go_through_a_file)
 {
     struct cvy_device *from = open_device(), *to = open_device();
-    struct cvy_conv_problem p = square(24, 24, 12, 3);
+    struct cvy_conv_problem p = problem_case_padded(2, 24, 24, 12, 3);
     char text[4000], again[4000];
     size_t count = 0;
     put_time(from, &p, "ref", 1e-9);
@@ -368,7 +343,7 @@ END_TEST
 
 START_TEST(times_measured_before_there_is_a_store_go_into_it)
 {
-    struct cvy_conv_problem p = square(24, 24, 12, 3);
+    struct cvy_conv_problem p = problem_case_padded(2, 24, 24, 12, 3);
     struct cvy_store_params params = {.path = path};
     for (size_t i = 0; i < 2; i++) {
         struct cvy_device *device = open_device();
@@ -499,7 +474,7 @@ static enum cvy_tune_verdict judge(struct cvy_tune_data *data, const float *y)
 START_TEST(judge_finds_single_wrong_elements)
 {
     struct test_random random = {test_seed() + 4};
-    struct cvy_conv_problem p = square(7, 9, test_small() ? 12 : 40, 3);
+    struct cvy_conv_problem p = problem_case_padded(2, 7, 9, test_small() ? 12 : 40, 3);
     struct cvy_tune_data data;
     ck_assert_int_eq(cvy_tune_data_init(&data, test_device(), &p), CVY_OK);
     double *expected = malloc(data.y_count * sizeof(double)), *scale = malloc(data.y_count * sizeof(double));
@@ -540,7 +515,7 @@ END_TEST
 START_TEST(blocked_problems_are_tuned_too)
 {
     struct cvy_device *device = open_device();
-    struct cvy_conv_problem p = square(6, 10, 6, 3);
+    struct cvy_conv_problem p = problem_case_padded(2, 6, 10, 6, 3);
     struct watch seen = {0};
     p.x_block = p.y_block = 4;
     struct cvy_tune_result result = tune(device, &p, &seen);
@@ -553,10 +528,10 @@ END_TEST
 
 START_TEST(integers_and_impossible_problems_are_refused)
 {
-    struct cvy_conv_problem p = square(4, 4, 6, 3);
+    struct cvy_conv_problem p = problem_case_padded(2, 4, 4, 6, 3);
     p.stride[0] = 0;
     ck_assert_int_eq(cvy_tune_conv(test_device(), &p, NULL, NULL), CVY_ERROR_INVALID);
-    p = square(4, 4, 6, 3);
+    p = problem_case_padded(2, 4, 4, 6, 3);
     p.x_dtype = p.w_dtype = CVY_INT8;
     p.y_dtype = CVY_INT32;
     ck_assert_int_eq(cvy_tune_conv(test_device(), &p, NULL, NULL), CVY_ERROR_UNSUPPORTED);

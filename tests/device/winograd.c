@@ -1,4 +1,5 @@
 #include "conv_case.h"
+#include "problem_case.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,17 +12,12 @@ static const struct cvy_algo *winograd(void)
     return algo;
 }
 
+/* Axes of different sizes. */
 static struct cvy_conv_problem problem(size_t rank, size_t channels, size_t in, size_t kernel)
 {
-    struct cvy_conv_problem p;
-    cvy_conv_problem_init(&p, rank);
-    p.c = p.k = channels;
-    for (size_t i = 0; i < rank; i++) {
-        p.in[i] = in + i;
-        p.kernel[i] = kernel;
-        p.pad_begin[i] = kernel / 2;
-        p.pad_end[i] = kernel / 2;
-    }
+    struct cvy_conv_problem p = problem_case_padded(rank, channels, channels, in, kernel);
+    for (size_t i = 0; i < rank; i++)
+        p.in[i] += i;
     return p;
 }
 
