@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/arith.h"
+#include "base/sort.h"
 #include "base/log.h"
 #include "op/tune_candidates.h"
 #include "op/tune_parts.h"
@@ -67,16 +68,10 @@ static double expected_cost(const struct search *search, const struct cvy_candid
     return data + judged + search->build_seconds + 2 * one + (double)runs * CVY_MAX(least, one);
 }
 
-static int by_value(const void *left, const void *right)
-{
-    double a = *(const double *)left, b = *(const double *)right;
-    return a < b ? -1 : a > b;
-}
-
 /* As it is kept: in whole nanoseconds. */
 static double median(double *seconds, size_t count)
 {
-    qsort(seconds, count, sizeof(*seconds), by_value);
+    cvy_sort(seconds, count);
     return 1e-9 * nearbyint(1e9 * seconds[count / 2]);
 }
 

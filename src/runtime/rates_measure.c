@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/arith.h"
+#include "base/sort.h"
 #include "base/log.h"
 #include "runtime/launch.h"
 #include "runtime/rates.h"
@@ -125,12 +126,6 @@ static enum cvy_status run(struct meter *meter, work_function *enqueue, size_t w
     return status;
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Doubles the work until a run lasts long enough, then measures it. */
 static enum cvy_status measure(struct meter *meter, work_function *enqueue, double least, size_t most,
                                size_t *work, double *seconds)
@@ -146,7 +141,7 @@ static enum cvy_status measure(struct meter *meter, work_function *enqueue, doub
             continue;
         for (runs = 1; status == CVY_OK && runs < MAX_RUNS && cvy_now() - start < MAX_SECONDS; runs++)
             status = run(meter, enqueue, n, &took[runs]);
-        qsort(took, runs, sizeof(*took), compare);
+        cvy_sort(took, runs);
         /* one run can be long because it was interrupted */
         if (took[runs / 2] >= least / 2 || n == most)
             break;
