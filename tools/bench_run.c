@@ -1,5 +1,6 @@
 /* bench_run.c - makes convolutions ready, and times them in turns. */
 #include "bench.h"
+#include "measure.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -26,21 +27,12 @@ static void entrant_finish(struct entrant *entrant)
     *entrant = (struct entrant){0};
 }
 
-/* From -1 to 1: zeros would be kinder to caches and to multipliers than a user's data. */
-static float random_value(uint32_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 17;
-    *state ^= *state << 5;
-    return (float)(*state >> 8) / (float)(1 << 23) - 1;
-}
-
 static float *random_values(size_t count)
 {
-    static uint32_t state = 2463534242u;
+    static uint32_t state = CVY_RANDOM_BEGIN;
     float *values = malloc(count * sizeof(*values));
-    for (size_t i = 0; values && i < count; i++) {
-        values[i] = random_value(&state);
+    if (values) {
+        cvy_random_fill(values, count, &state);
     }
     return values;
 }
@@ -159,20 +151,13 @@ static void begin(struct entrant *entrant, struct cvy_bench_result *result,
     }
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void sum_up(struct entrant *entrant, size_t turns)
 {
     struct cvy_bench_result *result = entrant->result;
     double *seconds = entrant->seconds;
-    qsort(seconds, turns, sizeof(*seconds), compare);
+    result->median = cvy_median(seconds, turns); /* which sorts them */
     result->least = seconds[0];
     result->most = seconds[turns - 1];
-    result->median = turns % 2 ? seconds[turns / 2] : (seconds[turns / 2 - 1] + seconds[turns / 2]) / 2;
 }
 
 static void take_turns(struct entrant *entrants, size_t count, const struct cvy_bench_params *params)

@@ -1,9 +1,9 @@
 /* convgemm.c - races convoy against CLBlast's convolution on the same OpenCL device; plain tensors, two axes.
  */
+#include "measure.h"
 #include "peer.h"
 
 #include <clblast_c.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,24 +21,6 @@ static bool fits(const struct cvy_conv_problem *p)
            p->pad_begin[1] == p->pad_end[1];
 }
 
-static bool place(struct cvy_buffer **buffer, struct cvy_device *device, const struct cvy_tensor *tensor)
-{
-    return cvy_buffer_create(buffer, device, tensor->bytes) == CVY_OK &&
-           cvy_buffer_write(*buffer, 0, tensor->bytes, tensor->data) == CVY_OK;
-}
-
-static bool poison(struct run *run, const struct cvy_tensor *y)
-{
-    float *values = malloc(y->bytes);
-    for (size_t i = 0; values && i < y->elements; i++) {
-        values[i] = NAN;
-    }
-    bool done = values && cvy_buffer_create(&run->y, run->device, y->bytes) == CVY_OK &&
-                cvy_buffer_write(run->y, 0, y->bytes, values) == CVY_OK;
-    free(values);
-    return done;
-}
-
 static bool create(void **run_out, const struct cvy_peer_job *job, size_t variant, char *why, size_t size)
 {
     (void)variant;
@@ -50,8 +32,9 @@ static bool create(void **run_out, const struct cvy_peer_job *job, size_t varian
     run->problem = &job->problem;
     run->device = job->device;
     snprintf(why, size, "its buffers cannot be made");
-    return place(&run->x, job->device, &job->x) && place(&run->w, job->device, &job->w) &&
-           poison(run, &job->y);
+    return cvy_place(&run->x, job->device, job->x.bytes, job->x.data) &&
+           cvy_place(&run->w, job->device, job->w.bytes, job->w.data) &&
+           cvy_place(&run->y, job->device, job->y.bytes, NULL);
 }
 
 static const char *algorithm(const void *run)

@@ -2,6 +2,7 @@
 #include "peer.h"
 
 #include "batch.h"
+#include "measure.h"
 #include "peer_report.h"
 
 #include <getopt.h>
@@ -106,19 +107,6 @@ static int parse_options(struct peer_options *options, int argc, char **argv)
     return options->n_lists > 0 ? CVY_CLI_OK : cvy_cli_usage("", "no list given, such as tests/shapes/vgg16");
 }
 
-/* Random values with a zero mean, so that sums do not hide differences. */
-static void fill(struct cvy_tensor *tensor, uint32_t seed)
-{
-    float *values = tensor->data;
-    uint32_t state = seed;
-    for (size_t i = 0; i < tensor->elements; i++) {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        values[i] = (float)(state >> 8) / (float)(1 << 23) - 1;
-    }
-}
-
 static bool make_tensors(struct cvy_peer_job *job)
 {
     struct cvy_shape x, w, y;
@@ -129,8 +117,9 @@ static bool make_tensors(struct cvy_peer_job *job)
         cvy_tensor_init(&job->y, CVY_FLOAT32, &y) != CVY_OK) {
         return false;
     }
-    fill(&job->x, 2463534242u);
-    fill(&job->w, 521288629u);
+    uint32_t state = CVY_RANDOM_BEGIN;
+    cvy_random_fill(job->x.data, job->x.elements, &state);
+    cvy_random_fill(job->w.data, job->w.elements, &state);
     return true;
 }
 

@@ -1,9 +1,9 @@
 /* peer_ours.c - convoy as an entrant of the race. */
 #include "peer.h"
 
+#include "measure.h"
 #include "workload.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -62,25 +62,15 @@ static bool make_x(struct ours *ours, const struct cvy_peer_job *job)
         return false;
     }
     convert(&layout, job->x.data, values, false);
-    bool done = cvy_buffer_create(&ours->x, job->device, bytes) == CVY_OK &&
-                cvy_buffer_write(ours->x, 0, bytes, values) == CVY_OK;
+    bool done = cvy_place(&ours->x, job->device, bytes, values);
     free(values);
     return done;
 }
 
 static bool make_y(struct ours *ours, const struct cvy_peer_job *job)
 {
-    if (cvy_conv_y_bytes(&ours->problem, &ours->y_bytes) != CVY_OK) {
-        return false;
-    }
-    float *poison = malloc(ours->y_bytes);
-    for (size_t i = 0; poison && i < ours->y_bytes / sizeof(float); i++) {
-        poison[i] = NAN;
-    }
-    bool done = poison && cvy_buffer_create(&ours->y, job->device, ours->y_bytes) == CVY_OK &&
-                cvy_buffer_write(ours->y, 0, ours->y_bytes, poison) == CVY_OK;
-    free(poison);
-    return done;
+    return cvy_conv_y_bytes(&ours->problem, &ours->y_bytes) == CVY_OK &&
+           cvy_place(&ours->y, job->device, ours->y_bytes, NULL);
 }
 
 static bool create(void **run, const struct cvy_peer_job *job, size_t variant, char *why, size_t size)

@@ -1,5 +1,6 @@
 /* peer_race.c - one convolution: every entry made ready, compared, and timed in turns. */
 #include "cli.h"
+#include "measure.h"
 #include "peer.h"
 
 #include <math.h>
@@ -68,18 +69,6 @@ static void wait_until_idle(void)
         idle = used - before < 0.2e-3 ? idle + 1 : 0;
         before = used;
     }
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t count)
-{
-    qsort(values, count, sizeof(*values), compare_doubles);
-    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
 /* NaN, what is left of the poison say, is as wrong as can be. */
@@ -180,8 +169,8 @@ static bool time_entries(struct cvy_peer_race *race, size_t turns)
         for (size_t turn = 0; turn < turns; turn++) {
             ratios[turn] = own[turn] / times[turn];
         }
-        race->entries[i].ratio = median(ratios, turns);
-        race->entries[i].seconds = median(own, turns);
+        race->entries[i].ratio = cvy_median(ratios, turns);
+        race->entries[i].seconds = cvy_median(own, turns);
     }
     free(times);
     return true;
