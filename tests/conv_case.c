@@ -285,25 +285,27 @@ static struct cvy_buffer *upload(const struct cvy_conv_problem *p, const struct 
     return buffer;
 }
 
-struct cvy_buffer *case_upload_x(const struct cvy_conv_problem *p, const struct case_data *data)
+static struct cvy_buffer *upload_x(const struct cvy_conv_problem *p, const struct case_data *data)
 {
     struct blocked b = x_of(p, data);
     return upload(p, &b, data->x);
 }
 
-struct cvy_buffer *case_upload_w(const struct cvy_conv_problem *p, const struct case_data *data)
+static struct cvy_buffer *upload_w(const struct cvy_conv_problem *p, const struct case_data *data)
 {
     struct blocked b = blocked_of(1, 1, data->w_count, 0);
     return upload(p, &b, data->w);
 }
 
-struct cvy_buffer *case_upload_y(const struct cvy_conv_problem *p, const struct case_data *data)
+/* Poisoned, or with what it holds before. */
+static struct cvy_buffer *upload_y(const struct cvy_conv_problem *p, const struct case_data *data)
 {
     struct blocked b = y_of(p, data);
     return upload(p, &b, data->before);
 }
 
-void case_read_y(const struct cvy_conv_problem *p, struct case_data *data, const struct cvy_buffer *y)
+/* Into data->y. Checks that blocks are filled up with zeros. */
+static void read_y(const struct cvy_conv_problem *p, struct case_data *data, const struct cvy_buffer *y)
 {
     struct blocked b = y_of(p, data);
     void *memory = to_blocks(p, &b, NULL);
@@ -344,8 +346,8 @@ void case_run_config(const struct cvy_conv_problem *p, struct case_data *data, c
                      const struct cvy_algo_config *config)
 {
     struct cvy_device *device = test_device();
-    struct cvy_buffer *w = case_upload_w(p, data), *prepared = NULL, *workspace = NULL;
-    struct cvy_algo_args args = {.x = case_upload_x(p, data), .y = case_upload_y(p, data)};
+    struct cvy_buffer *w = upload_w(p, data), *prepared = NULL, *workspace = NULL;
+    struct cvy_algo_args args = {.x = upload_x(p, data), .y = upload_y(p, data)};
     args.bias = p->bias ? upload_floats(data->bias, p->k) : NULL;
     size_t bytes = algo->prepared_bytes != NULL ? algo->prepared_bytes(p, device, config) : 0;
     ck_assert_msg(algo->build(device, p, config) == CVY_OK, "%s: %s", algo->id, test_log_last());
@@ -359,7 +361,7 @@ void case_run_config(const struct cvy_conv_problem *p, struct case_data *data, c
         ck_assert_int_eq(cvy_buffer_create(&workspace, device, bytes), CVY_OK);
     args.workspace = workspace;
     ck_assert_msg(algo->enqueue(device, p, config, &args) == CVY_OK, "%s: %s", algo->id, test_log_last());
-    case_read_y(p, data, args.y);
+    read_y(p, data, args.y);
     cvy_buffer_destroy(&w);
     cvy_buffer_destroy(&prepared);
     cvy_buffer_destroy(&workspace);

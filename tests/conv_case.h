@@ -29,12 +29,6 @@ void case_run_conv(const struct cvy_conv_problem *p, struct case_data *data, con
 /* What cvy_conv_run() does, with a config that it might not choose. The result is not checked. */
 void case_run_config(const struct cvy_conv_problem *p, struct case_data *data, const struct cvy_algo *algo,
                      const struct cvy_algo_config *config);
-/* Buffers in the problem's layouts and types. y is poisoned, or holds data->before. */
-struct cvy_buffer *case_upload_x(const struct cvy_conv_problem *p, const struct case_data *data);
-struct cvy_buffer *case_upload_w(const struct cvy_conv_problem *p, const struct case_data *data);
-struct cvy_buffer *case_upload_y(const struct cvy_conv_problem *p, const struct case_data *data);
-/* Into data->y. Checks that blocks are filled up with zeros. */
-void case_read_y(const struct cvy_conv_problem *p, struct case_data *data, const struct cvy_buffer *y);
 /* Fails the test, with the problem in words, where y is further from the oracle than rounding allows. */
 void case_check_y(const struct cvy_conv_problem *p, const struct case_data *data, const char *algo);
 

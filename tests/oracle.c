@@ -1,7 +1,6 @@
 #include "oracle.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* One axis of the relation between the dense side (forward: y) and the side that strides reach (forward: x).
  */

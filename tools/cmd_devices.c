@@ -3,7 +3,6 @@
 
 #include <cjson/cJSON.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

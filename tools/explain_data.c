@@ -2,7 +2,6 @@
 #include "explain.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static struct {
     char *text;

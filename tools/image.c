@@ -5,7 +5,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 bool cvy_image_init(struct cvy_tensor *tensor, const char *path, size_t channels, size_t height, size_t width)
 {

@@ -10,11 +10,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum cvy_file_kind cvy_file_kind(const char *path)
+enum file_kind {
+    CVY_FILE_UNKNOWN,
+    CVY_FILE_NPY,
+    CVY_FILE_PB,
+    CVY_FILE_PNG,
+    CVY_FILE_JPEG,
+};
+
+static enum file_kind kind_of(const char *path)
 {
     static const struct {
         const char *extension;
-        enum cvy_file_kind kind;
+        enum file_kind kind;
     } kinds[] = {
         {".npy", CVY_FILE_NPY},  {".pb", CVY_FILE_PB},     {".png", CVY_FILE_PNG},
         {".jpg", CVY_FILE_JPEG}, {".jpeg", CVY_FILE_JPEG},
@@ -30,7 +38,7 @@ enum cvy_file_kind cvy_file_kind(const char *path)
 
 bool cvy_file_is_image(const char *path)
 {
-    enum cvy_file_kind kind = cvy_file_kind(path);
+    enum file_kind kind = kind_of(path);
     return kind == CVY_FILE_PNG || kind == CVY_FILE_JPEG;
 }
 
@@ -47,8 +55,8 @@ static bool load_image(struct cvy_tensor *tensor, const char *path, const struct
         cvy_cli_error("%s: %s; check the name and the permissions", path, strerror(errno));
         return false;
     }
-    bool done = cvy_file_kind(path) == CVY_FILE_PNG ? cvy_image_load_png(tensor, path, file)
-                                                    : cvy_image_load_jpeg(tensor, path, file);
+    bool done = kind_of(path) == CVY_FILE_PNG ? cvy_image_load_png(tensor, path, file)
+                                              : cvy_image_load_jpeg(tensor, path, file);
     fclose(file);
     if (done && image && !cvy_image_apply(tensor, path, image)) {
         cvy_tensor_finish(tensor);
@@ -87,7 +95,7 @@ static bool to_dtype(struct cvy_tensor *tensor, const char *path, enum cvy_dtype
 bool cvy_file_load(struct cvy_tensor *tensor, const char *path, enum cvy_dtype dtype,
                    const struct cvy_image_params *image)
 {
-    switch (cvy_file_kind(path)) {
+    switch (kind_of(path)) {
     case CVY_FILE_NPY:
         return cvy_tensor_load_npy(tensor, path) == CVY_OK && to_dtype(tensor, path, dtype);
     case CVY_FILE_PB:
@@ -148,7 +156,7 @@ static int open_beside(const char *path, char **temporary)
 
 bool cvy_output_probe(const char *path)
 {
-    if (cvy_file_kind(path) == CVY_FILE_UNKNOWN) {
+    if (kind_of(path) == CVY_FILE_UNKNOWN) {
         return unknown_kind(path);
     }
     if (cvy_file_is_image(path) && !cvy_image_available(path)) {
@@ -176,8 +184,8 @@ static bool save_image(FILE *file, const char *path, const struct cvy_tensor *te
     if (!cvy_image_to8(&image, tensor)) {
         return false;
     }
-    bool done = cvy_file_kind(path) == CVY_FILE_PNG ? cvy_image_save_png(&image, path, file)
-                                                    : cvy_image_save_jpeg(&image, path, file);
+    bool done = kind_of(path) == CVY_FILE_PNG ? cvy_image_save_png(&image, path, file)
+                                              : cvy_image_save_jpeg(&image, path, file);
     free(image.pixels);
     return done;
 }
@@ -220,7 +228,7 @@ bool cvy_output_write(struct cvy_output *output, const struct cvy_tensor *tensor
         }
     } else {
         close(descriptor);
-        enum cvy_status status = cvy_file_kind(output->path) == CVY_FILE_NPY
+        enum cvy_status status = kind_of(output->path) == CVY_FILE_NPY
                                      ? cvy_tensor_save_npy(tensor, output->temporary)
                                      : cvy_tensor_save_pb(tensor, output->temporary);
         if (status != CVY_OK) {

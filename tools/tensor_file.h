@@ -4,15 +4,6 @@
 
 #include "image.h"
 
-enum cvy_file_kind {
-    CVY_FILE_UNKNOWN,
-    CVY_FILE_NPY,
-    CVY_FILE_PB,
-    CVY_FILE_PNG,
-    CVY_FILE_JPEG,
-};
-
-enum cvy_file_kind cvy_file_kind(const char *path);
 bool cvy_file_is_image(const char *path);
 
 /* The functions below print why they failed. */

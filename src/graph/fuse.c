@@ -1,7 +1,6 @@
 #include "graph/fuse.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/log.h"
 

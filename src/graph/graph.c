@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/arith.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "op/operator.h"

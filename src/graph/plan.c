@@ -1,6 +1,5 @@
 #include "graph/plan.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,6 @@
 /* The operators: one row and, where it has attributes, one small function each. */
 #include <limits.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/arith.h"

@@ -1,9 +1,7 @@
 /* Pad, Resize and Upsample: operators whose attributes became inputs over the opsets. */
 #include <limits.h>
 #include <math.h>
-#include <string.h>
 
-#include "base/arith.h"
 #include "import/onnx.h"
 
 #define MAX_SIZE ((int64_t)INT_MAX)

@@ -2,7 +2,6 @@
 #include <limits.h>
 #include <string.h>
 
-#include "base/arith.h"
 #include "import/onnx.h"
 
 /* What their attributes have in common. rank 0 = not known yet. */

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/arith.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "import/onnx.h"

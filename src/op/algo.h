@@ -80,11 +80,6 @@ bool cvy_algo_applies(const struct cvy_algo *algo, const struct cvy_conv_problem
 size_t cvy_algo_workspace(const struct cvy_algo *algo, const struct cvy_conv_problem *p,
                           const struct cvy_device *device, const struct cvy_algo_config *config);
 
-/* Whether a kernel that the algorithm needs was found wrong on the device; why receives which, and the way
- * out. */
-bool cvy_algo_is_quarantined(const struct cvy_algo *algo, const struct cvy_device *device, char *why,
-                             size_t size);
-
 /* The algorithm for a problem: the one named, else the applicable one with the least estimate whose
  * workspace fits and whose kernels build. Logs the reasons of the others. */
 enum cvy_status cvy_find_algo(struct cvy_device *device, const struct cvy_conv_problem *p, const char *name,

@@ -1,7 +1,6 @@
 /* Operators that only give their input another shape: Identity, Reshape, Flatten. */
 #include <inttypes.h>
 
-#include "base/arith.h"
 #include "base/log.h"
 #include "op/classes.h"
 #include "op/table.h"

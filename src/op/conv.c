@@ -1,9 +1,7 @@
 /* The convolution for users (conv.h) and for graphs (the operator). */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/arith.h"
 #include "base/log.h"
 #include "op/algo.h"
 #include "op/operator.h"

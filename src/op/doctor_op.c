@@ -1,6 +1,5 @@
 /* The doctor's operators: a table of them with shapes; inputs are random. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/arith.h"

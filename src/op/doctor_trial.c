@@ -12,8 +12,8 @@
 #define GUARD_BYTES ((size_t)256)
 #define POISON 0x7fc5a5a5u /* a NaN */
 
-/* Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014 */
-uint64_t cvy_doctor_random(struct cvy_doctor *doctor)
+/* splitmix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014 */
+static uint64_t next_random(struct cvy_doctor *doctor)
 {
     uint64_t z = doctor->random += 0x9e3779b97f4a7c15u;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -23,12 +23,12 @@ uint64_t cvy_doctor_random(struct cvy_doctor *doctor)
 
 size_t cvy_doctor_random_size(struct cvy_doctor *doctor, size_t low, size_t high)
 {
-    return low + (size_t)(cvy_doctor_random(doctor) % (high - low + 1));
+    return low + (size_t)(next_random(doctor) % (high - low + 1));
 }
 
 float cvy_doctor_random_float(struct cvy_doctor *doctor)
 {
-    return (float)(cvy_doctor_random(doctor) >> 40) / (float)(1 << 23) - 1.0f;
+    return (float)(next_random(doctor) >> 40) / (float)(1 << 23) - 1.0f;
 }
 
 void cvy_doctor_random_fill(struct cvy_doctor *doctor, float *data, size_t count)

@@ -35,8 +35,7 @@ struct cvy_doctor {
     char problem[300];             /* the same, in words */
 };
 
-/* splitmix64, as a number, within low..high, and as a float in -1..1. */
-uint64_t cvy_doctor_random(struct cvy_doctor *doctor);
+/* Random numbers: within low..high, in -1..1, many of these. */
 size_t cvy_doctor_random_size(struct cvy_doctor *doctor, size_t low, size_t high);
 float cvy_doctor_random_float(struct cvy_doctor *doctor);
 void cvy_doctor_random_fill(struct cvy_doctor *doctor, float *data, size_t count);

@@ -16,8 +16,10 @@ struct candidate {
     double seconds;
 };
 
-bool cvy_algo_is_quarantined(const struct cvy_algo *algo, const struct cvy_device *device, char *why,
-                             size_t size)
+/* Whether a kernel that the algorithm needs was found wrong on the device; why receives which, and the way
+ * out. */
+static bool is_quarantined(const struct cvy_algo *algo, const struct cvy_device *device, char *why,
+                           size_t size)
 {
     static const char way_out[] = "gave wrong results on this device and driver; 'convoy doctor' tests it "
                                   "again, 'convoy doctor --forget' admits it untested";
@@ -53,7 +55,7 @@ bool cvy_algo_applies(const struct cvy_algo *algo, const struct cvy_conv_problem
         snprintf(why, size, "it rounds more than sums of products do, and strict is set");
         return false;
     }
-    return algo->applicable(p, device, why, size) && !cvy_algo_is_quarantined(algo, device, why, size);
+    return algo->applicable(p, device, why, size) && !is_quarantined(algo, device, why, size);
 }
 
 static void refuse(bool asked, const struct cvy_algo *algo, const char *why)
@@ -138,7 +140,7 @@ static bool any_quarantined(const struct cvy_device *device)
     const struct cvy_algo *algo;
     char why[320];
     for (size_t i = 0; (algo = cvy_algo_at(i)) != NULL; i++) {
-        if (cvy_algo_is_quarantined(algo, device, why, sizeof(why)))
+        if (is_quarantined(algo, device, why, sizeof(why)))
             return true;
     }
     return false;

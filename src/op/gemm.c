@@ -1,4 +1,3 @@
-#include "base/arith.h"
 #include "base/log.h"
 #include "op/classes.h"
 #include "op/strided.h"

@@ -1,5 +1,4 @@
 /* QuantizeLinear and DequantizeLinear: one scale and zero point, or one for each position of an axis. */
-#include "base/arith.h"
 #include "base/log.h"
 #include "op/classes.h"
 #include "op/quantization.h"

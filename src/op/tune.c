@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/arith.h"
-#include "base/sort.h"
 #include "base/log.h"
+#include "base/sort.h"
 #include "op/tune_candidates.h"
 #include "op/tune_parts.h"
 #include "runtime/device.h"

@@ -157,9 +157,10 @@ enum cvy_status cvy_tunedb_list(struct cvy_device *device, const struct cvy_conv
     return CVY_OK;
 }
 
-bool cvy_tunedb_has_config(const struct cvy_algo *algo, const struct cvy_conv_problem *p,
-                           const struct cvy_device *device, size_t max_workspace,
-                           const struct cvy_algo_config *config)
+/* Whether the config is the algorithm's default or a point of its search space. */
+static bool has_config(const struct cvy_algo *algo, const struct cvy_conv_problem *p,
+                       const struct cvy_device *device, size_t max_workspace,
+                       const struct cvy_algo_config *config)
 {
     struct cvy_algo_config point = {{0}};
     algo->default_config(p, device, max_workspace, &point);
@@ -183,7 +184,7 @@ bool cvy_tunedb_choose(struct cvy_device *device, const struct cvy_conv_problem 
         const struct cvy_tuned *row = &rows[i];
         char why[320];
         found = row->rounds > 0 && cvy_algo_applies(row->algo, p, device, why, sizeof(why)) &&
-                cvy_tunedb_has_config(row->algo, p, device, max_workspace, &row->config) &&
+                has_config(row->algo, p, device, max_workspace, &row->config) &&
                 cvy_algo_workspace(row->algo, p, device, &row->config) <= max_workspace;
         if (found)
             *chosen = *row;

@@ -28,11 +28,6 @@ bool cvy_tunedb_put(struct cvy_device *device, const struct cvy_conv_problem *p,
 enum cvy_status cvy_tunedb_list(struct cvy_device *device, const struct cvy_conv_problem *p,
                                 struct cvy_tuned **rows, size_t *count);
 
-/* Whether the config is the algorithm's default or a point of its search space. */
-bool cvy_tunedb_has_config(const struct cvy_algo *algo, const struct cvy_conv_problem *p,
-                           const struct cvy_device *device, size_t max_workspace,
-                           const struct cvy_algo_config *config);
-
 /* The fastest that applies to the problem and keeps to max_workspace; false where nothing was measured. */
 bool cvy_tunedb_choose(struct cvy_device *device, const struct cvy_conv_problem *p, size_t max_workspace,
                        struct cvy_tuned *chosen);

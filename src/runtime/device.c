@@ -2,7 +2,6 @@
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include "runtime/device.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 

@@ -71,8 +71,6 @@ enum cvy_status cvy_fail_cl(cl_int error, const char *where);
 enum cvy_status cvy_enqueue_waits(struct cvy_device *device, struct cvy_event *const *waits, size_t n_waits);
 /* An event that ends with everything enqueued so far. */
 enum cvy_status cvy_enqueue_marker(struct cvy_device *device, struct cvy_event **event);
-/* Takes over a reference to cl. */
-enum cvy_status cvy_event_wrap(struct cvy_event **event, struct cvy_device *device, cl_event cl);
 /* Device clock in seconds; false where unknown. Waits for the events. */
 bool cvy_event_span(const struct cvy_event *first, const struct cvy_event *last, double *seconds);
 

@@ -9,7 +9,8 @@ struct cvy_event {
     cl_event cl;
 };
 
-enum cvy_status cvy_event_wrap(struct cvy_event **event, struct cvy_device *device, cl_event cl)
+/* Takes over a reference to cl. */
+static enum cvy_status wrap(struct cvy_event **event, struct cvy_device *device, cl_event cl)
 {
     struct cvy_event *made = malloc(sizeof(*made));
     if (made == NULL) {
@@ -29,7 +30,7 @@ enum cvy_status cvy_event_adopt(struct cvy_event **event, struct cvy_device *dev
     cl_int error = clRetainEvent(cl);
     if (error != CL_SUCCESS)
         return cvy_fail_cl(error, "clRetainEvent");
-    return cvy_event_wrap(event, device, cl);
+    return wrap(event, device, cl);
 }
 
 cl_event cvy_event_cl(const struct cvy_event *event)
@@ -90,7 +91,7 @@ enum cvy_status cvy_enqueue_marker(struct cvy_device *device, struct cvy_event *
         clReleaseEvent(cl);
         return cvy_fail_cl(error, "clFlush");
     }
-    return cvy_event_wrap(event, device, cl);
+    return wrap(event, device, cl);
 }
 
 static bool event_time(cl_event event, cl_profiling_info what, cl_ulong *time)

@@ -5,11 +5,9 @@
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include "runtime/rates_measure.h"
 
-#include <stdlib.h>
-
 #include "base/arith.h"
-#include "base/sort.h"
 #include "base/log.h"
+#include "base/sort.h"
 #include "runtime/launch.h"
 #include "runtime/rates.h"
 

@@ -1,8 +1,6 @@
 #include "conv_case.h"
 #include "problem_case.h"
 
-#include <stdio.h>
-
 /* Convolutions in groups, as networks have them: what small random problems do not reach. */
 struct row {
     size_t c, k, groups, kernel, stride, dilation;

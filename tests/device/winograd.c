@@ -1,7 +1,6 @@
 #include "conv_case.h"
 #include "problem_case.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-void cvy_peer_mean_add(struct cvy_peer_mean *mean, const struct cvy_peer_race *race)
+static void add_to_mean(struct cvy_peer_mean *mean, const struct cvy_peer_race *race)
 {
     const struct cvy_peer_entry *first = &race->entries[1];
     const double best = cvy_peer_race_best(race);
@@ -148,8 +148,8 @@ static void add_json(struct cJSON *list, const struct cvy_peer_race *race, bool 
 void cvy_peer_report_race(struct cvy_peer_report *report, const struct cvy_peer_race *race, bool raced)
 {
     if (raced) {
-        cvy_peer_mean_add(&report->suite, race);
-        cvy_peer_mean_add(&report->all, race);
+        add_to_mean(&report->suite, race);
+        add_to_mean(&report->all, race);
     }
     if (report->json) {
         add_json(report->list, race, raced);

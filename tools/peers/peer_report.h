@@ -13,8 +13,6 @@ struct cvy_peer_mean {
     char worst[64];       /* its layer */
 };
 
-void cvy_peer_mean_add(struct cvy_peer_mean *mean, const struct cvy_peer_race *race);
-
 struct cvy_peer_report {
     bool csv, json;
     bool winograd; /* a second variant takes part */

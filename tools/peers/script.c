@@ -5,7 +5,6 @@
 #include "peer.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 struct cvy_peer_script {
     const char *name, *algorithm;
