@@ -1,7 +1,6 @@
 #include "runtime/launch.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,16 +50,6 @@ void cvy_launch_define_signed(struct cvy_launch *launch, const char *name, int64
         problem(launch, "%s is %" PRId64 ", beyond a kernel's int; use a smaller problem", name, value);
     else
         cvy_text_add(&launch->macros, " -D%s=(%d)", name, (int)value);
-}
-
-void cvy_launch_define_float(struct cvy_launch *launch, const char *name, float value)
-{
-    if (isnan(value))
-        cvy_text_add(&launch->macros, " -D%s=NAN", name);
-    else if (isinf(value))
-        cvy_text_add(&launch->macros, " -D%s=(%sINFINITY)", name, value < 0 ? "-" : "");
-    else
-        cvy_text_add(&launch->macros, " -D%s=(%af)", name, (double)value);
 }
 
 void cvy_launch_define_text(struct cvy_launch *launch, const char *name, const char *value)

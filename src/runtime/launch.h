@@ -59,8 +59,6 @@ void cvy_launch_finish(struct cvy_launch *launch);
 
 void cvy_launch_define(struct cvy_launch *launch, const char *name, size_t value);
 void cvy_launch_define_signed(struct cvy_launch *launch, const char *name, int64_t value);
-void cvy_launch_define_float(struct cvy_launch *launch, const char *name,
-                             float value); /* exact; inf and nan too */
 void cvy_launch_define_text(struct cvy_launch *launch, const char *name, const char *value);
 
 /* buffer NULL is passed as a NULL pointer only through cvy_launch_buffer_or_null(). */

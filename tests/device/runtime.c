@@ -1,4 +1,3 @@
-#include <math.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -432,26 +431,6 @@ START_TEST(launch_described_wrongly_is_refused)
 }
 END_TEST
 
-START_TEST(macros_hold_floats_exactly)
-{
-    struct cvy_launch l;
-    const float values[] = {0.1f, -3.4028234e38f, 1.4e-45f, 1.0f / 3.0f};
-    cvy_launch_init(&l, "gemm", "gemm");
-    for (size_t i = 0; i < 4; i++)
-        cvy_launch_define_float(&l, "F", values[i]);
-    const char *at = l.macros.data;
-    for (size_t i = 0; i < 4; i++) {
-        at = strstr(at, "-DF=(") + 5;
-        ck_assert(strtof(at, NULL) == values[i]);
-    }
-    cvy_launch_define_float(&l, "I", -INFINITY);
-    cvy_launch_define_float(&l, "N", NAN);
-    ck_assert_ptr_nonnull(strstr(l.macros.data, "-DI=(-INFINITY)"));
-    ck_assert_ptr_nonnull(strstr(l.macros.data, "-DN=NAN"));
-    cvy_launch_finish(&l);
-}
-END_TEST
-
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("runtime");
@@ -476,7 +455,6 @@ Suite *test_suite(void)
     tcase_add_test(tests, launch_with_too_large_work_groups_is_refused);
     tcase_add_test(tests, launch_with_more_local_memory_than_there_is_is_refused);
     tcase_add_test(tests, launch_described_wrongly_is_refused);
-    tcase_add_test(tests, macros_hold_floats_exactly);
     suite_add_tcase(suite, tests);
     return suite;
 }
