@@ -17,7 +17,7 @@ static const char help[] =
     "  --quick             fewer and smaller problems, for slow implementations\n"
     "  --seed N            of the random inputs (default: from the clock)\n"
     "  --print-kernel NAME print a kernel file as it is compiled (to change it and give it to "
-    "--kernel)\n" CVY_CLI_COMMON_HELP;
+    "--kernel)\n" CVY_CLI_DEVICE_HELP;
 
 enum {
     OPT_FORGET = CVY_CLI_OPT_LAST,
@@ -31,7 +31,7 @@ static const struct option long_options[] = {
     {"quick", no_argument, NULL, OPT_QUICK},
     {"seed", required_argument, NULL, OPT_SEED},
     {"print-kernel", required_argument, NULL, OPT_PRINT_KERNEL},
-    CVY_CLI_COMMON_OPTIONS,
+    CVY_CLI_DEVICE_OPTIONS,
     {0},
 };
 

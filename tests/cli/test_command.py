@@ -11,7 +11,7 @@ class Main(support.CommandTest):
 
   def test_version_and_help(self):
     self.assertRegex(self.succeed('--version'), r'^convoy \d+\.\d+\.\d+\n$')
-    for command in ('devices', 'run', 'conv', 'doctor', 'explain', 'bench'):
+    for command in ('devices', 'run', 'conv', 'doctor', 'explain', 'bench', 'tune'):
       self.assertIn(command, self.succeed('--help'))
       self.assertIn('Usage: convoy ' + command, self.succeed(command, '--help'))
 

@@ -94,6 +94,7 @@ class Doctor(support.CommandTest):
     self.refuse(1, ['magic', 'conv_ref'], 'doctor', '--print-kernel', 'magic')
     self.refuse(2, ['--seed x'], 'doctor', '--seed', 'x')
     self.refuse(2, ['one', 'too many'], 'doctor', 'one')
+    self.refuse(2, ['--algo', 'no such option'], 'doctor', '--algo', 'ref')
     self.assertIn('Usage: convoy doctor', self.succeed('doctor', '--help'))
 
 
