@@ -313,6 +313,12 @@ void cvy_launch_note(struct cvy_device *device, const char *program, const char 
         trace->seen[i].status = status;
 }
 
+static void note(struct cvy_device *device, const struct cvy_launch *launch, enum cvy_status status)
+{
+    if (launch->queue == NULL)
+        cvy_launch_note(device, launch->program, launch->kernel, status);
+}
+
 enum cvy_status cvy_launch_build(struct cvy_device *device, const struct cvy_launch *launch)
 {
     struct cvy_kernel *kernel = NULL;
@@ -324,8 +330,7 @@ enum cvy_status cvy_launch_build(struct cvy_device *device, const struct cvy_lau
     pthread_mutex_lock(&device->lock);
     status = cvy_programs_get(device, launch->program, launch->kernel, macros_of(launch), &kernel);
     if (status != CVY_OK)
-        if (launch->queue == NULL)
-            cvy_launch_note(device, launch->program, launch->kernel, status);
+        note(device, launch, status);
     pthread_mutex_unlock(&device->lock);
     return status;
 }
@@ -342,7 +347,7 @@ enum cvy_status cvy_launch_enqueue(struct cvy_device *device, const struct cvy_l
     status = cvy_programs_get(device, launch->program, launch->kernel, macros_of(launch), &kernel);
     if (status == CVY_OK)
         status = enqueue(device, launch, kernel);
-    cvy_launch_note(device, launch->program, launch->kernel, status);
+    note(device, launch, status);
     pthread_mutex_unlock(&device->lock);
     return status;
 }
