@@ -45,9 +45,6 @@ struct cvy_bench_place {
 struct cvy_bench_place cvy_bench_place(const struct cvy_bench_result *result,
                                        const struct cvy_device_rates *rates);
 
-/* Its name, or the descriptor where there is none. */
-const char *cvy_bench_label(const struct cvy_bench_result *result);
-
 struct cvy_bench_report {
     const struct cvy_bench_params *params;
     struct cvy_device_rates rates;

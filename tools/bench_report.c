@@ -18,11 +18,6 @@ struct cvy_bench_place cvy_bench_place(const struct cvy_bench_result *result,
     return place;
 }
 
-const char *cvy_bench_label(const struct cvy_bench_result *result)
-{
-    return result->item->name[0] ? result->item->name : result->item->text;
-}
-
 /* Why another algorithm was not taken, or what it is expected to take. */
 static void explain(const struct cvy_bench_report *report, const struct cvy_bench_result *result,
                     const char *name, char *why, size_t size)
@@ -51,7 +46,7 @@ static void print_row(const struct cvy_bench_report *report, const struct cvy_be
     const struct cvy_bench_place place = cvy_bench_place(result, &report->rates);
     const char *name;
     char why[320];
-    printf("%-*s  %5zu ", width, cvy_bench_label(result), result->item->count);
+    printf("%-*s  %5zu ", width, cvy_workload_label(result->item), result->item->count);
     if (result->algorithm[0]) {
         printf("%-18s %10.4f %10.4f %10.4f %9.2f %4.0f %% %4.0f %% %4.0f %% %9.1f\n", result->algorithm,
                1e3 * result->median, 1e3 * result->least, 1e3 * result->most, 1e-9 * place.flops,
@@ -87,7 +82,7 @@ void cvy_bench_print(const struct cvy_bench_report *report, const struct cvy_ben
 {
     size_t width = strlen("CONVOLUTION");
     for (size_t i = 0; i < count; i++) {
-        const size_t length = strlen(cvy_bench_label(&results[i]));
+        const size_t length = strlen(cvy_workload_label(results[i].item));
         width = length > width ? length : width;
     }
     const int label_width = width < 60 ? (int)width : 60;

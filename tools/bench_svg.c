@@ -202,7 +202,7 @@ static void draw_points(const struct drawing *drawing)
         const char *colour = colour_of(drawing, i);
         fprintf(drawing->file, "<circle cx='%.1f' cy='%.1f' r='4.5' fill='%s' fill-opacity='.8'><title>",
                 point->x, point->y, colour);
-        print_escaped(drawing->file, cvy_bench_label(point->result));
+        print_escaped(drawing->file, cvy_workload_label(point->result->item));
         fprintf(drawing->file, ", %s, %.1f GFLOP/s</title></circle>\n", point->result->algorithm,
                 1e-9 * point->place.flops);
         fprintf(drawing->file, "<text x='%.1f' y='%.1f' text-anchor='middle' font-size='11'>%zu</text>\n",
@@ -215,7 +215,7 @@ static void draw_legend(const struct drawing *drawing)
     for (size_t i = 0; i < drawing->count; i++) {
         const struct point *point = &drawing->points[i];
         const int y = TOP + 8 + ROW * (int)i;
-        const char *label = cvy_bench_label(point->result);
+        const char *label = cvy_workload_label(point->result->item);
         const bool is_long = strlen(label) > 34;
         fprintf(drawing->file, "<circle cx='%d' cy='%d' r='4' fill='%s'/>", LEGEND, y - 4,
                 colour_of(drawing, i));

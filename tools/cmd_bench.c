@@ -106,9 +106,8 @@ static int parse_options(struct bench_options *options, int argc, char **argv)
 /* On a terminal, over the line before; wiped out at the end. */
 static void show_progress(const struct cvy_workload *workload, size_t index)
 {
-    const struct cvy_workload_item *item = &workload->items[index];
     fprintf(stderr, "\r\033[K%zu/%zu %.60s", index + 1, workload->count,
-            item->name[0] ? item->name : item->text);
+            cvy_workload_label(&workload->items[index]));
 }
 
 static bool report_all(const struct bench_options *options, struct cvy_bench_report *report,

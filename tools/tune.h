@@ -24,9 +24,6 @@ struct cvy_tuning {
 /* Tunes every item, as far as the budget and the user let it. False: the library has said why not. */
 bool cvy_tuning_run(struct cvy_tuning *tuning);
 
-/* The name, or the descriptor where there is none. */
-const char *cvy_tuning_label(const struct cvy_tuning_item *item);
-
 /* A row for each item, what tuning has won, and the shapes where the estimates were furthest off. */
 void cvy_tuning_print(const struct cvy_tuning *tuning);
 bool cvy_tuning_print_json(const struct cvy_tuning *tuning, size_t imported, bool has_imported);

@@ -9,11 +9,6 @@
 
 #define WORST 10
 
-const char *cvy_tuning_label(const struct cvy_tuning_item *item)
-{
-    return item->item->name[0] ? item->item->name : item->item->text;
-}
-
 /* Time of the estimates' choice over that of the best; 0 where either was not measured. */
 static double gain_of(const struct cvy_tuning_item *item)
 {
@@ -52,7 +47,7 @@ static void print_choice(const struct cvy_tune_choice *choice)
 static void print_row(const struct cvy_tuning_item *item, int width)
 {
     const double gain = gain_of(item);
-    printf("%-*s  %-6s", width, cvy_tuning_label(item), item->has_blocks ? "blocks" : "plain");
+    printf("%-*s  %-6s", width, cvy_workload_label(item->item), item->has_blocks ? "blocks" : "plain");
     print_choice(&item->result.estimated);
     print_choice(&item->result.best);
     if (gain > 0) {
@@ -96,7 +91,7 @@ void cvy_tuning_print(const struct cvy_tuning *tuning)
 {
     int width = (int)strlen("CONVOLUTION");
     for (size_t i = 0; i < tuning->count; i++) {
-        const int length = (int)strlen(cvy_tuning_label(&tuning->items[i]));
+        const int length = (int)strlen(cvy_workload_label(tuning->items[i].item));
         width = length > width ? length : width;
     }
     printf("%-*s  %-6s  %-32s %9s  %-32s %9s  %5s  %s\n", width, "CONVOLUTION", "LAYOUT", "ESTIMATED BEST",

@@ -61,7 +61,7 @@ static void show(void *user, const struct cvy_tune_progress *now)
     memset(bar, '#', (size_t)(filled < BAR_WIDTH ? filled : BAR_WIDTH));
     bar[BAR_WIDTH] = '\0';
     fprintf(stderr, "\r\033[K[%s] %zu/%zu %.32s %zu/%zu: %s %.20s %.4g ms", bar, progress->at + 1,
-            tuning->count, cvy_tuning_label(&tuning->items[progress->at]), now->done, now->total,
+            tuning->count, cvy_workload_label(tuning->items[progress->at].item), now->done, now->total,
             now->best.algo ? now->best.algo : "-", now->best.config, 1e3 * now->best.seconds);
 }
 
@@ -73,7 +73,7 @@ static void show_end(const struct progress *progress)
         fputs("\r\033[K", stderr);
     } else if (best->algo && !progress->tuning->only_report) {
         fprintf(stderr, "convoy: tune: %zu/%zu %s: %s %s, %.4g ms%s\n", progress->at + 1,
-                progress->tuning->count, cvy_tuning_label(item), best->algo, best->config,
+                progress->tuning->count, cvy_workload_label(item->item), best->algo, best->config,
                 1e3 * best->seconds, item->result.complete ? "" : ", not complete");
     }
 }

@@ -123,6 +123,11 @@ int cvy_workload_add_model(struct cvy_workload *workload, const char *path, cons
     return status;
 }
 
+const char *cvy_workload_label(const struct cvy_workload_item *item)
+{
+    return item->name[0] ? item->name : item->text;
+}
+
 void cvy_workload_choose_blocks(struct cvy_conv_problem *problem, const struct cvy_device *device)
 {
     const size_t block = cvy_conv_best_block(device);

@@ -25,6 +25,9 @@ int cvy_workload_add_batch(struct cvy_workload *workload, const char *path, cons
 int cvy_workload_add_model(struct cvy_workload *workload, const char *path, const char *const *shapes,
                            size_t n_shapes, const char *command);
 
+/* Its name, or the descriptor where there is none. */
+const char *cvy_workload_label(const struct cvy_workload_item *item);
+
 /* Blocks of channels as a plan would take them inside a network, whose input and output, of few channels, are
  * plain. */
 void cvy_workload_choose_blocks(struct cvy_conv_problem *problem, const struct cvy_device *device);
