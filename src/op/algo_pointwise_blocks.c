@@ -178,7 +178,8 @@ static void describe(struct cvy_launch *launch, const struct cvy_pointwise *s,
     cvy_launch_define(launch, "PACK", 0);
     cvy_launch_define(launch, "X_BLOCK", s->p.x_block);
     cvy_launch_define(launch, "Y_BLOCK", s->p.y_block);
-    cvy_launch_define(launch, "HOLES", has_holes(&s->p));
+    /* padding that no pixel of y sees makes none */
+    cvy_launch_define(launch, "HOLES", s->mapped && has_holes(&s->p));
     cvy_launch_define(launch, "SHUFFLE", s->p.shuffle > 1);
     cvy_launch_define(launch, "LANES", (size_t)config->value[LANES]);
     cvy_launch_define(launch, "BLOCKS", (size_t)config->value[BLOCKS]);
