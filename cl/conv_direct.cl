@@ -20,6 +20,8 @@ typedef lanes x_lanes;
 
 #define PANEL (BLOCKS * LANES)
 #define UNROLL _Pragma("unroll")
+// Unrolled, taps would share the numbers that they have in common, in registers that the sums need.
+#define ROLLED _Pragma("nounroll")
 #define UNIT (X_BLOCK < 4 ? X_BLOCK : 4)
 // Whether a block of y is written at once.
 #define WHOLE_BLOCKS (Y_BLOCK == LANES && !SHUFFLED)
@@ -39,26 +41,20 @@ __kernel void direct_pack(__global const float *restrict w, __global float *rest
     packed[id] = k < k_group && c < c_group ? w[from] : 0.0f;
 }
 
-// What X_BLOCK channels of x under one tap add to the sums; pixels lie `step` apart. Constant offsets from
-// one pointer: with more of them the sums no longer fit the registers.
-#define ADD_TAP(space, x_at, step)                                                                           \
+// What a channel of x under one tap adds to the sums of pixels from, ..., to - 1; `at` is where pixel 0 is,
+// others lie `step` apart. Constant offsets from one pointer: with more the sums no longer fit the registers.
+#define ADD(at, weights, step, from, to)                                                                     \
     {                                                                                                        \
-        space const float *at = x_at;                                                                        \
-        for (int i = 0; i < X_BLOCK; i += UNIT, at += UNIT, weights += UNIT * PANEL) {                       \
+        lanes weight[BLOCKS];                                                                                \
+        UNROLL                                                                                               \
+        for (int b = 0; b < BLOCKS; b++)                                                                     \
+            weight[b] = LANES_LOAD((weights) + b * LANES);                                                   \
+        UNROLL                                                                                               \
+        for (int t = from; t < to; t++) {                                                                    \
+            const lanes value = (at)[t * (step)];                                                            \
             UNROLL                                                                                           \
-            for (int u = 0; u < UNIT; u++) {                                                                 \
-                lanes weight[BLOCKS];                                                                        \
-                UNROLL                                                                                       \
-                for (int b = 0; b < BLOCKS; b++)                                                             \
-                    weight[b] = LANES_LOAD(weights + u * PANEL + b * LANES);                                 \
-                UNROLL                                                                                       \
-                for (int t = 0; t < PIXELS; t++) {                                                           \
-                    const lanes value = at[t * (step)*X_BLOCK + u];                                          \
-                    UNROLL                                                                                   \
-                    for (int b = 0; b < BLOCKS; b++)                                                         \
-                        sum[b][t] += value * weight[b];                                                      \
-                }                                                                                            \
-            }                                                                                                \
+            for (int b = 0; b < BLOCKS; b++)                                                                 \
+                sum[b][t] += value * weight[b];                                                              \
         }                                                                                                    \
     }
 
@@ -67,16 +63,39 @@ struct taps {
     int left, in_w, kernel_w, dilation_w;
 };
 
+// The same of a block's channels.
+#define ADD_BLOCK(space, x_at, step, from, to)                                                               \
+    {                                                                                                        \
+        space const float *at = x_at;                                                                        \
+        for (int i = 0; i < X_BLOCK; i += UNIT, at += UNIT, weights += UNIT * PANEL) {                       \
+            UNROLL                                                                                           \
+            for (int u = 0; u < UNIT; u++)                                                                   \
+                ADD(at + u, weights + u * PANEL, (step)*X_BLOCK, from, to)                                   \
+        }                                                                                                    \
+    }
+
 // What one row of taps, on one line of a block of x, adds to the sums.
 ALWAYS_INLINE void add_line(__global const float *line, __global const float *weights,
                             struct taps taps, lanes sum[BLOCKS][PIXELS])
 {
+    const int span = (taps.kernel_w - 1) * taps.dilation_w + (PIXELS - 1) * STRIDE_W;
+    if (taps.left >= 0 && taps.left + span < taps.in_w) {
+        ROLLED
+        for (int s = 0; s < taps.kernel_w; s++)
+            ADD_BLOCK(__global, line + (taps.left + s * taps.dilation_w) * X_BLOCK, STRIDE_W, 0, PIXELS)
+        return;
+    }
     for (int s = 0; s < taps.kernel_w; s++) {
         const int left = taps.left + s * taps.dilation_w, right = left + (PIXELS - 1) * STRIDE_W;
-        if (left >= 0 && right < taps.in_w) {
-            ADD_TAP(__global, line + left * X_BLOCK, STRIDE_W)
+        const bool first_out = left < 0, last_out = right >= taps.in_w;
+        if (!first_out && !last_out) {
+            ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, 0, PIXELS)
         } else if (PAD_MODE == 0 && (right < 0 || left >= taps.in_w)) {
             weights += X_BLOCK * PANEL;
+        } else if (PAD_MODE == 0 && !last_out && left + STRIDE_W >= 0) {
+            ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, 1, PIXELS)
+        } else if (PAD_MODE == 0 && !first_out && right - STRIDE_W < taps.in_w) {
+            ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, 0, PIXELS - 1)
         } else {
             float part[PIXELS * X_BLOCK];
             for (int t = 0; t < PIXELS; t++) {
@@ -84,24 +103,56 @@ ALWAYS_INLINE void add_line(__global const float *line, __global const float *we
                 const x_lanes zero = 0.0f;
                 X_STORE(w >= 0 ? X_LOAD(line + w * X_BLOCK) : zero, part + t * X_BLOCK);
             }
-            ADD_TAP(__private, part, 1)
+            ADD_BLOCK(__private, part, 1, 0, PIXELS)
         }
     }
 }
 
 #if WHOLE_BLOCKS
 
-// LANES channels from k on, pixels first, first + 1, ... of the tile that begins at `to`. The sums hold what
-// y held. is_final: there is no more to add.
-ALWAYS_INLINE void store(lanes sum[PIXELS], EPILOGUE_ARGUMENTS __global float *to, int first, int k,
+// Of LANES channels from k on, the tile at `from` in y: the bias and what y holds, or the sums so far.
+ALWAYS_INLINE void begin_sums(lanes sum[PIXELS], EPILOGUE_ARGUMENTS __global const float *from, int k,
+                              int channels, bool is_first, bool exists)
+{
+    lanes start = 0.0f;
+#if HAS_BIAS
+    if (is_first)
+        start = bias_of_channels(bias, k, channels);
+#endif
+    UNROLL
+    for (int t = 0; t < PIXELS; t++)
+        sum[t] = start;
+    if (exists && (ACCUMULATE || !is_first)) {
+        UNROLL
+        for (int t = 0; t < PIXELS; t++)
+            sum[t] += ((__global const lanes *)from)[t];
+    }
+}
+
+// LANES channels from k on, pixels first, first + 1, ... of the tile that begins at `to`.
+ALWAYS_INLINE void store(lanes sum[PIXELS], ACTIVATION_ARGUMENTS __global float *to, int first, int k,
                          int channels, bool is_final)
 {
-    UNROLL
-    for (int t = 0; t < PIXELS; t++) {
-        if (t >= first && is_final)
-            LANES_STORE(EPILOGUE_CHANNELS(sum[t], k, channels, 0.0f), to + t * LANES);
-        else if (t >= first)
-            LANES_STORE(sum[t], to + t * LANES);
+    __global lanes *pixels = (__global lanes *)to;
+    if (is_final) {
+        UNROLL
+        for (int t = 0; t < PIXELS; t++)
+            sum[t] = ACTIVATE(sum[t]);
+        if (k + LANES > channels) {
+            UNROLL
+            for (int t = 0; t < PIXELS; t++)
+                sum[t] = end_of_channels(sum[t], k, channels);
+        }
+    }
+    if (first == 0) {
+        UNROLL
+        for (int t = 0; t < PIXELS; t++)
+            pixels[t] = sum[t];
+    } else {
+        UNROLL
+        for (int t = 1; t < PIXELS; t++)
+            if (t >= first)
+                pixels[t] = sum[t];
     }
 }
 
@@ -147,55 +198,56 @@ void direct(__global const float *restrict x, __global const float *restrict pac
     const int x_blocks = (s.c_group + X_BLOCK - 1) / X_BLOCK, x_pixels = win.in_d * win.in_h * win.in_w;
     const int line_weights = win.kernel_w * X_BLOCK * PANEL;
     const int block_weights = win.kernel_d * win.kernel_h * line_weights;
-    const int across = (win.out_w + PIXELS - 1) / PIXELS; // tiles in a row
-    const int first_tile = (int)get_global_id(0) * s.rows * across;
-    const int end_tile = min(first_tile + s.rows * across, win.out_d * win.out_h * across);
+    const int first_row = (int)get_global_id(0) * s.rows;
+    const int end_row = min(first_row + s.rows, win.out_d * win.out_h);
     __global float *image = y + n * ((channels + Y_BLOCK - 1) / Y_BLOCK) * y_pixels * Y_BLOCK;
+    __global const float *own = packed + (int)get_global_id(2) * x_blocks * block_weights;
 
-    for (int tile = first_tile, begin = 0; begin < x_blocks;) {
-        // the last tile of a row moves back onto y whole; what lies before q is not written
-        const int row = tile / across, q = tile % across * PIXELS, start = min(q, win.out_w - PIXELS);
-        const int o = row / win.out_h, p = row % win.out_h, end = min(begin + s.chunk, x_blocks);
-        __global float *to = image + (row * win.out_w + start) * Y_BLOCK;
-        lanes sum[BLOCKS][PIXELS];
-        UNROLL
-        for (int b = 0; b < BLOCKS; b++) {
-            UNROLL
-            for (int t = 0; t < PIXELS; t++) {
-                sum[b][t] = 0.0f;
+    for (int begin = 0; begin < x_blocks; begin += s.chunk) {
+        const int end = min(begin + s.chunk, x_blocks);
+        for (int row = first_row; row < end_row; row++) {
+            const int o = row / win.out_h, p = row % win.out_h;
+            for (int q = 0; q < win.out_w; q += PIXELS) {
+                // the last tile of a row moves back onto y whole; what lies before q is not written
+                const int start = min(q, win.out_w - PIXELS);
+                __global float *to = image + (row * win.out_w + start) * Y_BLOCK;
+                lanes sum[BLOCKS][PIXELS];
+                UNROLL
+                for (int b = 0; b < BLOCKS; b++) {
 #if WHOLE_BLOCKS
-                if ((begin > 0 || ACCUMULATE) && first_k + b * LANES < s.k_group)
-                    sum[b][t] = LANES_LOAD(to + (k0 / LANES + b) * y_pixels * LANES + t * LANES);
+                    begin_sums(sum[b], EPILOGUE_PASSED to + (k0 / LANES + b) * y_pixels * LANES,
+                               k0 + b * LANES, channels, begin == 0, first_k + b * LANES < s.k_group);
+#else
+                    UNROLL
+                    for (int t = 0; t < PIXELS; t++)
+                        sum[b][t] = 0.0f;
 #endif
-            }
-        }
-        struct taps taps = {start * STRIDE_W - win.pad_w, win.in_w, win.kernel_w, win.dilation_w};
-        __global const float *weights = packed + ((int)get_global_id(2) * x_blocks + begin) * block_weights;
-        for (int c = begin; c < end; c++) {
-            __global const float *plane = x + ((n * s.groups + g) * x_blocks + c) * x_pixels * X_BLOCK;
-            for (int z = 0; z < win.kernel_d; z++) {
-                const int d = border(o * win.stride_d - win.pad_d + z * win.dilation_d, win.in_d);
-                for (int r = 0; r < win.kernel_h; r++, weights += line_weights) {
-                    const int h = border(p * win.stride_h - win.pad_h + r * win.dilation_h, win.in_h);
-                    if (d >= 0 && h >= 0)
-                        add_line(plane + (d * win.in_h + h) * win.in_w * X_BLOCK, weights, taps, sum);
+                }
+                struct taps taps = {start * STRIDE_W - win.pad_w, win.in_w, win.kernel_w, win.dilation_w};
+                __global const float *weights = own + begin * block_weights;
+                for (int c = begin; c < end; c++) {
+                    __global const float *plane = x + ((n * s.groups + g) * x_blocks + c) * x_pixels * X_BLOCK;
+                    for (int z = 0; z < win.kernel_d; z++) {
+                        const int d = border(o * win.stride_d - win.pad_d + z * win.dilation_d, win.in_d);
+                        for (int r = 0; r < win.kernel_h; r++, weights += line_weights) {
+                            const int h = border(p * win.stride_h - win.pad_h + r * win.dilation_h, win.in_h);
+                            if (d >= 0 && h >= 0)
+                                add_line(plane + (d * win.in_h + h) * win.in_w * X_BLOCK, weights, taps, sum);
+                        }
+                    }
+                }
+                UNROLL
+                for (int b = 0; b < BLOCKS; b++) {
+                    if (first_k + b * LANES < s.k_group)
+#if WHOLE_BLOCKS
+                        store(sum[b], ACTIVATION_PASSED to + (k0 / LANES + b) * y_pixels * LANES, q - start,
+                              k0 + b * LANES, channels, end == x_blocks);
+#else
+                        store(sum[b], EPILOGUE_PASSED to, q - start, k0 + b * LANES, (g + 1) * s.k_group,
+                              channels, y_pixels, s.shuffle);
+#endif
                 }
             }
-        }
-        UNROLL
-        for (int b = 0; b < BLOCKS; b++) {
-            if (first_k + b * LANES < s.k_group)
-#if WHOLE_BLOCKS
-                store(sum[b], EPILOGUE_PASSED to + (k0 / LANES + b) * y_pixels * LANES, q - start,
-                      k0 + b * LANES, channels, end == x_blocks);
-#else
-                store(sum[b], EPILOGUE_PASSED to, q - start, k0 + b * LANES, (g + 1) * s.k_group, channels,
-                      y_pixels, s.shuffle);
-#endif
-        }
-        if (++tile == end_tile) {
-            tile = first_tile;
-            begin = end;
         }
     }
 }

@@ -19,8 +19,8 @@
 
 #define MOST_BLOCKS 4
 #define MOST_PANEL (MOST_BLOCKS * 16)
-#define CHUNK_BYTES ((size_t)512 << 10) /* of weights that stay in a core's cache while a strip goes by */
-#define MOST_ROUNDS 32768               /* what the loops of a work-item may do on any driver */
+#define CHUNK_BYTES ((size_t)160 << 10)
+#define MOST_ROUNDS 32768 /* what the loops of a work-item may do on any driver */
 
 extern const struct cvy_algo cvy_algo_direct;
 
