@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "graph/fuse.h"
 #include "graph/memory.h"
+#include "runtime/buffer.h"
 
 /* A plan in the making. Slots begin as one for each value; aliases share another's. */
 struct builder {
@@ -206,9 +207,7 @@ static enum cvy_status upload_constant(struct cvy_plan *plan, const struct cvy_v
         return cvy_fail(CVY_ERROR_INVALID, "plan: constant '%s' has no elements",
                         value->name ? value->name : "(unnamed)");
     slot->bytes = value->tensor.bytes;
-    enum cvy_status status = cvy_buffer_create(&slot->buffer, plan->device, slot->bytes);
-    if (status == CVY_OK)
-        status = cvy_buffer_write(slot->buffer, 0, slot->bytes, value->tensor.data);
+    enum cvy_status status = cvy_buffer_upload(&slot->buffer, plan->device, slot->bytes, value->tensor.data);
     if (status != CVY_OK)
         return status;
     slot->place = CVY_PLACE_CONSTANT;

@@ -70,26 +70,12 @@ static enum cvy_status make_ready(struct ready *ready, struct cvy_device *device
     return CVY_OK;
 }
 
-static enum cvy_status upload(struct cvy_buffer **buffer, struct cvy_device *device, const void *data,
-                              size_t bytes)
-{
-    struct cvy_buffer *made = NULL;
-    enum cvy_status status = cvy_buffer_create(&made, device, bytes);
-    if (status == CVY_OK)
-        status = cvy_buffer_write(made, 0, bytes, data);
-    if (status == CVY_OK)
-        *buffer = made;
-    else
-        cvy_buffer_destroy(&made);
-    return status;
-}
-
 /* Weights from the host, prepared where the algorithm wants that. */
 static enum cvy_status upload_prepared(const struct ready *ready, struct cvy_buffer **buffer,
                                        struct cvy_device *device, const void *w, size_t bytes)
 {
     struct cvy_buffer *raw = NULL, *prepared = NULL;
-    enum cvy_status status = upload(&raw, device, w, bytes);
+    enum cvy_status status = cvy_buffer_upload(&raw, device, bytes, w);
     if (status != CVY_OK)
         return status;
     if (ready->prepared_bytes == 0) {
@@ -185,7 +171,7 @@ enum cvy_status cvy_conv_create(struct cvy_conv **conv, struct cvy_device *devic
         goto fail;
     status = upload_prepared(&made->ready, &made->w, device, w, w_bytes(problem));
     if (status == CVY_OK && problem->bias)
-        status = upload(&made->bias, device, bias, problem->k * sizeof(float));
+        status = cvy_buffer_upload(&made->bias, device, problem->k * sizeof(float), bias);
     if (status == CVY_OK && cvy_conv_is_integer(problem))
         status = cvy_quantization_upload(&made->quantization, device, problem,
                                          params != NULL ? params->quantization : NULL);
@@ -259,9 +245,9 @@ enum cvy_status cvy_conv_run(struct cvy_device *device, const struct cvy_conv_pr
     enum cvy_status status = cvy_conv_create(&conv, device, problem, w, bias, params);
     if (status != CVY_OK)
         return status;
-    status = upload(&x_buffer, device, x, conv->x_bytes);
+    status = cvy_buffer_upload(&x_buffer, device, conv->x_bytes, x);
     if (status == CVY_OK)
-        status = problem->accumulate ? upload(&y_buffer, device, y, conv->y_bytes)
+        status = problem->accumulate ? cvy_buffer_upload(&y_buffer, device, conv->y_bytes, y)
                                      : cvy_buffer_create(&y_buffer, device, conv->y_bytes);
     if (status == CVY_OK)
         status = cvy_conv_enqueue(conv, x_buffer, y_buffer, NULL, 0, NULL);

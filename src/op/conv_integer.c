@@ -143,9 +143,7 @@ static enum cvy_status init(struct cvy_operator *base, const struct cvy_operand 
     if (status == CVY_OK)
         status = cvy_conv_get_cost(&self->problem, &cost);
     if (status == CVY_OK)
-        status = cvy_buffer_create(&self->zero, base->device, sizeof(zero));
-    if (status == CVY_OK)
-        status = cvy_buffer_write(self->zero, 0, sizeof(zero), &zero);
+        status = cvy_buffer_upload(&self->zero, base->device, sizeof(zero), &zero);
     if (status != CVY_OK)
         return status;
     self->w_zero_per_channel = elements_of(in, n_in, r->w_zero) > 1;

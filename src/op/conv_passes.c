@@ -11,6 +11,7 @@
 #include "op/conv_passes.h"
 #include "op/separable.h"
 #include "op/table.h"
+#include "runtime/buffer.h"
 
 #define MAX_PASSES CVY_CONV_MAX_PASSES
 
@@ -230,9 +231,7 @@ static enum cvy_status init_packed(struct passes *self, const struct cvy_operand
     if (status != CVY_OK || w->constant == NULL)
         return status;
     struct cvy_buffer *raw = NULL;
-    status = cvy_buffer_create(&raw, device, w->constant->bytes);
-    if (status == CVY_OK)
-        status = cvy_buffer_write(raw, 0, w->constant->bytes, w->constant->data);
+    status = cvy_buffer_upload(&raw, device, w->constant->bytes, w->constant->data);
     if (status == CVY_OK)
         status = cvy_separable_pack(device, &self->separable, raw, self->packed);
     if (status == CVY_OK)

@@ -10,6 +10,7 @@
 #include "op/doctor_trial.h"
 #include "op/host_conv.h"
 #include "op/problem.h"
+#include "runtime/buffer.h"
 
 #define DEFAULT_WORKSPACE ((size_t)64 << 20)
 #define SMALL_WORKSPACE ((size_t)1 << 14) /* cuts the work into strips */
@@ -280,21 +281,15 @@ struct conv_buffers {
     struct cvy_buffer *x, *w, *prepared, *bias, *y, *workspace;
 };
 
-static enum cvy_status upload(struct cvy_doctor *doctor, struct cvy_buffer **buffer, const float *data,
-                              size_t count)
-{
-    enum cvy_status status = cvy_buffer_create(buffer, doctor->device, count * sizeof(float));
-    return status == CVY_OK ? cvy_buffer_write(*buffer, 0, count * sizeof(float), data) : status;
-}
-
 static enum cvy_status make_buffers(struct cvy_doctor *doctor, const struct cvy_conv_problem *p,
                                     const struct conv_data *data, struct conv_buffers *buffers)
 {
-    enum cvy_status status = upload(doctor, &buffers->x, data->x, data->x_count);
+    enum cvy_status status =
+        cvy_buffer_upload(&buffers->x, doctor->device, data->x_count * sizeof(float), data->x);
     if (status == CVY_OK)
-        status = upload(doctor, &buffers->w, data->w, data->w_count);
+        status = cvy_buffer_upload(&buffers->w, doctor->device, data->w_count * sizeof(float), data->w);
     if (status == CVY_OK && p->bias)
-        status = upload(doctor, &buffers->bias, data->bias, p->k);
+        status = cvy_buffer_upload(&buffers->bias, doctor->device, p->k * sizeof(float), data->bias);
     if (status == CVY_OK)
         status = cvy_trial_output(doctor, data->y_count * sizeof(float), &buffers->y);
     return status;

@@ -5,6 +5,7 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "op/doctor_trial.h"
+#include "runtime/buffer.h"
 #include "runtime/gemm.h"
 #include "runtime/quarantine.h"
 
@@ -92,13 +93,6 @@ static bool product_init(struct product *p, struct cvy_doctor *doctor, size_t m,
     return true;
 }
 
-static enum cvy_status upload(struct cvy_doctor *doctor, struct cvy_buffer **buffer, const float *data,
-                              size_t count)
-{
-    enum cvy_status status = cvy_buffer_create(buffer, doctor->device, count * sizeof(float));
-    return status == CVY_OK ? cvy_buffer_write(*buffer, 0, count * sizeof(float), data) : status;
-}
-
 /* C is as given where beta reads it or where the product leaves gaps, else poisoned. */
 static enum cvy_status prepare_c(struct cvy_doctor *doctor, const struct product *p, struct cvy_buffer **c)
 {
@@ -114,9 +108,9 @@ static enum cvy_status check(struct cvy_doctor *doctor, const struct product *p,
     cvy_trial_begin(doctor, "%s: m %zu n %zu k %zu%s%s%s", plain ? "gemm" : "CLBlast", g.m, g.n, g.k,
                     g.transpose_a ? " A transposed" : "", g.transpose_b ? " B transposed" : "",
                     g.beta != 0 ? " beta, offsets" : "");
-    enum cvy_status status = upload(doctor, &a, p->a, p->a_count);
+    enum cvy_status status = cvy_buffer_upload(&a, doctor->device, p->a_count * sizeof(float), p->a);
     if (status == CVY_OK)
-        status = upload(doctor, &b, p->b, p->b_count);
+        status = cvy_buffer_upload(&b, doctor->device, p->b_count * sizeof(float), p->b);
     if (status == CVY_OK)
         status = prepare_c(doctor, p, &c);
     size_t bytes = plain ? 0 : cvy_gemm_workspace(doctor->device, &g);

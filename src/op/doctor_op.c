@@ -9,6 +9,7 @@
 #include "op/host_op.h"
 #include "op/operator.h"
 #include "op/separable.h"
+#include "runtime/buffer.h"
 
 #define MAX_INPUTS 9
 #define TOLERANCE 1e-5 /* of the value, or of 1 where that is more; exp and tanh are allowed 5 ulp */
@@ -220,9 +221,7 @@ static enum cvy_status make_input(struct cvy_doctor *doctor, struct op_case *c, 
         values[e] = draw(doctor, c->row, i);
     status = cvy_tensor_convert(&tensor, &drawn, c->row->dtypes[i]);
     if (status == CVY_OK)
-        status = cvy_buffer_create(&c->buffers[i], doctor->device, tensor.bytes);
-    if (status == CVY_OK)
-        status = cvy_buffer_write(c->buffers[i], 0, tensor.bytes, tensor.data);
+        status = cvy_buffer_upload(&c->buffers[i], doctor->device, tensor.bytes, tensor.data);
     cvy_tensor_finish(&tensor);
     c->in[i] = (struct cvy_host_tensor){c->row->dtypes[i], c->row->in[i], values};
     return status;

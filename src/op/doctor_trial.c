@@ -8,6 +8,7 @@
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "runtime/buffer.h"
 
 #define GUARD_BYTES ((size_t)256)
 #define POISON 0x7fc5a5a5u /* a NaN */
@@ -55,20 +56,13 @@ static size_t guarded_bytes(size_t bytes)
 enum cvy_status cvy_trial_output(struct cvy_doctor *doctor, size_t bytes, struct cvy_buffer **buffer)
 {
     size_t all = guarded_bytes(bytes);
-    struct cvy_buffer *made = NULL;
     uint32_t *poison = malloc(all);
     if (poison == NULL)
         return cvy_fail_memory("the doctor", all);
     for (size_t i = 0; i < all / sizeof(*poison); i++)
         poison[i] = POISON;
-    enum cvy_status status = cvy_buffer_create(&made, doctor->device, all);
-    if (status == CVY_OK)
-        status = cvy_buffer_write(made, 0, all, poison);
+    enum cvy_status status = cvy_buffer_upload(buffer, doctor->device, all, poison);
     free(poison);
-    if (status == CVY_OK)
-        *buffer = made;
-    else
-        cvy_buffer_destroy(&made);
     return status;
 }
 

@@ -7,6 +7,7 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "op/doctor_trial.h"
+#include "runtime/buffer.h"
 #include "runtime/device.h"
 #include "runtime/gemm.h"
 
@@ -128,11 +129,10 @@ static void trial_finish(struct trial *t)
     cvy_buffer_destroy(&t->temporary);
 }
 
-static enum cvy_status upload(struct trial *t, struct cvy_buffer **buffer, float *data, size_t count)
+static enum cvy_status make_random(struct trial *t, struct cvy_buffer **buffer, float *data, size_t count)
 {
     cvy_doctor_random_fill(&t->random, data, count);
-    enum cvy_status status = cvy_buffer_create(buffer, t->device, count * sizeof(float));
-    return status == CVY_OK ? cvy_buffer_write(*buffer, 0, count * sizeof(float), data) : status;
+    return cvy_buffer_upload(buffer, t->device, count * sizeof(float), data);
 }
 
 static enum cvy_status trial_init(struct trial *t, size_t m, size_t n, size_t k)
@@ -143,11 +143,11 @@ static enum cvy_status trial_init(struct trial *t, size_t m, size_t n, size_t k)
     t->c = malloc(m * n * sizeof(float));
     if (t->a == NULL || t->b == NULL || t->c == NULL)
         return cvy_fail_memory("a product to be timed", (m * k + k * n + m * n) * sizeof(float));
-    enum cvy_status status = upload(t, &t->a_buffer, t->a, m * k);
+    enum cvy_status status = make_random(t, &t->a_buffer, t->a, m * k);
     if (status == CVY_OK)
-        status = upload(t, &t->b_buffer, t->b, k * n);
+        status = make_random(t, &t->b_buffer, t->b, k * n);
     if (status == CVY_OK)
-        status = upload(t, &t->c_buffer, t->c, m * n); /* anything but the result */
+        status = make_random(t, &t->c_buffer, t->c, m * n); /* anything but the result */
     size_t bytes = cvy_gemm_workspace(t->device, &t->gemm);
     if (status == CVY_OK && bytes > 0)
         status = cvy_buffer_create(&t->temporary, t->device, bytes);

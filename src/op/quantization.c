@@ -17,13 +17,6 @@ const char *cvy_dtype_cl_name(enum cvy_dtype dtype)
     return dtype == CVY_INT8 ? "char" : dtype == CVY_UINT8 ? "uchar" : dtype == CVY_INT32 ? "int" : "float";
 }
 
-static enum cvy_status upload(struct cvy_buffer **buffer, struct cvy_device *device, const void *data,
-                              size_t bytes)
-{
-    enum cvy_status status = cvy_buffer_create(buffer, device, bytes);
-    return status == CVY_OK ? cvy_buffer_write(*buffer, 0, bytes, data) : status;
-}
-
 /* count zero points in the type of their tensor. */
 static enum cvy_status upload_zeros(struct cvy_buffer **buffer, struct cvy_device *device, const char *what,
                                     enum cvy_dtype dtype, const int32_t *values, size_t count)
@@ -42,7 +35,7 @@ static enum cvy_status upload_zeros(struct cvy_buffer **buffer, struct cvy_devic
         narrow[i] = (uint8_t)values[i];
     }
     if (status == CVY_OK)
-        status = upload(buffer, device, narrow, count);
+        status = cvy_buffer_upload(buffer, device, count, narrow);
     free(narrow);
     return status;
 }
@@ -55,7 +48,7 @@ static enum cvy_status upload_scales(struct cvy_buffer **buffer, struct cvy_devi
             return cvy_fail(CVY_ERROR_INVALID, "conv: a scale of %s is %g; it must be above 0 and finite",
                             what, (double)values[i]);
     }
-    return upload(buffer, device, values, count * sizeof(*values));
+    return cvy_buffer_upload(buffer, device, count * sizeof(*values), values);
 }
 
 static enum cvy_status check_list(const char *what, const void *values, size_t count, size_t k)

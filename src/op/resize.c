@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "op/classes.h"
 #include "op/table.h"
+#include "runtime/buffer.h"
 #include "runtime/launch.h"
 
 #define MAX_TAPS 4
@@ -148,13 +149,9 @@ static enum cvy_status upload_taps(struct resize *self, const struct cvy_shape *
         }
     }
     if (status == CVY_OK)
-        status = cvy_buffer_create(&self->index, self->base.device, total * sizeof(*index));
+        status = cvy_buffer_upload(&self->index, self->base.device, total * sizeof(*index), index);
     if (status == CVY_OK)
-        status = cvy_buffer_write(self->index, 0, total * sizeof(*index), index);
-    if (status == CVY_OK)
-        status = cvy_buffer_create(&self->weights, self->base.device, total * sizeof(*weights));
-    if (status == CVY_OK)
-        status = cvy_buffer_write(self->weights, 0, total * sizeof(*weights), weights);
+        status = cvy_buffer_upload(&self->weights, self->base.device, total * sizeof(*weights), weights);
     free(index);
     free(weights);
     return status;

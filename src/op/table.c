@@ -4,6 +4,7 @@
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "runtime/buffer.h"
 
 void cvy_table_add(struct cvy_table *table, size_t value)
 {
@@ -30,17 +31,7 @@ enum cvy_status cvy_table_upload(const struct cvy_table *table, struct cvy_devic
                         "a dimension or stride exceeds %d, what a kernel can index; use "
                         "smaller tensors",
                         INT_MAX);
-    struct cvy_buffer *made = NULL;
-    size_t bytes = table->n_values * sizeof(table->values[0]);
-    enum cvy_status status = cvy_buffer_create(&made, device, bytes);
-    if (status == CVY_OK)
-        status = cvy_buffer_write(made, 0, bytes, table->values);
-    if (status != CVY_OK) {
-        cvy_buffer_destroy(&made);
-        return status;
-    }
-    *buffer = made;
-    return CVY_OK;
+    return cvy_buffer_upload(buffer, device, table->n_values * sizeof(table->values[0]), table->values);
 }
 
 void cvy_strides(const struct cvy_shape *shape, size_t strides[CVY_MAX_RANK])

@@ -8,6 +8,7 @@
 #include "op/host_conv.h"
 #include "op/problem.h"
 #include "op/tune_parts.h"
+#include "runtime/buffer.h"
 
 /* Products on the host that one judgement may cost, and the places looked at within that. */
 #define MOST_PRODUCTS 2e7
@@ -78,13 +79,6 @@ static void clear_tail(const struct cvy_conv_problem *p, float *x, size_t count)
     }
 }
 
-static enum cvy_status upload(struct cvy_buffer **buffer, struct cvy_device *device, const float *data,
-                              size_t count)
-{
-    enum cvy_status status = cvy_buffer_create(buffer, device, count * sizeof(float));
-    return status == CVY_OK ? cvy_buffer_write(*buffer, 0, count * sizeof(float), data) : status;
-}
-
 enum cvy_status cvy_tune_data_init(struct cvy_tune_data *data, struct cvy_device *device,
                                    const struct cvy_conv_problem *bare)
 {
@@ -102,9 +96,9 @@ enum cvy_status cvy_tune_data_init(struct cvy_tune_data *data, struct cvy_device
     fill(&made.random, made.x, made.x_count);
     fill(&made.random, made.w, made.w_count);
     clear_tail(bare, made.x, made.x_count);
-    status = upload(&made.x_buffer, device, made.x, made.x_count);
+    status = cvy_buffer_upload(&made.x_buffer, device, made.x_count * sizeof(float), made.x);
     if (status == CVY_OK)
-        status = upload(&made.w_buffer, device, made.w, made.w_count);
+        status = cvy_buffer_upload(&made.w_buffer, device, made.w_count * sizeof(float), made.w);
     if (status == CVY_OK)
         status = cvy_buffer_create(&made.y_buffer, device, made.y_count * sizeof(float));
     if (status == CVY_OK)

@@ -251,6 +251,20 @@ enum cvy_status cvy_buffer_write(struct cvy_buffer *buffer, size_t offset, size_
     return error == CL_SUCCESS ? CVY_OK : cvy_fail_cl(error, "clEnqueueWriteBuffer");
 }
 
+enum cvy_status cvy_buffer_upload(struct cvy_buffer **buffer, struct cvy_device *device, size_t bytes,
+                                  const void *data)
+{
+    struct cvy_buffer *made = NULL;
+    enum cvy_status status = cvy_buffer_create(&made, device, bytes);
+    if (status == CVY_OK)
+        status = cvy_buffer_write(made, 0, bytes, data);
+    if (status == CVY_OK)
+        *buffer = made;
+    else
+        cvy_buffer_destroy(&made);
+    return status;
+}
+
 enum cvy_status cvy_buffer_read(const struct cvy_buffer *buffer, size_t offset, size_t bytes, void *target)
 {
     enum cvy_status status = check_range(buffer, offset, bytes, "cvy_buffer_read");

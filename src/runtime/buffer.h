@@ -9,6 +9,10 @@ struct cvy_device *cvy_buffer_device(const struct cvy_buffer *buffer);
 /* Fails with the limit named when bytes exceed one allocation or the whole memory of the device. */
 enum cvy_status cvy_check_allocation(const struct cvy_device *device, size_t bytes, const char *what);
 
+/* Creates a buffer that holds bytes of data. */
+enum cvy_status cvy_buffer_upload(struct cvy_buffer **buffer, struct cvy_device *device, size_t bytes,
+                                  const void *data);
+
 /* Enqueues a device-side copy. */
 enum cvy_status cvy_buffer_copy(struct cvy_buffer *from, size_t from_offset, struct cvy_buffer *to,
                                 size_t to_offset, size_t bytes);
