@@ -73,7 +73,7 @@ static enum cvy_status create_operator(const struct builder *b, const struct cvy
     }
     struct cvy_operator_params params = {.algo = b->params->algo,
                                          .max_workspace = b->params->max_workspace ? b->params->max_workspace
-                                                                                   : (size_t)256 << 20,
+                                                                                   : CVY_DEFAULT_WORKSPACE,
                                          .strict = b->params->strict};
     enum cvy_status status =
         cvy_operator_create(operator, b->plan->device, &work->op, operands, work->n_inputs, &params);

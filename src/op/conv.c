@@ -10,8 +10,6 @@
 #include "runtime/buffer.h"
 #include "runtime/device.h"
 
-#define DEFAULT_WORKSPACE ((size_t)256 << 20)
-
 /* A problem with its algorithm, ready for a device. */
 struct ready {
     struct cvy_conv_problem problem;
@@ -125,7 +123,7 @@ bool cvy_conv_algo_estimate(const struct cvy_device *device, const struct cvy_co
     if (!cvy_conv_algo_applies(device, problem, name, why, why_size))
         return false;
     const struct cvy_algo *algo = cvy_algo_by_name(name);
-    algo->default_config(problem, device, DEFAULT_WORKSPACE, &config);
+    algo->default_config(problem, device, CVY_DEFAULT_WORKSPACE, &config);
     *seconds = algo->estimate(problem, device, &config);
     return true;
 }
@@ -165,7 +163,7 @@ enum cvy_status cvy_conv_create(struct cvy_conv **conv, struct cvy_device *devic
     cvy_conv_x_bytes(problem, &made->x_bytes);
     cvy_conv_y_bytes(problem, &made->y_bytes);
     size_t max_workspace =
-        params != NULL && params->max_workspace > 0 ? params->max_workspace : DEFAULT_WORKSPACE;
+        params != NULL && params->max_workspace > 0 ? params->max_workspace : CVY_DEFAULT_WORKSPACE;
     status = make_ready(&made->ready, device, problem, params != NULL ? params->algo : NULL, max_workspace);
     if (status != CVY_OK)
         goto fail;

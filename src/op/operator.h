@@ -10,6 +10,9 @@
 #include <convoy/device.h>
 #include <convoy/op.h>
 
+/* What a max_workspace of 0 stands for in the public headers. */
+#define CVY_DEFAULT_WORKSPACE ((size_t)256 << 20)
+
 /* What is known of an input when a plan is made. An optional input left out has present == false. */
 struct cvy_operand {
     bool present;

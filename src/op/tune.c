@@ -9,11 +9,11 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "base/sort.h"
+#include "op/operator.h"
 #include "op/tune_candidates.h"
 #include "op/tune_parts.h"
 #include "runtime/device.h"
 
-#define DEFAULT_WORKSPACE ((size_t)256 << 20)
 /* A first run that takes so many times the best is not repeated. */
 #define HOPELESS_RUN 3
 /* Of a compilation, before one was seen. */
@@ -385,7 +385,7 @@ enum cvy_status cvy_tune_conv(struct cvy_device *device, const struct cvy_conv_p
         return cvy_fail(CVY_ERROR_UNSUPPORTED, "tune: x is %s; float32 convolutions are tuned, no others",
                         cvy_dtype_name(problem->x_dtype));
     struct search search = {
-        .list = {.device = device, .p = cvy_tune_bare(problem), .max_workspace = DEFAULT_WORKSPACE},
+        .list = {.device = device, .p = cvy_tune_bare(problem), .max_workspace = CVY_DEFAULT_WORKSPACE},
         .params = params != NULL ? params : &defaults,
         .build_seconds = COMPILE_SECONDS};
     if (search.params->max_workspace > 0)
