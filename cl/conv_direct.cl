@@ -226,7 +226,8 @@ void direct(__global const float *restrict x, __global const float *restrict pac
                 struct taps taps = {start * STRIDE_W - win.pad_w, win.in_w, win.kernel_w, win.dilation_w};
                 __global const float *weights = own + begin * block_weights;
                 for (int c = begin; c < end; c++) {
-                    __global const float *plane = x + ((n * s.groups + g) * x_blocks + c) * x_pixels * X_BLOCK;
+                    __global const float *plane =
+                        x + ((n * s.groups + g) * x_blocks + c) * x_pixels * X_BLOCK;
                     for (int z = 0; z < win.kernel_d; z++) {
                         const int d = border(o * win.stride_d - win.pad_d + z * win.dilation_d, win.in_d);
                         for (int r = 0; r < win.kernel_h; r++, weights += line_weights) {
