@@ -35,6 +35,7 @@ struct cut {
     size_t c_group, k_group;
     size_t lanes, tile, taps, steps;
     size_t rows, tiles_w; /* rows of y and tiles of each */
+    size_t sums;          /* of a pixel */
     bool permuted;
     bool converted; /* x is brought into blocks first */
 };
@@ -101,6 +102,7 @@ static struct cut cut_of(const struct cvy_conv_problem *problem, const struct cv
     s.k_group = s.p.k / s.p.groups;
     s.permuted = config->value[PERMUTED] && can_permute(&s);
     s.converted = s.permuted && s.p.x_block == 0;
+    s.sums = s.permuted && s.c_group == s.k_group ? s.c_group : 1;
     s.taps = taps_of(&s.p);
     s.steps = steps_of(&s);
     s.tile = CVY_MIN((size_t)config->value[TILE], s.out[2]);
@@ -166,6 +168,9 @@ static size_t best_tile(size_t out_w, size_t most)
 
 static void fill_config(const struct cut *s, size_t most_tile, bool permuted, struct cvy_algo_config *config)
 {
+    /* fewer weights wait in registers where there are sums for each step */
+    if (permuted && s->sums > 1)
+        most_tile = CVY_MAX(most_tile * 12 / 7 / s->sums, 1);
     *config = (struct cvy_algo_config){{0}};
     config->value[TILE] = (int)best_tile(s->out[2], most_tile);
     config->value[PERMUTED] = permuted;
@@ -233,6 +238,9 @@ static void describe(struct cvy_launch *launch, const struct cut *s)
     cvy_launch_define(launch, "TILE", s->tile);
     cvy_launch_define(launch, "TAPS", s->taps);
     cvy_launch_define(launch, "STEP", s->p.stride[2] <= 2 ? s->p.stride[2] : 0);
+    /* worth it where there is work in each of them */
+    bool unrolled = s->sums > 1 && s->p.kernel[0] == 1 && s->p.kernel[1] <= 3;
+    cvy_launch_define(launch, "KERNEL_H", unrolled ? s->p.kernel[1] : 0);
     cvy_launch_define(launch, "PERMUTED", s->permuted);
     if (s->permuted) {
         cvy_launch_define(launch, "C_GROUP", s->c_group);
@@ -266,18 +274,35 @@ static double tile_work(const struct cut *s)
 {
     double rows = (double)(s->p.kernel[0] * s->p.kernel[1]);
     double seen = (double)((s->tile - 1) * s->p.stride[2] + s->p.kernel[2]);
-    double permuted = s->permuted && s->c_group * s->k_group > 1 ? seen : 0;
-    return rows * (double)s->steps * ((double)(s->tile * s->p.kernel[2]) + permuted);
+    double permuted = s->permuted && s->c_group != s->k_group ? seen : 0;
+    double gathered = 2 * (double)(s->tile * (s->sums - 1));
+    return rows * (double)s->steps * ((double)(s->tile * s->p.kernel[2]) + permuted) + gathered;
 }
 
-/* Tiles of a work-item: enough to be worth starting, few enough to keep all units busy to the end. */
-static size_t tiles_of(const struct cut *s, const struct cvy_device *device)
+/* All tiles, of all images. */
+static size_t all_tiles(const struct cut *s)
 {
-    size_t all = s->rows * s->tiles_w, units = CVY_MAX(device->info.compute_units, 1);
-    size_t planes = s->p.n * cvy_ceil_div(s->p.k, s->lanes);
-    size_t strips = cvy_ceil_div(16 * units, planes);
-    size_t least = (size_t)(4000 / tile_work(s)) + 1;
-    return cvy_fair_piece(all, CVY_MIN(CVY_MAX(cvy_ceil_div(all, strips), least), all));
+    return s->rows * s->tiles_w * s->p.n * cvy_ceil_div(s->p.k, s->lanes);
+}
+
+/* The share of the peak that a tile reaches; the constants were measured. */
+static double share_of_peak(const struct cut *s, const struct cvy_device *device)
+{
+    if (device->info.type != CVY_DEVICE_CPU)
+        return 0.02;
+    double steps = s->p.stride[2] == 1 ? 0.7 : 0.5;
+    return s->steps == 1 ? 0.45 : steps;
+}
+
+/* What one unit alone would need. */
+static double unit_seconds(const struct cut *s, const struct cvy_device *device)
+{
+    double units = (double)CVY_MAX(device->info.compute_units, 1);
+    double lanes = (double)CVY_MAX(device->info.vector_width, 1);
+    double work = tile_work(s) * (double)all_tiles(s);
+    if (s->p.y_block == 0 || s->p.shuffle > 1)
+        work += 3 * (double)(s->lanes * s->tile * all_tiles(s));
+    return 2 * work * lanes * units / (share_of_peak(s, device) * cvy_rate_flops(device));
 }
 
 static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *problem,
@@ -285,7 +310,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
 {
     struct cut s = cut_of(problem, device, config);
     const struct cvy_conv_problem *p = &s.p;
-    size_t tiles = tiles_of(&s, device);
+    size_t tiles = cvy_share(device, all_tiles(&s), 1, unit_seconds(&s, device));
     if (s.converted) {
         struct cvy_blocks sizes = x_blocks(&s);
         enum cvy_status status = cvy_blocks_from_plain(device, &sizes, args->x, args->workspace);
@@ -298,11 +323,10 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_buffer(&launch, args->w);
     cvy_epilogue_arguments(&launch, p, args->bias);
     cvy_launch_buffer(&launch, args->y);
-    cvy_launch_struct(&launch, (size_t[]){p->c, p->k, s.c_group, s.k_group, s.steps, p->shuffle, tiles}, 7);
+    cvy_launch_struct(&launch, (size_t[]){p->n, p->c, p->k, s.c_group, s.k_group, s.steps, p->shuffle, tiles},
+                      8);
     cvy_window_argument(&launch, p, s.out);
-    cvy_launch_range(&launch, 3,
-                     (size_t[]){cvy_ceil_div(s.rows * s.tiles_w, tiles), cvy_ceil_div(p->k, s.lanes), p->n},
-                     (size_t[]){1, 1, 1});
+    cvy_launch_range(&launch, 1, (size_t[]){cvy_ceil_div(all_tiles(&s), tiles)}, (size_t[]){1});
     return cvy_launch_run(device, &launch);
 }
 
@@ -313,14 +337,10 @@ static double estimate(const struct cvy_conv_problem *problem, const struct cvy_
     struct cvy_conv_cost cost;
     if (cvy_conv_get_cost(problem, &cost) != CVY_OK)
         return 1e30;
-    double blocks = (double)(s.p.n * cvy_ceil_div(s.p.k, s.lanes));
-    double work = tile_work(&s) * (double)(s.rows * s.tiles_w) * blocks;
-    double lanes = (double)CVY_MAX(device->info.vector_width, 1);
-    double efficiency = device->info.type == CVY_DEVICE_CPU ? 0.45 : 0.02;
-    if (s.p.y_block == 0 || s.p.shuffle > 1)
-        work += 3 * (double)s.lanes * (double)(s.rows * s.out[2]) * blocks;
     double bytes = cost.bytes + 2 * sizeof(float) * converted_count(&s);
-    return 8e-6 + 2 * work * lanes / (efficiency * cvy_rate_flops(device)) + bytes / cvy_rate_bytes(device);
+    double alone = unit_seconds(&s, device);
+    double groups = alone < CVY_SHARE_ALONE ? 1 : 2;
+    return cvy_shared_seconds(device, groups, alone) + CVY_TILE_MEMORY_SHARE * bytes / cvy_rate_bytes(device);
 }
 
 const struct cvy_algo cvy_algo_grouped = {
