@@ -7,6 +7,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char help[] =
@@ -221,6 +222,7 @@ static int race_lists(const struct cvy_peer_library *peer, const struct peer_opt
 
 int cvy_peer_main(int argc, char **argv, const struct cvy_peer_library *peer)
 {
+    setenv("POCL_AFFINITY", "1", 0); /* a core for each of PoCL's workers */
     struct peer_options options = {.descriptor = {.mb = 1}, .turns = 15};
     cvy_cli_common_init(&options.common);
     const int status = parse_options(&options, argc, argv);
