@@ -3,6 +3,10 @@
 // PAD_MODE; FLIP: 0 or 1; BLOCK_H, KERNEL_H, KERNEL_W as in depthwise.cl; the epilogue's. Other sizes are
 // arguments.
 #include "prelude.cl"
+#if ITEMS_W * ITEMS_H > 1
+#undef TEAM
+#endif
+#include "team.cl"
 #include "depthwise.cl"
 #include "epilogue.cl"
 #include "shuffle.cl"
@@ -31,21 +35,22 @@ void store_row(__global float *to, lanes value, int left)
 
 // Dimensions: along W, strips of `rows` rows of a channel of y, images times channels of w.
 __kernel __attribute__((reqd_work_group_size(ITEMS_W, ITEMS_H, 1)))
-void conv_depthwise(__global const float *restrict x, __global const float *restrict w,
+void conv_depthwise(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict w,
                     EPILOGUE_ARGUMENTS __global float *restrict y, int x_count, int channels,
-                    int multiplier, int shuffle, int rows, struct window win)
+                    int multiplier, int shuffle, int rows, int along, struct window win)
 {
-    const int plane = get_global_id(2);
+    TEAM_BEGIN;
+    const int plane = TEAM_ID(2);
     const int k = plane % channels, n = plane / channels;
     const int y_rows = win.out_d * win.out_h;
-    const int first_row = (int)get_global_id(1) * rows, end_row = min(first_row + rows, y_rows);
+    const int first_row = TEAM_ID(1) * rows, end_row = min(first_row + rows, y_rows);
     const int x_plane = plane / multiplier * win.in_d;
     const int w_plane = k * win.kernel_d;
     const int y_plane = (n * channels + shuffled_to(k, channels, shuffle)) * y_rows;
     for (int row = first_row, count; row < end_row; row += count) {
         const int o = row / win.out_h, p = row % win.out_h;
         count = min(min(BLOCK_H, win.out_h - p), end_row - row);
-        for (int q = (int)get_global_id(0) * LANES; q < win.out_w; q += (int)get_global_size(0) * LANES) {
+        for (int q = TEAM_ID(0) * LANES; q < win.out_w; q += along * LANES) {
             lanes sum[BLOCK_H];
             depthwise_sums(x, w, win, x_count, x_plane, w_plane, o, p, q, sum);
 #pragma unroll
@@ -56,4 +61,5 @@ void conv_depthwise(__global const float *restrict x, __global const float *rest
             }
         }
     }
+    TEAM_END;
 }

@@ -4,6 +4,7 @@
 // STRIDE_W; PAD_MODE; the epilogue's. Other sizes are arguments. Weights come packed: [group][panel of
 // BLOCKS * LANES channels][block of c][tap][X_BLOCK][BLOCKS * LANES].
 #include "prelude.cl"
+#include "team.cl"
 #include "window.cl"
 #include "epilogue_channels.cl"
 #include "shuffle.cl"
@@ -182,26 +183,27 @@ ALWAYS_INLINE void store(lanes sum[PIXELS], EPILOGUE_ARGUMENTS __global float *t
 
 // Of one launch.
 struct sizes {
-    int groups, c_group, k_group, shuffle, rows, chunk;
+    int groups, panels, c_group, k_group, shuffle, rows, chunk;
 };
 
 // Dimensions: strips of `rows` rows of y, images, panels of all groups. The weights of `chunk` blocks of x
 // serve the whole strip before the next ones are read; between chunks y holds the sums.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void direct(__global const float *restrict x, __global const float *restrict packed,
+void direct(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict packed,
             EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
 {
-    const int n = get_global_id(1), panels = (int)get_global_size(2) / s.groups;
-    const int g = (int)get_global_id(2) / panels, first_k = (int)get_global_id(2) % panels * PANEL;
+    TEAM_BEGIN;
+    const int n = TEAM_ID(1), panel = TEAM_ID(2);
+    const int g = panel / s.panels, first_k = panel % s.panels * PANEL;
     const int k0 = g * s.k_group + first_k, channels = s.groups * s.k_group;
     const int y_pixels = win.out_d * win.out_h * win.out_w;
     const int x_blocks = (s.c_group + X_BLOCK - 1) / X_BLOCK, x_pixels = win.in_d * win.in_h * win.in_w;
     const int line_weights = win.kernel_w * X_BLOCK * PANEL;
     const int block_weights = win.kernel_d * win.kernel_h * line_weights;
-    const int first_row = (int)get_global_id(0) * s.rows;
+    const int first_row = TEAM_ID(0) * s.rows;
     const int end_row = min(first_row + s.rows, win.out_d * win.out_h);
     __global float *image = y + n * ((channels + Y_BLOCK - 1) / Y_BLOCK) * y_pixels * Y_BLOCK;
-    __global const float *own = packed + (int)get_global_id(2) * x_blocks * block_weights;
+    __global const float *own = packed + panel * x_blocks * block_weights;
 
     for (int begin = 0; begin < x_blocks; begin += s.chunk) {
         const int end = min(begin + s.chunk, x_blocks);
@@ -251,4 +253,5 @@ void direct(__global const float *restrict x, __global const float *restrict pac
             }
         }
     }
+    TEAM_END;
 }

@@ -11,6 +11,7 @@
 // KERNEL_H: the kernel's size along H where its rows are unrolled, else 0.
 // X_BLOCKED, Y_BLOCKED: 0 or 1; SCATTERED: 1 where y is plain or shuffled. PAD_MODE; the epilogue's.
 #include "prelude.cl"
+#include "team.cl"
 #include "window.cl"
 #include "epilogue_channels.cl"
 #include "shuffle.cl"
@@ -275,12 +276,13 @@ ALWAYS_INLINE struct plane plane_of(__global const float *x, __global const floa
 
 // Dimension: strips of `tiles` tiles, which follow each other through rows, blocks of y and images.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void conv_grouped(__global const float *restrict x, __global const float *restrict w,
+void conv_grouped(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict w,
                   EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
 {
+    TEAM_BEGIN;
     const int pixels = win.out_d * win.out_h * win.out_w, tiles_w = (win.out_w + TILE - 1) / TILE;
     const int tiles = win.out_d * win.out_h * tiles_w, all = (s.k_end + LANES - 1) / LANES * s.n * tiles;
-    const int first = (int)get_global_id(0) * s.tiles, count = min(s.tiles, all - first);
+    const int first = TEAM_ID(0) * s.tiles, count = min(s.tiles, all - first);
     int index = first / tiles, row = first % tiles / tiles_w, q = first % tiles % tiles_w * TILE;
     struct plane at = plane_of(x, w, y, s, win, index);
     for (int i = 0; i < count; i++) {
@@ -327,4 +329,5 @@ void conv_grouped(__global const float *restrict x, __global const float *restri
             at = plane_of(x, w, y, s, win, ++index);
         }
     }
+    TEAM_END;
 }

@@ -4,6 +4,10 @@
 // 2 tiles: a work-group makes BLOCK_K channels of SIDE*PER_P pixels through local memory.
 // MAPPED and TRANSPOSED: pixel.cl.
 #include "prelude.cl"
+#if !defined(ITEMS) || ITEMS > 1
+#undef TEAM
+#endif
+#include "team.cl"
 #include "pixel.cl"
 #include "shuffle.cl"
 #include "epilogue.cl"
@@ -37,18 +41,20 @@ __kernel void pack(__global const float *restrict w, __global float *restrict pa
 
 // Dimensions: blocks of channels, tiles of pixels, images times groups.
 __kernel __attribute__((reqd_work_group_size(1, ITEMS, 1)))
-void pointwise_lanes(__global const float *restrict x, __global const float *restrict packed,
+void pointwise_lanes(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict packed,
                      EPILOGUE_ARGUMENTS __global float *restrict y, int groups, int c_group, int k_group,
-                     int shuffle, struct window win)
+                     int blocks, int shuffle, struct window win)
 {
-    const int block = get_global_id(0);
-    const int first = (int)get_global_id(1) * TILE;
-    const int n = (int)get_global_id(2) / groups, g = (int)get_global_id(2) % groups;
+    TEAM_BEGIN;
+    const int block = TEAM_ID(0), first = TEAM_ID(1) * TILE;
+    const int n = TEAM_ID(2) / groups, g = TEAM_ID(2) % groups;
     const int pixels = win.out_d * win.out_h * win.out_w, x_pixels = win.in_d * win.in_h * win.in_w;
-    if (first >= pixels)
+    if (first >= pixels) {
+        TEAM_END;
         return;
+    }
     __global const float *from = x + (n * groups + g) * c_group * x_pixels;
-    __global const float *weights = packed + (g * (int)get_global_size(0) + block) * c_group * BLOCK_K;
+    __global const float *weights = packed + (g * blocks + block) * c_group * BLOCK_K;
     int start = first;
     lanes sum[BLOCK_K][VECTORS];
     UNROLL
@@ -115,6 +121,7 @@ void pointwise_lanes(__global const float *restrict x, __global const float *res
             }
         }
     }
+    TEAM_END;
 }
 
 #else
@@ -126,7 +133,7 @@ void pointwise_lanes(__global const float *restrict x, __global const float *res
 __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1)))
 void pointwise_tiles(__global const float *restrict x, __global const float *restrict packed,
                       EPILOGUE_ARGUMENTS __global float *restrict y, int groups, int c_group, int k_group,
-                      int shuffle, struct window win)
+                      int blocks, int shuffle, struct window win)
 {
     __local float tile_x[DEPTH][TILE];
     __local float tile_w[DEPTH][BLOCK_K];

@@ -5,6 +5,7 @@
 // X_BLOCK, Y_BLOCK: LANES, or 0 where the tensor is plain. MAPPED and TRANSPOSED: pixel.cl. SHUFFLE: 0 or 1.
 // HOLES: 1 where some pixels of y come from none of x.
 #include "prelude.cl"
+#include "team.cl"
 #include "pixel.cl"
 #include "shuffle.cl"
 
@@ -89,14 +90,15 @@ struct sizes {
 // Dimensions: panels, chunks of tiles_each tiles of PIXELS pixels, images; with panels_last the other way
 // round. y has at least PIXELS pixels.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void pointwise_blocks(__global const float *restrict x, __global const float *restrict packed,
+void pointwise_blocks(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict packed,
                       EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
 {
-    const int panel = get_global_id(s.panels_last ? 2 : 0), n = get_global_id(s.panels_last ? 0 : 2);
+    TEAM_BEGIN;
+    const int panel = TEAM_ID(s.panels_last ? 2 : 0), n = TEAM_ID(s.panels_last ? 0 : 2);
     const int k0 = panel * WIDTH;
     const int pixels = win.out_d * win.out_h * win.out_w, x_pixels = win.in_d * win.in_h * win.in_w;
     const int end = (min(k0 + WIDTH, s.channels) - 1) / s.k_group * s.c_group + s.c_group;
-    int first = (int)get_global_id(1) * s.tiles_each * PIXELS;
+    int first = TEAM_ID(1) * s.tiles_each * PIXELS;
     const int last = min(first + s.tiles_each * PIXELS, pixels);
 
     for (; first < last; first += PIXELS) {
@@ -171,6 +173,7 @@ void pointwise_blocks(__global const float *restrict x, __global const float *re
             }
         }
     }
+    TEAM_END;
 }
 
 #endif

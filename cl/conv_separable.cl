@@ -3,6 +3,7 @@
 // LANES, VECTORS, BLOCK_K; STEP, PAD_MODE, FLIP as in depthwise.cl; HAS_BIAS: the pointwise, HAS_BETWEEN: the
 // depthwise convolution has one. One work-item a work-group: for devices whose work-items fill registers.
 #include "prelude.cl"
+#include "team.cl"
 #include "depthwise.cl"
 #include "epilogue.cl"
 #include "shuffle.cl"
@@ -86,21 +87,20 @@ __kernel void separable_pack(__global const float *restrict w, __global float *r
 
 // Dimensions: strips of `rows` rows of y, images. tile: channels between the passes times tile_width floats.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void separable(__global const float *restrict x, __global const float *restrict w_depthwise,
+void separable(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict w_depthwise,
                __global const float *restrict w_pointwise,
 #if HAS_BETWEEN
                __global const float *restrict bias_between,
 #endif
                EPILOGUE_ARGUMENTS __global float *restrict y, __local float *tile, int tile_width, int rows,
-               int multiplier, int groups, int m_group, int k_group, int shuffle, struct window win)
+               int multiplier, int groups, int m_group, int k_group, int shuffle, int images,
+               struct window win)
 {
-    const int n = get_global_id(1), first_row = (int)get_global_id(0) * rows;
+    TEAM_BEGIN;
+    const int n = TEAM_ID(1), first_row = TEAM_ID(0) * rows;
     const int y_rows = win.out_d * win.out_h, end_row = min(first_row + rows, y_rows);
     const int middle = groups * m_group;
-    // one work-item an image: global size and images agree
-    const int x_count = (int)get_global_size(1) * (middle / multiplier) * win.in_d * win.in_h * win.in_w;
-    if (first_row >= y_rows)
-        return;
+    const int x_count = images * (middle / multiplier) * win.in_d * win.in_h * win.in_w;
     for (int m = 0; m < middle; m++) {
         const int x_plane = (n * middle + m) / multiplier * win.in_d;
 #if HAS_BETWEEN
@@ -123,4 +123,5 @@ void separable(__global const float *restrict x, __global const float *restrict 
                          max(min(first, pixels - WIDTH), 0), pixels);
         }
     }
+    TEAM_END;
 }

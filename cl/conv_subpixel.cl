@@ -3,6 +3,10 @@
 // reach a position are never looked at.
 // FLIP: 0 or 1; the epilogue's. A work-item makes BLOCK_K channels of VECTORS * LANES such positions along W.
 #include "prelude.cl"
+#if LANES * VECTORS == 1
+#undef TEAM
+#endif
+#include "team.cl"
 #include "epilogue.cl"
 #include "lane.cl"
 #include "shuffle.cl"
@@ -10,18 +14,21 @@
 
 #define WIDTH (LANES * VECTORS)
 
-__kernel void subpixel(__global const float *restrict x, __global const float *restrict w,
+__kernel void subpixel(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict w,
                        EPILOGUE_ARGUMENTS __global float *restrict y, int planes, int groups, int c_group,
                        int k_group, int shuffle, int step_d, int step_h, int step_w,
                        struct window win)
 {
+    TEAM_BEGIN;
     const int along = (win.out_w + win.stride_w * WIDTH - 1) / (win.stride_w * WIDTH);
-    const int class = (int)get_global_id(0) / along, row = get_global_id(1);
+    const int class = TEAM_ID(0) / along, row = TEAM_ID(1);
     const int blocks = (k_group + BLOCK_K - 1) / BLOCK_K;
-    const int plane = (int)get_global_id(2) / blocks, k0 = (int)get_global_id(2) % blocks * BLOCK_K;
-    const int q0 = class + (int)get_global_id(0) % along * (win.stride_w * WIDTH);
-    if (class >= win.stride_w || row >= win.out_d * win.out_h || plane >= planes || q0 >= win.out_w)
+    const int plane = TEAM_ID(2) / blocks, k0 = TEAM_ID(2) % blocks * BLOCK_K;
+    const int q0 = class + TEAM_ID(0) % along * (win.stride_w * WIDTH);
+    if (class >= win.stride_w || row >= win.out_d * win.out_h || plane >= planes || q0 >= win.out_w) {
+        TEAM_END;
         return;
+    }
     const int p = row % win.out_h, o = row / win.out_h, g = plane % groups;
     const int reach_d = o + win.pad_d, reach_h = p + win.pad_h, reach_w = q0 + win.pad_w;
     const int z0 = first_tap(reach_d, win.stride_d, win.dilation_d, step_d);
@@ -98,4 +105,5 @@ __kernel void subpixel(__global const float *restrict x, __global const float *r
                 target[i * win.stride_w] = EPILOGUE(each[i], channel, target[i * win.stride_w]);
         }
     }
+    TEAM_END;
 }

@@ -8,6 +8,7 @@
 // X_BLOCK, Y_BLOCK: LANES, or 0 where the tensor is plain. FLIP: 0 or 1. IS_DIRECT: 1 where channels of y are
 // stored as they come.
 #include "prelude.cl"
+#include "team.cl"
 #include "shuffle.cl"
 #include "window.cl"
 
@@ -106,18 +107,19 @@ struct sizes {
 
 // Dimensions: panels of all groups and phases, tiles_each tiles of PIXELS positions of the grid, images.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void subpixel_blocks(__global const float *restrict x, __global const float *restrict packed,
+void subpixel_blocks(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict packed,
                      EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
 {
-    const int panel = (int)get_global_id(0) % s.panels, phase = (int)get_global_id(0) / s.panels % s.phases;
-    const int g = (int)get_global_id(0) / (s.panels * s.phases), n = get_global_id(2);
+    TEAM_BEGIN;
+    const int column = TEAM_ID(0), panel = column % s.panels, phase = column / s.panels % s.phases;
+    const int g = column / (s.panels * s.phases), n = TEAM_ID(2);
     const int pixels = win.out_d * win.out_h * win.out_w, x_pixels = win.in_d * win.in_h * win.in_w;
     const int grid_h = (win.out_h + win.stride_h - 1) / win.stride_h;
     const int grid_w = (win.out_w + win.stride_w - 1) / win.stride_w;
     const int grid = (win.out_d + win.stride_d - 1) / win.stride_d * grid_h * grid_w;
     const int c_begin = first_row(g, s.c_group), c_end = (g + 1) * s.c_group;
     __global const int *plan = plan_of(packed, phase);
-    int first = (int)get_global_id(1) * s.tiles_each * PIXELS;
+    int first = TEAM_ID(1) * s.tiles_each * PIXELS;
     const int last = min(first + s.tiles_each * PIXELS, grid);
 
     y += n * s.y_image;
@@ -226,6 +228,7 @@ void subpixel_blocks(__global const float *restrict x, __global const float *res
         }
 #endif
     }
+    TEAM_END;
 }
 
 #endif

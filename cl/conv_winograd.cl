@@ -8,6 +8,7 @@
 // SIDE_H, SIDE_W: points (winograd.cl); TAPS_H, TAPS_W: the kernel's size. X_BLOCK, Y_BLOCK: 0 or LANES.
 // A kernel's depth counts as more channels. Dilated, every phase is an image of its own.
 #include "prelude.cl"
+#include "team.cl"
 #include "border.cl"
 #include "epilogue_channels.cl"
 #include "winograd.cl"
@@ -294,14 +295,14 @@ void transform_y(const struct shape *s, SCRATCH const float *restrict m, int ste
 
 // Dimensions: strips of `strip` tiles, whole panels, parts of the blocks of channels of y, groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_fused(__global const float *restrict x, __global const float *restrict u,
+void winograd_fused(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict u,
                     EPILOGUE_ARGUMENTS __global float *restrict y, __local float *restrict scratch,
-                    int strip, struct shape s)
+                    int strip, int parts, struct shape s)
 {
-    const int start = (int)get_global_id(0) * strip, g = get_global_id(2);
+    TEAM_BEGIN;
+    const int start = TEAM_ID(0) * strip, part = TEAM_ID(1), g = TEAM_ID(2);
     const int here = min(s.tiles - start, strip), panels = PANELS_OF(here);
     const int blocks = blocks_of(s.c_group) * s.kernel_d, blocks_k = BLOCKS_K(s.k_group);
-    const int parts = get_global_size(1), part = get_global_id(1);
     const int v_step = panels * PANEL_V(blocks), m_step = panels * PANEL_M;
     __local float *v = scratch, *m = scratch + POINTS * v_step;
 
@@ -320,49 +321,56 @@ void winograd_fused(__global const float *restrict x, __global const float *rest
                 transform_y(&s, m + IN_M(i, t), m_step, EPILOGUE_PASSED y, g, (block * VECTORS + i) * LANES,
                             s.first + start + t);
     }
+    TEAM_END;
 }
 
 #elif KIND == 2
 
 // Dimensions: tiles of the strip, blocks of channels, groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_data(__global const float *restrict x, __global float *restrict v, struct shape s)
+void winograd_data(TEAM_ARGUMENTS __global const float *restrict x, __global float *restrict v, struct shape s)
 {
-    const int t = get_global_id(0), b = get_global_id(1), g = get_global_id(2);
+    TEAM_BEGIN;
+    const int t = TEAM_ID(0), b = TEAM_ID(1), g = TEAM_ID(2);
     const int blocks = blocks_of(s.c_group) * s.kernel_d, v_step = PANELS_OF(s.tiles) * PANEL_V(blocks);
     transform_x(&s, x, v + g * POINTS * v_step + IN_V(b, t, blocks), v_step, g, b, s.first + t);
+    TEAM_END;
 }
 
 #elif KIND == 3
 
 // Dimensions: pieces of `piece` panels, blocks of channels of y times points, groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_products(__global const float *restrict u, __global float *scratch, int piece, int tiles,
-                       int blocks, int blocks_k)
+void winograd_products(TEAM_ARGUMENTS __global const float *restrict u, __global float *scratch, int piece, int tiles,
+                       int blocks, int blocks_k, int groups)
 {
+    TEAM_BEGIN;
     const int panels = PANELS_OF(tiles), v_step = panels * PANEL_V(blocks), m_step = panels * PANEL_M;
-    const int start = (int)get_global_id(0) * piece, g = get_global_id(2);
-    const int block = (int)get_global_id(1) % blocks_k, point = (int)get_global_id(1) / blocks_k;
+    const int start = TEAM_ID(0) * piece, column = TEAM_ID(1), g = TEAM_ID(2);
+    const int block = column % blocks_k, point = column / blocks_k;
     __global const float *v = scratch + (g * POINTS + point) * v_step;
-    __global float *m = scratch + (int)get_global_size(2) * POINTS * v_step;
+    __global float *m = scratch + groups * POINTS * v_step;
     u += ((g * blocks_k + block) * POINTS + point) * WEIGHTS(blocks);
     m += ((g * blocks_k + block) * POINTS + point) * m_step;
     for (int panel = start; panel < min(start + piece, panels); panel++)
         multiply(v + panel * PANEL_V(blocks), u, m + panel * PANEL_M, blocks);
+    TEAM_END;
 }
 
 #elif KIND == 4
 
 // Dimensions: tiles of the strip, vectors of channels of y, groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_result(__global const float *restrict scratch, EPILOGUE_ARGUMENTS __global float *restrict y,
+void winograd_result(TEAM_ARGUMENTS __global const float *restrict scratch, EPILOGUE_ARGUMENTS __global float *restrict y,
                      struct shape s)
 {
-    const int t = get_global_id(0), i = get_global_id(1), g = get_global_id(2);
+    TEAM_BEGIN;
+    const int t = TEAM_ID(0), i = TEAM_ID(1), g = TEAM_ID(2);
     const int m_step = PANELS_OF(s.tiles) * PANEL_M;
     const int v_floats = s.groups * POINTS * PANELS_OF(s.tiles) * PANEL_V(blocks_of(s.c_group) * s.kernel_d);
     __global const float *m = scratch + v_floats + (g * BLOCKS_K(s.k_group) + i / VECTORS) * POINTS * m_step;
     transform_y(&s, m + IN_M(i % VECTORS, t), m_step, EPILOGUE_PASSED y, g, i * LANES, s.first + t);
+    TEAM_END;
 }
 
 #endif

@@ -123,6 +123,8 @@ CVY_API enum cvy_status cvy_device_measure_rates(struct cvy_device *device, stru
 
 CVY_API cl_context cvy_device_cl_context(const struct cvy_device *device);
 CVY_API cl_device_id cvy_device_cl_id(const struct cvy_device *device);
+/* In order. On a CPU whose queue convoy has made, launches are spread over queues of its compute units before
+ * this call, and go through this one alone after it: small ones then take longer. */
 CVY_API cl_command_queue cvy_device_cl_queue(const struct cvy_device *device);
 
 struct cvy_store_params {

@@ -162,9 +162,12 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_int(&launch, p.k / p.c);
     cvy_launch_int(&launch, p.shuffle);
     cvy_launch_int(&launch, rows);
-    cvy_window_argument(&launch, &p, out);
     /* where one work-item is a work-group it goes along the whole row */
-    size_t along = items_w * items_h == 1 ? 1 : cvy_ceil_div(out[2], lanes);
+    size_t along = items_w * items_h == 1 ? 1 : cvy_round_up(cvy_ceil_div(out[2], lanes), items_w);
+    cvy_launch_int(&launch, along);
+    cvy_window_argument(&launch, &p, out);
+    if (items_w * items_h == 1)
+        cvy_launch_share(&launch);
     cvy_launch_range(&launch, 3, (size_t[]){along, cvy_ceil_div(out[0] * out[1], rows), p.n * p.k},
                      (size_t[]){items_w, items_h, 1});
     return cvy_launch_run(device, &launch);

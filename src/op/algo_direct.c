@@ -259,11 +259,12 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     share(&s, device, &rows, &chunk);
     struct cvy_launch launch;
     describe(&launch, &s, "direct");
+    cvy_launch_share(&launch);
     cvy_launch_buffer(&launch, args->x);
     cvy_launch_buffer(&launch, args->w);
     cvy_epilogue_arguments(&launch, p, args->bias);
     cvy_launch_buffer(&launch, args->y);
-    cvy_launch_struct(&launch, (size_t[]){s.p.groups, s.c_group, s.k_group, s.p.shuffle, rows, chunk}, 6);
+    cvy_launch_struct(&launch, (size_t[]){s.p.groups, s.panels, s.c_group, s.k_group, s.p.shuffle, rows, chunk}, 7);
     cvy_window_argument(&launch, &s.p, s.out);
     size_t strips = cvy_ceil_div(s.out[0] * s.out[1], rows);
     cvy_launch_range(&launch, 3, (size_t[]){strips, s.p.n, s.p.groups * s.panels}, (size_t[]){1, 1, 1});

@@ -326,6 +326,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_struct(&launch, (size_t[]){p->n, p->c, p->k, s.c_group, s.k_group, s.steps, p->shuffle, tiles},
                       8);
     cvy_window_argument(&launch, p, s.out);
+    cvy_launch_share(&launch);
     cvy_launch_range(&launch, 1, (size_t[]){cvy_ceil_div(all_tiles(&s), tiles)}, (size_t[]){1});
     return cvy_launch_run(device, &launch);
 }

@@ -200,6 +200,8 @@ static void add_range(struct cvy_launch *launch, const struct cvy_pointwise *s,
         size_t tiles = cvy_ceil_div(s->pixels, (size_t)value[LANES] * (size_t)value[VECTORS]);
         cvy_launch_range(launch, 3, (size_t[]){blocks, tiles, images},
                          (size_t[]){1, (size_t)value[ITEMS], 1});
+        if (value[ITEMS] == 1)
+            cvy_launch_share(launch);
     } else {
         size_t side = (size_t)value[SIDE], tiles = cvy_ceil_div(s->pixels, side * (size_t)value[PER_P]);
         cvy_launch_range(launch, 3, (size_t[]){tiles * side, blocks * side, images},
@@ -220,6 +222,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_int(&launch, s.p.groups);
     cvy_launch_int(&launch, s.c_group);
     cvy_launch_int(&launch, s.k_group);
+    cvy_launch_int(&launch, blocks_of(&s, config));
     cvy_launch_int(&launch, s.p.shuffle);
     cvy_window_argument(&launch, &s.p, s.out);
     add_range(&launch, &s, config);

@@ -248,6 +248,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
         9);
     cvy_window_argument(&launch, &s.p, s.out);
     size_t global[] = {last ? p->n : panels.count, chunks, last ? panels.count : p->n};
+    cvy_launch_share(&launch);
     cvy_launch_range(&launch, 3, global, (size_t[]){1, 1, 1});
     return cvy_launch_run(device, &launch);
 }

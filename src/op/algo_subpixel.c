@@ -110,6 +110,8 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     size_t blocks = cvy_ceil_div(p.k / p.groups, (size_t)config->value[BLOCK_K]);
     size_t global[] = {p.stride[2] * cvy_ceil_div(out[2], p.stride[2] * width), out[0] * out[1],
                        p.n * p.groups * blocks};
+    if (width > 1)
+        cvy_launch_share(&launch);
     cvy_launch_range(&launch, 3, global, width > 1 ? (size_t[]){1, 1, 1} : NULL);
     return cvy_launch_run(device, &launch);
 }

@@ -351,6 +351,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
                                  p->k, s.c_group, s.k_group, p->shuffle, s.step[0], s.step[1], s.step[2]},
                       15);
     cvy_window_argument(&launch, &s.p, s.out);
+    cvy_launch_share(&launch);
     cvy_launch_range(&launch, 3, (size_t[]){s.panels * s.phases * p->groups, cvy_ceil_div(tiles, each), p->n},
                      (size_t[]){1, 1, 1});
     return cvy_launch_run(device, &launch);

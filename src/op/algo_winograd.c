@@ -364,6 +364,7 @@ static void add_shape(struct cvy_launch *launch, const struct geometry *s, size_
 
 static void range(struct cvy_launch *launch, size_t x, size_t y, size_t z)
 {
+    cvy_launch_share(launch);
     cvy_launch_range(launch, 3, (size_t[]){x, y, z}, (size_t[]){1, 1, 1});
 }
 
@@ -379,6 +380,7 @@ static enum cvy_status enqueue_fused(struct cvy_device *device, const struct geo
     cvy_launch_local(&launch, local_bytes(s, config));
     size_t strip = (size_t)config->value[PANEL] * (size_t)config->value[PANELS];
     cvy_launch_int(&launch, strip);
+    cvy_launch_int(&launch, (size_t)config->value[PARTS]);
     add_shape(&launch, s, 0, s->tiles);
     range(&launch, cvy_ceil_div(s->tiles, strip), (size_t)config->value[PARTS], s->p.groups);
     return cvy_launch_run(device, &launch);
@@ -410,6 +412,7 @@ static enum cvy_status enqueue_products(struct cvy_device *device, const struct 
     cvy_launch_int(&launch, tiles);
     cvy_launch_int(&launch, s->blocks);
     cvy_launch_int(&launch, s->blocks_k);
+    cvy_launch_int(&launch, s->p.groups);
     range(&launch, cvy_ceil_div(tiles, piece), s->blocks_k * s->points, s->p.groups);
     return cvy_launch_run(device, &launch);
 }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "runtime/pool.h"
 #include "runtime/program.h"
+#include "runtime/team.h"
 
 /*
  * A buffer owns an allocation, or a block of a slab, or it is a part of another. Sub-buffers of sub-buffers
@@ -246,7 +247,7 @@ enum cvy_status cvy_buffer_write(struct cvy_buffer *buffer, size_t offset, size_
         return status;
     if (source == NULL)
         return cvy_fail(CVY_ERROR_INVALID, "cvy_buffer_write: source is NULL; pass %zu bytes", bytes);
-    cl_int error = clEnqueueWriteBuffer(buffer->device->queue, buffer->memory, CL_TRUE, offset, bytes, source,
+    cl_int error = clEnqueueWriteBuffer(cvy_device_queue(buffer->device), buffer->memory, CL_TRUE, offset, bytes, source,
                                         0, NULL, NULL);
     return error == CL_SUCCESS ? CVY_OK : cvy_fail_cl(error, "clEnqueueWriteBuffer");
 }
@@ -272,7 +273,7 @@ enum cvy_status cvy_buffer_read(const struct cvy_buffer *buffer, size_t offset, 
         return status;
     if (target == NULL)
         return cvy_fail(CVY_ERROR_INVALID, "cvy_buffer_read: target is NULL; pass room for %zu bytes", bytes);
-    cl_int error = clEnqueueReadBuffer(buffer->device->queue, buffer->memory, CL_TRUE, offset, bytes, target,
+    cl_int error = clEnqueueReadBuffer(cvy_device_queue(buffer->device), buffer->memory, CL_TRUE, offset, bytes, target,
                                        0, NULL, NULL);
     if (error != CL_SUCCESS)
         return cvy_fail_cl(error, "clEnqueueReadBuffer");
@@ -286,7 +287,7 @@ enum cvy_status cvy_buffer_map(struct cvy_buffer *buffer, enum cvy_map_mode mode
         return cvy_fail(CVY_ERROR_INVALID, "cvy_buffer_map: an argument is NULL; pass buffer and data");
     cl_int error;
     cl_map_flags flags = mode == CVY_MAP_WRITE ? CL_MAP_WRITE_INVALIDATE_REGION : CL_MAP_READ;
-    void *mapped = clEnqueueMapBuffer(buffer->device->queue, buffer->memory, CL_TRUE, flags, 0, buffer->bytes,
+    void *mapped = clEnqueueMapBuffer(cvy_device_queue(buffer->device), buffer->memory, CL_TRUE, flags, 0, buffer->bytes,
                                       0, NULL, NULL, &error);
     if (error != CL_SUCCESS)
         return cvy_fail_cl(error, "clEnqueueMapBuffer");
@@ -298,7 +299,7 @@ enum cvy_status cvy_buffer_unmap(struct cvy_buffer *buffer, void *data)
 {
     if (buffer == NULL || data == NULL)
         return cvy_fail(CVY_ERROR_INVALID, "cvy_buffer_unmap: an argument is NULL; pass what was mapped");
-    cl_int error = clEnqueueUnmapMemObject(buffer->device->queue, buffer->memory, data, 0, NULL, NULL);
+    cl_int error = clEnqueueUnmapMemObject(cvy_device_queue(buffer->device), buffer->memory, data, 0, NULL, NULL);
     return error == CL_SUCCESS ? CVY_OK : cvy_fail_cl(error, "clEnqueueUnmapMemObject");
 }
 
@@ -310,7 +311,7 @@ enum cvy_status cvy_buffer_copy(struct cvy_buffer *from, size_t from_offset, str
         status = check_range(to, to_offset, bytes, "cvy_buffer_copy");
     if (status != CVY_OK || bytes == 0)
         return status;
-    cl_int error = clEnqueueCopyBuffer(to->device->queue, from->memory, to->memory, from_offset, to_offset,
+    cl_int error = clEnqueueCopyBuffer(cvy_device_queue(to->device), from->memory, to->memory, from_offset, to_offset,
                                        bytes, 0, NULL, NULL);
     return error == CL_SUCCESS ? CVY_OK : cvy_fail_cl(error, "clEnqueueCopyBuffer");
 }

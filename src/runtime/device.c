@@ -13,6 +13,7 @@
 #include "runtime/quarantine.h"
 #include "runtime/source.h"
 #include "runtime/store.h"
+#include "runtime/team.h"
 
 double cvy_now(void)
 {
@@ -138,6 +139,7 @@ enum cvy_status cvy_device_open(struct cvy_device **device, const char *selector
         status = cvy_fail_cl(error, "clCreateCommandQueue");
         goto fail;
     }
+    made->owns_queue = true;
     status = device_init(made);
     if (status != CVY_OK)
         goto fail;
@@ -244,6 +246,7 @@ void cvy_device_destroy(struct cvy_device **device)
     if (device == NULL || *device == NULL)
         return;
     struct cvy_device *d = *device;
+    cvy_team_finish(d);
     if (d->queue != NULL)
         clFinish(d->queue);
     if (d->programs != NULL)
@@ -255,6 +258,7 @@ void cvy_device_destroy(struct cvy_device **device)
     cvy_sources_destroy(&d->sources);
     cvy_store_close(&d->store);
     cvy_store_close(&d->times);
+    cvy_team_destroy(d);
     if (d->queue != NULL)
         clReleaseCommandQueue(d->queue);
     if (d->context != NULL)
@@ -319,6 +323,9 @@ enum cvy_status cvy_device_finish(struct cvy_device *device)
 {
     if (device == NULL)
         return cvy_fail(CVY_ERROR_INVALID, "cvy_device_finish: device is NULL; open one first");
+    enum cvy_status status = cvy_team_finish(device);
+    if (status != CVY_OK)
+        return status;
     cl_int error = clFinish(device->queue);
     if (error != CL_SUCCESS)
         return cvy_fail_cl(error, "clFinish");
@@ -357,5 +364,9 @@ cl_device_id cvy_device_cl_id(const struct cvy_device *device)
 
 cl_command_queue cvy_device_cl_queue(const struct cvy_device *device)
 {
+    struct cvy_device *own = (struct cvy_device *)device;
+    pthread_mutex_lock(&own->lock);
+    cvy_team_disband(own);
+    pthread_mutex_unlock(&own->lock);
     return device->queue;
 }

@@ -15,12 +15,15 @@ struct cvy_quarantined;  /* quarantine.c */
 struct cvy_source;       /* source.c: sources that replace built-in ones */
 struct cvy_store;        /* store.c: compiled programs on disk */
 struct cvy_store_time;   /* store.h */
+struct cvy_team;         /* team.h */
 
 struct cvy_device {
     cl_platform_id platform;
     cl_device_id id;
     cl_context context;
-    cl_command_queue queue; /* in order */
+    cl_command_queue queue; /* in order; cvy_device_queue() gives it in order behind the team's work, too */
+    bool owns_queue;        /* nobody else enqueues on it */
+    struct cvy_team *team;  /* NULL: not tried yet */
     struct cvy_device_info info;
     bool can_profile;     /* the queue has profiling, and the device's clock was seen to move */
     pthread_mutex_t lock; /* guards programs, pool and the arguments of shared kernels */

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "runtime/device.h"
 #include "runtime/program.h"
+#include "runtime/team.h"
 
 struct cvy_event {
     struct cvy_device *device;
@@ -74,7 +75,7 @@ enum cvy_status cvy_enqueue_waits(struct cvy_device *device, struct cvy_event *c
         }
         list[i] = waits[i]->cl;
     }
-    cl_int error = clEnqueueBarrierWithWaitList(device->queue, (cl_uint)n_waits, list, NULL);
+    cl_int error = clEnqueueBarrierWithWaitList(cvy_device_queue(device), (cl_uint)n_waits, list, NULL);
     free(list);
     return error == CL_SUCCESS ? CVY_OK : cvy_fail_cl(error, "clEnqueueBarrierWithWaitList");
 }
@@ -82,11 +83,12 @@ enum cvy_status cvy_enqueue_waits(struct cvy_device *device, struct cvy_event *c
 enum cvy_status cvy_enqueue_marker(struct cvy_device *device, struct cvy_event **event)
 {
     cl_event cl;
-    cl_int error = clEnqueueMarkerWithWaitList(device->queue, 0, NULL, &cl);
+    cl_command_queue queue = cvy_device_queue(device);
+    cl_int error = clEnqueueMarkerWithWaitList(queue, 0, NULL, &cl);
     if (error != CL_SUCCESS)
         return cvy_fail_cl(error, "clEnqueueMarkerWithWaitList");
     /* whoever waits for the event on another queue must not wait for ever */
-    error = clFlush(device->queue);
+    error = clFlush(queue);
     if (error != CL_SUCCESS) {
         clReleaseEvent(cl);
         return cvy_fail_cl(error, "clFlush");

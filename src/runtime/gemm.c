@@ -12,6 +12,7 @@
 #include "runtime/gemm_setting.h"
 #include "runtime/launch.h"
 #include "runtime/quarantine.h"
+#include "runtime/team.h"
 
 /* Last element plus one of a stored matrix of rows x columns; false when that overflows. */
 static bool extent(size_t offset, size_t rows, size_t columns, size_t ld, size_t *end)
@@ -144,7 +145,7 @@ static struct cvy_buffer *temporary_part(struct cvy_device *device, size_t need,
 static CLBlastStatusCode enqueue_clblast(struct cvy_device *device, const struct cvy_gemm *g,
                                          cl_mem temporary)
 {
-    cl_command_queue queue = device->queue;
+    cl_command_queue queue = cvy_device_queue(device);
     return CLBlastSgemmWithTempBuffer(
         CLBlastLayoutRowMajor, transpose(g->transpose_a), transpose(g->transpose_b), g->m, g->n, g->k,
         g->alpha, cvy_buffer_cl_mem(g->a), g->a_offset, g->lda, cvy_buffer_cl_mem(g->b), g->b_offset, g->ldb,

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "runtime/program.h"
 #include "runtime/quarantine.h"
+#include "runtime/team.h"
 
 static void problem(struct cvy_launch *launch, const char *format, ...) CVY_PRINTF(2, 3);
 
@@ -124,6 +125,11 @@ void cvy_launch_local(struct cvy_launch *launch, size_t bytes)
     add_arg(launch, (struct cvy_launch_arg){.bytes = bytes, .is_local = true});
 }
 
+void cvy_launch_share(struct cvy_launch *launch)
+{
+    launch->is_shared = true;
+}
+
 void cvy_launch_range(struct cvy_launch *launch, unsigned dims, const size_t *global, const size_t *local)
 {
     if (dims < 1 || dims > 3) {
@@ -231,27 +237,37 @@ static const char *macros_of(const struct cvy_launch *launch)
     return launch->macros.data != NULL ? launch->macros.data : "";
 }
 
-static enum cvy_status set_args(const struct cvy_launch *launch, const struct cvy_kernel *kernel)
+/* first: where they begin among the kernel's. */
+static enum cvy_status set_args(const struct cvy_launch *launch, const struct cvy_kernel *kernel, size_t first)
 {
-    if (launch->n_args != kernel->n_args)
-        return fail_launch(launch, CVY_ERROR_INVALID, "%zu arguments given; it has %u", launch->n_args,
+    if (first + launch->n_args != kernel->n_args)
+        return fail_launch(launch, CVY_ERROR_INVALID, "%zu arguments given; it has %u", first + launch->n_args,
                            (unsigned)kernel->n_args);
     for (size_t i = 0; i < launch->n_args; i++) {
         const struct cvy_launch_arg *arg = &launch->args[i];
         const void *value = arg->is_local    ? NULL
                             : arg->is_struct ? (const void *)&launch->ints[arg->value.first]
                                              : &arg->value;
-        cl_int error = clSetKernelArg(kernel->cl, (cl_uint)i, arg->bytes, value);
+        cl_int error = clSetKernelArg(kernel->cl, (cl_uint)(first + i), arg->bytes, value);
         if (error != CL_SUCCESS)
             return fail_launch(launch, CVY_ERROR_DEVICE, "clSetKernelArg(%zu): %s", i, cvy_cl_error(error));
     }
     return CVY_OK;
 }
 
+static bool fits_team(const size_t global[3], const size_t local[3])
+{
+    size_t total;
+    int checked;
+    return local[0] * local[1] * local[2] == 1 && cvy_mul(global[0], global[1], &total) &&
+           cvy_mul(total, global[2], &total) && cvy_to_int(total, &checked);
+}
+
 static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launch *launch,
                                struct cvy_kernel *kernel)
 {
     size_t local[3], global[3];
+    const bool for_team = launch->is_shared && cvy_team_settle(device) > 1;
     if (launch->dims == 0)
         return fail_launch(launch, CVY_ERROR_INVALID, "it has no range; call cvy_launch_range()");
     if (launch->local[0] != 0)
@@ -262,7 +278,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launc
     if (status == CVY_OK)
         status = check_local_memory(launch, &device->info, kernel);
     if (status == CVY_OK)
-        status = set_args(launch, kernel);
+        status = set_args(launch, kernel, for_team ? CVY_TEAM_ARGS : 0);
     if (status != CVY_OK)
         return status;
     for (unsigned i = 0; i < 3; i++) {
@@ -271,10 +287,18 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launc
                                launch->global[i]);
         global[i] = cvy_round_up(launch->global[i], local[i]);
     }
+    if (for_team && !fits_team(global, local))
+        return fail_launch(launch, CVY_ERROR_INVALID, "%zux%zux%zu work-groups are more than a team's int holds",
+                           global[0], global[1], global[2]);
     bool is_new = cvy_programs_is_new(device, kernel, local);
-    cl_event event = NULL;
-    cl_int error = clEnqueueNDRangeKernel(launch->queue != NULL ? launch->queue : device->queue, kernel->cl,
-                                          launch->dims, NULL, global, local, 0, NULL, is_new ? &event : NULL);
+    cl_event event = NULL, *wanted = is_new ? &event : NULL;
+    cl_int error;
+    if (for_team)
+        error = cvy_team_enqueue(device, kernel->cl, global, wanted);
+    else
+        error =
+            clEnqueueNDRangeKernel(launch->queue != NULL ? launch->queue : cvy_team_join(device), kernel->cl,
+                                   launch->dims, NULL, global, local, 0, NULL, wanted);
     if (error != CL_SUCCESS) {
         char where[160];
         snprintf(where, sizeof(where), "kernel %s of %s.cl: clEnqueueNDRangeKernel", launch->kernel,
@@ -328,6 +352,7 @@ enum cvy_status cvy_launch_build(struct cvy_device *device, const struct cvy_lau
     if (status != CVY_OK)
         return status;
     pthread_mutex_lock(&device->lock);
+    cvy_team_settle(device);
     status = cvy_programs_get(device, launch->program, launch->kernel, macros_of(launch), &kernel);
     if (status != CVY_OK)
         note(device, launch, status);
@@ -344,6 +369,7 @@ enum cvy_status cvy_launch_enqueue(struct cvy_device *device, const struct cvy_l
     if (status != CVY_OK)
         return status;
     pthread_mutex_lock(&device->lock);
+    cvy_team_settle(device);
     status = cvy_programs_get(device, launch->program, launch->kernel, macros_of(launch), &kernel);
     if (status == CVY_OK)
         status = enqueue(device, launch, kernel);

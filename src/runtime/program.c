@@ -10,6 +10,7 @@
 #include "runtime/binary.h"
 #include "runtime/source.h"
 #include "runtime/store.h"
+#include "runtime/team.h"
 
 #define BUCKETS 256
 #define MAX_SEEN 32
@@ -110,8 +111,8 @@ static void add_options(const struct cvy_device *device, const char *macros, str
 {
     int major = 1, minor = 0;
     sscanf(device->info.opencl_c_version, "OpenCL C %d.%d", &major, &minor);
-    cvy_text_add(options, "%s-cl-mad-enable -cl-no-signed-zeros%s",
-                 major > 1 || minor >= 2 ? "-cl-std=CL1.2 " : "", macros);
+    cvy_text_add(options, "%s-cl-mad-enable -cl-no-signed-zeros%s%s",
+                 major > 1 || minor >= 2 ? "-cl-std=CL1.2 " : "", cvy_team_macros(device), macros);
 }
 
 /* What the store has: the launches its machine code covers, then the driver's binary. */

@@ -1,0 +1,328 @@
+/* the call of OpenCL 1.2: newer ones are missing from many drivers */
+#define CL_USE_DEPRECATED_OPENCL_1_2_APIS
+#include "runtime/team.h"
+
+#include <stdlib.h>
+
+#include "base/arith.h"
+#include "base/log.h"
+#include "runtime/program.h"
+
+#define MAX_MEMBERS 16 /* the host enqueues for each of them */
+#define LINE 32        /* numbers between counts, as in cl/team.cl */
+#define TRIALS 8
+#define ROUNDS 4096
+#define MAX_LOOKS (1 << 23)   /* some 10 ms: workers take less to wake */
+#define MAX_MEETING 2e-6      /* seconds, the launch itself included; members that share a core need milliseconds */
+
+struct cvy_team {
+    bool is_trying;
+    pthread_cond_t tried;
+    size_t size; /* 1: none */
+    cl_device_id ids[MAX_MEMBERS];
+    cl_command_queue queues[MAX_MEMBERS];
+    cl_mem done;
+    /* Of all launches: parts, and each member's work-groups. The counts of those done follow in `done`: a number
+     * in a line of the cache for each. */
+    cl_uint parts, groups[MAX_MEMBERS];
+    bool is_ahead;    /* members have work that the device's queue does not wait for */
+    bool is_behind;   /* the device's queue has work that members do not wait for */
+    bool is_disbanded;
+};
+
+/* Each of `parts` neighbours gets as much as any other, or one more. */
+static size_t part_begin(size_t total, size_t part, size_t parts)
+{
+    return total / parts * part + total % parts * part / parts;
+}
+
+static bool can_partition(const struct cvy_device *device)
+{
+    cl_device_partition_property kinds[8];
+    size_t bytes = 0;
+    /* drivers that can not may lack clCreateSubDevices() altogether */
+    if (device->info.type != CVY_DEVICE_CPU ||
+        clGetDeviceInfo(device->id, CL_DEVICE_PARTITION_PROPERTIES, sizeof(kinds), kinds, &bytes) != CL_SUCCESS)
+        return false;
+    for (size_t i = 0; i < bytes / sizeof(kinds[0]); i++)
+        if (kinds[i] == CL_DEVICE_PARTITION_EQUALLY)
+            return true;
+    return false;
+}
+
+static void release(struct cvy_team *team)
+{
+    for (size_t i = 0; i < MAX_MEMBERS; i++) {
+        if (team->queues[i] != NULL)
+            clReleaseCommandQueue(team->queues[i]);
+        if (team->ids[i] != NULL)
+            clReleaseDevice(team->ids[i]);
+        team->queues[i] = NULL;
+        team->ids[i] = NULL;
+    }
+    if (team->done != NULL)
+        clReleaseMemObject(team->done);
+    team->done = NULL;
+    team->size = 1;
+}
+
+static bool create_members(struct cvy_team *team, const struct cvy_device *device)
+{
+    const cl_device_partition_property one_each[] = {CL_DEVICE_PARTITION_EQUALLY, 1, 0};
+    cl_uint count = 0;
+    cl_int error = clCreateSubDevices(device->id, one_each, MAX_MEMBERS, team->ids, &count);
+    if (error == CL_SUCCESS && count < 2)
+        error = CL_DEVICE_PARTITION_FAILED;
+    for (cl_uint i = 0; error == CL_SUCCESS && i < count; i++) {
+        team->queues[i] = clCreateCommandQueue(device->context, team->ids[i], 0, &error);
+        if (error != CL_SUCCESS)
+            team->queues[i] = NULL;
+    }
+    if (error == CL_SUCCESS)
+        team->done = clCreateBuffer(device->context, CL_MEM_READ_WRITE, (1 + MAX_MEMBERS) * LINE * sizeof(cl_uint),
+                                    NULL, &error);
+    if (error != CL_SUCCESS) {
+        cvy_log(CVY_LOG_DEBUG, "team: %s; launches go through one queue", cvy_cl_error(error));
+        return false;
+    }
+    team->size = count;
+    return true;
+}
+
+/* As if all that was launched had been done; while nothing runs. */
+static cl_int reset_counts(struct cvy_team *team, const struct cvy_device *device)
+{
+    cl_uint counts[(1 + MAX_MEMBERS) * LINE] = {team->parts};
+    for (size_t i = 0; i < MAX_MEMBERS; i++)
+        counts[(1 + i) * LINE] = team->groups[i];
+    return clEnqueueWriteBuffer(device->queue, team->done, CL_TRUE, 0, sizeof(counts), counts, 0, NULL, NULL);
+}
+
+static cl_int finish_members(struct cvy_team *team)
+{
+    cl_int first_error = CL_SUCCESS;
+    for (size_t i = 0; i < team->size; i++) {
+        cl_int error = clFinish(team->queues[i]);
+        first_error = first_error == CL_SUCCESS ? error : first_error;
+    }
+    return first_error;
+}
+
+static void flush_members(struct cvy_team *team)
+{
+    for (size_t i = 0; i < team->size; i++)
+        clFlush(team->queues[i]);
+}
+
+/* Seconds that a meeting takes; false where the members do not meet. */
+static bool time_meeting(struct cvy_team *team, struct cvy_device *device, cl_kernel kernel, cl_mem met,
+                         double *seconds)
+{
+    cl_int rounds = ROUNDS, most = MAX_LOOKS, size = (cl_int)team->size, counts[MAX_MEMBERS] = {0};
+    const size_t one = 1;
+    cl_int error = reset_counts(team, device);
+    const double start = cvy_now();
+    for (cl_int i = 0; error == CL_SUCCESS && i < size; i++) {
+        const struct {
+            size_t bytes;
+            const void *value;
+        } args[] = {{sizeof(cl_mem), &team->done}, {sizeof(cl_mem), &met}, {sizeof(i), &i},
+                    {sizeof(size), &size},         {sizeof(rounds), &rounds}, {sizeof(most), &most}};
+        for (cl_uint a = 0; error == CL_SUCCESS && a < CVY_COUNT(args); a++)
+            error = clSetKernelArg(kernel, a, args[a].bytes, args[a].value);
+        if (error == CL_SUCCESS)
+            error = clEnqueueNDRangeKernel(team->queues[i], kernel, 1, NULL, &one, &one, 0, NULL, NULL);
+    }
+    flush_members(team);
+    cl_int finished = finish_members(team);
+    *seconds = (cvy_now() - start) / ROUNDS;
+    if (error == CL_SUCCESS && finished == CL_SUCCESS)
+        error = clEnqueueReadBuffer(device->queue, met, CL_TRUE, 0, team->size * sizeof(counts[0]), counts, 0,
+                                    NULL, NULL);
+    for (size_t i = 0; i < team->size; i++)
+        if (error != CL_SUCCESS || finished != CL_SUCCESS || counts[i] != ROUNDS)
+            return false;
+    return true;
+}
+
+static bool try_out(struct cvy_team *team, struct cvy_device *device)
+{
+    struct cvy_kernel *kernel = NULL;
+    if (!create_members(team, device) ||
+        cvy_programs_get(device, "team_meet", "team_meet", "", &kernel) != CVY_OK)
+        return false;
+    cl_int error;
+    cl_mem met =
+        clCreateBuffer(device->context, CL_MEM_READ_WRITE, MAX_MEMBERS * sizeof(cl_int), NULL, &error);
+    if (error != CL_SUCCESS)
+        return false;
+    /* the first ones wake the workers, which may begin on one core */
+    double seconds = 1;
+    bool meets = false;
+    for (int i = 0; i < TRIALS && !meets; i++)
+        meets = time_meeting(team, device, kernel->cl, met, &seconds) && seconds < MAX_MEETING;
+    clReleaseMemObject(met);
+    meets = meets && reset_counts(team, device) == CL_SUCCESS;
+    cvy_log(CVY_LOG_DEBUG, "team: %zu members %s; a meeting takes %.2f us", team->size,
+            meets ? "work together" : "do not work together", 1e6 * seconds);
+    return meets;
+}
+
+size_t cvy_team_settle(struct cvy_device *device)
+{
+    struct cvy_team *team = device->team;
+    if (team != NULL) {
+        while (team->is_trying)
+            pthread_cond_wait(&team->tried, &device->lock);
+        return team->size;
+    }
+    team = device->team = calloc(1, sizeof(*team));
+    if (team == NULL)
+        return 1;
+    pthread_cond_init(&team->tried, NULL);
+    team->size = 1;
+    if (device->owns_queue && device->info.compute_units <= MAX_MEMBERS && can_partition(device)) {
+        team->is_trying = true;
+        if (!try_out(team, device))
+            release(team);
+        team->is_trying = false;
+        pthread_cond_broadcast(&team->tried);
+    }
+    return team->size;
+}
+
+size_t cvy_team_size(const struct cvy_device *asked)
+{
+    struct cvy_device *device = (struct cvy_device *)asked; /* tried out on first need */
+    pthread_mutex_lock(&device->lock);
+    size_t size = cvy_team_settle(device);
+    if (size > 1 && device->team->is_disbanded)
+        size = 1;
+    pthread_mutex_unlock(&device->lock);
+    return size;
+}
+
+const char *cvy_team_macros(const struct cvy_device *device)
+{
+    return device->team != NULL && device->team->size > 1 ? " -DTEAM=1" : "";
+}
+
+/* What comes into `queue` waits for what is in `other` now. */
+static cl_int wait_for(cl_command_queue queue, cl_command_queue other)
+{
+    cl_event event;
+    cl_int error = clEnqueueMarkerWithWaitList(other, 0, NULL, &event);
+    if (error != CL_SUCCESS)
+        return error;
+    error = clFlush(other);
+    if (error == CL_SUCCESS)
+        error = clEnqueueBarrierWithWaitList(queue, 1, &event, NULL);
+    clReleaseEvent(event);
+    return error;
+}
+
+cl_command_queue cvy_team_join(struct cvy_device *device)
+{
+    struct cvy_team *team = device->team;
+    if (team == NULL || team->size < 2)
+        return device->queue;
+    for (size_t i = 0; team->is_ahead && i < team->size; i++)
+        if (wait_for(device->queue, team->queues[i]) != CL_SUCCESS)
+            clFinish(team->queues[i]);
+    team->is_ahead = false;
+    team->is_behind = true;
+    return device->queue;
+}
+
+cl_command_queue cvy_device_queue(struct cvy_device *device)
+{
+    pthread_mutex_lock(&device->lock);
+    cl_command_queue queue = cvy_team_join(device);
+    pthread_mutex_unlock(&device->lock);
+    return queue;
+}
+
+static void follow_device(struct cvy_team *team, struct cvy_device *device)
+{
+    for (size_t i = 0; team->is_behind && i < team->size; i++)
+        if (wait_for(team->queues[i], device->queue) != CL_SUCCESS)
+            clFinish(device->queue);
+    team->is_behind = false;
+}
+
+/* Work-groups begin, ..., end - 1 of a launch. The kernel's first argument are the counts of what is done, the
+ * second is struct team of cl/team.cl. */
+static cl_int enqueue_part(struct cvy_team *team, cl_command_queue queue, size_t member, cl_kernel kernel,
+                           size_t begin, size_t end, const size_t sizes[3], cl_event *event)
+{
+    const size_t count = end - begin, one = 1;
+    team->groups[member] += (cl_uint)count;
+    const cl_int values[] = {(cl_int)team->parts, (cl_int)member,   (cl_int)begin, (cl_int)team->groups[member],
+                             (cl_int)sizes[0],    (cl_int)sizes[1]};
+    cl_int error = clSetKernelArg(kernel, 1, sizeof(values), values);
+    if (error == CL_SUCCESS)
+        error = clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &count, &one, 0, NULL, event);
+    return error;
+}
+
+cl_int cvy_team_enqueue(struct cvy_device *device, cl_kernel kernel, const size_t sizes[3], cl_event *event)
+{
+    struct cvy_team *team = device->team;
+    const size_t total = sizes[0] * sizes[1] * sizes[2];
+    cl_uint parts = 0;
+    cl_int error = clSetKernelArg(kernel, 0, sizeof(cl_mem), &team->done);
+    if (error != CL_SUCCESS)
+        return error;
+    if (team->is_disbanded) {
+        error = enqueue_part(team, device->queue, 0, kernel, 0, total, sizes, event);
+        parts = 1;
+    } else {
+        follow_device(team, device);
+        for (size_t i = 0; error == CL_SUCCESS && i < team->size; i++) {
+            const size_t begin = part_begin(total, i, team->size), end = part_begin(total, i + 1, team->size);
+            if (begin == end)
+                continue;
+            error = enqueue_part(team, team->queues[i], i, kernel, begin, end, sizes, end == total ? event : NULL);
+            parts++;
+        }
+        flush_members(team);
+        team->is_ahead = true;
+    }
+    team->parts += parts;
+    if (error != CL_SUCCESS) {
+        /* nobody will count for the part that was not launched */
+        finish_members(team);
+        reset_counts(team, device);
+    }
+    return error;
+}
+
+void cvy_team_disband(struct cvy_device *device)
+{
+    if (cvy_team_settle(device) > 1) {
+        cvy_team_join(device);
+        device->team->is_disbanded = true;
+    }
+}
+
+enum cvy_status cvy_team_finish(struct cvy_device *device)
+{
+    struct cvy_team *team = device->team;
+    if (team == NULL || team->size < 2)
+        return CVY_OK;
+    cl_int error = finish_members(team);
+    return error == CL_SUCCESS ? CVY_OK : cvy_fail_cl(error, "clFinish");
+}
+
+void cvy_team_destroy(struct cvy_device *device)
+{
+    struct cvy_team *team = device->team;
+    if (team == NULL)
+        return;
+    if (team->size > 1)
+        finish_members(team);
+    release(team);
+    pthread_cond_destroy(&team->tried);
+    free(team);
+    device->team = NULL;
+}

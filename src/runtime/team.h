@@ -1,0 +1,43 @@
+/*
+ * team.h - the compute units of a CPU as a team: a sub-device and a queue for each, on which every member runs
+ * its part of each launch and waits for the others by looking at a counter in memory (cl/team.cl).
+ *
+ * Between two launches in one queue, CPU drivers send their workers to sleep and wake them again, which takes
+ * longer than many layers; members stay awake. Whether sub-devices really run at the same time is tried out on
+ * the first use; where they do not, or do not exist, or where the queue is the caller's, there is no team and
+ * everything goes through the device's queue.
+ *
+ * The device's queue and the team take turns: whoever comes next waits for the other in order.
+ */
+#ifndef CVY_RUNTIME_TEAM_H
+#define CVY_RUNTIME_TEAM_H
+
+#include "runtime/device.h"
+
+struct cvy_kernel;
+
+/* Members; 1: there is no team. Tries the team out when it is first asked. */
+size_t cvy_team_size(const struct cvy_device *device);
+
+/* The device's queue, in order behind everything launched so far. */
+cl_command_queue cvy_device_queue(struct cvy_device *device);
+
+/* Call the following with device->lock held. */
+
+/* Those that kernels are compiled for, also where the team is disbanded by now; tries the team out when it is first
+ * asked, which must be before a kernel is built. */
+size_t cvy_team_settle(struct cvy_device *device);
+const char *cvy_team_macros(const struct cvy_device *device);
+/* As cvy_device_queue(). */
+cl_command_queue cvy_team_join(struct cvy_device *device);
+/* Launches a kernel of one work-item in each work-group, all of whose arguments but the first two are set. event:
+ * NULL, or receives one of the work's last events. */
+cl_int cvy_team_enqueue(struct cvy_device *device, cl_kernel kernel, const size_t sizes[3], cl_event *event);
+#define CVY_TEAM_ARGS 2
+
+/* No team from now on: the caller's work goes into the device's queue. */
+void cvy_team_disband(struct cvy_device *device);
+enum cvy_status cvy_team_finish(struct cvy_device *device);
+void cvy_team_destroy(struct cvy_device *device);
+
+#endif
