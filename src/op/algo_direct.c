@@ -151,8 +151,7 @@ static double unit_seconds(const struct geometry *s, const struct cvy_device *de
 static void share(const struct geometry *s, const struct cvy_device *device, size_t *rows, size_t *chunk)
 {
     size_t all = s->out[0] * s->out[1], most = CVY_MAX(MOST_ROUNDS / (s->across * tile_rounds(s)), 1);
-    *rows = cvy_share(device, all, s->panels * s->p.groups * s->p.n, unit_seconds(s, device));
-    *rows = cvy_fair_piece(all, CVY_MIN(*rows, most));
+    *rows = cvy_share(device, all, s->panels * s->p.groups * s->p.n, most, unit_seconds(s, device));
     size_t weights = s->taps * s->x_block * s->lanes * s->blocks * sizeof(float);
     *chunk = s->x_blocks;
     if (s->whole && *rows * s->across > 1)
@@ -169,8 +168,8 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
         return 1e30;
     size_t rows, chunk;
     share(&s, device, &rows, &chunk);
-    double groups = tiles(&s) / (double)(rows * s.across);
-    return cvy_shared_seconds(device, groups, unit_seconds(&s, device)) +
+    return cvy_share_seconds(device, s.out[0] * s.out[1], s.panels * s.p.groups * s.p.n, rows,
+                             unit_seconds(&s, device)) +
            CVY_TILE_MEMORY_SHARE * cost.bytes / cvy_rate_bytes(device);
 }
 

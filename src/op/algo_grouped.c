@@ -310,7 +310,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
 {
     struct cut s = cut_of(problem, device, config);
     const struct cvy_conv_problem *p = &s.p;
-    size_t tiles = cvy_share(device, all_tiles(&s), 1, unit_seconds(&s, device));
+    size_t tiles = cvy_share(device, all_tiles(&s), 1, all_tiles(&s), unit_seconds(&s, device));
     if (s.converted) {
         struct cvy_blocks sizes = x_blocks(&s);
         enum cvy_status status = cvy_blocks_from_plain(device, &sizes, args->x, args->workspace);

@@ -17,9 +17,7 @@
 #include "runtime/launch.h"
 
 #define CHUNK_BYTES ((size_t)512 << 10) /* of x that stay in a core's cache while the weights go by */
-#define LEAST_WORK 100000               /* multiplications that outweigh starting a work-item */
 #define MOST_ROUNDS 32768               /* what the loops of a work-item may do on any driver */
-#define ITEMS_PER_UNIT 8
 
 extern const struct cvy_algo cvy_algo_pointwise_blocks;
 
@@ -82,8 +80,8 @@ static void set_config(const struct cvy_pointwise *s, size_t blocks, size_t spar
     config->value[PIXELS] = (int)cvy_even_piece(s->pixels, pixels);
 }
 
-/* Seconds of all arithmetic that is done, tails included. */
-static double arithmetic_seconds(const struct cvy_pointwise *s, const struct cvy_device *device,
+/* Seconds that a unit alone would need for all arithmetic, tails included. */
+static double unit_seconds(const struct cvy_pointwise *s, const struct cvy_device *device,
                                  const struct cvy_algo_config *config)
 {
     struct panels panels = panels_of(s, config);
@@ -92,24 +90,14 @@ static double arithmetic_seconds(const struct cvy_pointwise *s, const struct cvy
                   (double)cvy_round_up(s->pixels, (size_t)config->value[PIXELS]);
     double weights = (double)(panels.count * panels.width * panels.most_rows) * sizeof(float);
     double share = cvy_tile_share(blocks, pixels, weights);
-    return 2 * work / (share * cvy_rate_flops(device));
+    return 2 * work * (double)CVY_MAX(device->info.compute_units, 1) / (share * cvy_rate_flops(device));
 }
 
 static void default_config(const struct cvy_conv_problem *p, const struct cvy_device *device,
                            size_t max_workspace, struct cvy_algo_config *config)
 {
     (void)max_workspace;
-    struct cvy_pointwise s = cvy_pointwise_of(p);
-    double least = 0;
-    for (size_t blocks = 1; blocks <= CVY_TILE_MOST_BLOCKS; blocks++) {
-        struct cvy_algo_config next;
-        set_config(&s, blocks, 4, &next);
-        double seconds = arithmetic_seconds(&s, device, &next);
-        if (blocks == 1 || seconds < least) {
-            least = seconds;
-            *config = next;
-        }
-    }
+    cvy_least_config(&cvy_algo_pointwise_blocks, p, device, CVY_TILE_MOST_BLOCKS, config);
 }
 
 static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *device, size_t index,
@@ -201,18 +189,24 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
     return cvy_launch_prepare(device, &launch);
 }
 
-/* Tiles of pixels that one work-item makes, one after the other. */
-static size_t tiles_each(const struct cvy_pointwise *s, const struct cvy_device *device,
-                         const struct panels *panels, size_t tile)
+/* How the work is shared out. */
+struct cut {
+    size_t tiles, planes; /* of pixels; rows of them that lie side by side */
+    size_t each;          /* tiles that one work-item makes, one after the other */
+    double seconds;       /* that a unit alone would need */
+};
+
+static struct cut cut_of(const struct cvy_pointwise *s, const struct cvy_device *device,
+                         const struct cvy_algo_config *config)
 {
-    size_t rows = panels->most_rows, tiles = cvy_ceil_div(s->pixels, tile);
-    size_t most = CVY_MAX(CHUNK_BYTES / (tile * rows * sizeof(float)), 1);
-    size_t least = cvy_ceil_div(LEAST_WORK, tile * rows * panels->width);
-    /* enough work-items for all units, where they are not made too small by that */
-    size_t items = ITEMS_PER_UNIT * CVY_MAX(device->info.compute_units, 1);
-    size_t balanced = CVY_MAX(tiles * panels->count * s->p.n / items, 1);
-    size_t each = CVY_MAX(CVY_MIN(most, balanced), least);
-    return cvy_fair_piece(tiles, CVY_MAX(CVY_MIN(CVY_MIN(each, MOST_ROUNDS / rows), tiles), 1));
+    struct panels panels = panels_of(s, config);
+    size_t rows = panels.most_rows, tile = (size_t)config->value[PIXELS];
+    size_t most = CVY_MIN(CHUNK_BYTES / (tile * rows * sizeof(float)), MOST_ROUNDS / rows);
+    struct cut cut = {.tiles = cvy_ceil_div(s->pixels, tile),
+                      .planes = panels.count * s->p.n,
+                      .seconds = unit_seconds(s, device, config)};
+    cut.each = cvy_share(device, cut.tiles, cut.planes, CVY_MAX(most, 1), cut.seconds);
+    return cut;
 }
 
 /* Whether less comes from beyond the caches when panels wait for all pixels, not pixels for all panels. */
@@ -230,8 +224,8 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
 {
     struct cvy_pointwise s = cvy_pointwise_of(p);
     struct panels panels = panels_of(&s, config);
-    size_t tile = (size_t)config->value[PIXELS], each = tiles_each(&s, device, &panels, tile);
-    size_t chunks = cvy_ceil_div(cvy_ceil_div(s.pixels, tile), each);
+    struct cut cut = cut_of(&s, device, config);
+    size_t chunks = cvy_ceil_div(cut.tiles, cut.each);
     bool last = panels_last(&s, &panels, chunks);
     size_t x_pixels = s.p.in[0] * s.p.in[1] * s.p.in[2];
     struct cvy_launch launch;
@@ -244,7 +238,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     size_t y_image = cvy_round_up(p->k, CVY_MAX(p->y_block, 1)) * s.pixels;
     cvy_launch_struct(
         &launch,
-        (size_t[]){last, each, panels.most_rows, x_image, y_image, p->k, s.c_group, s.k_group, p->shuffle},
+        (size_t[]){last, cut.each, panels.most_rows, x_image, y_image, p->k, s.c_group, s.k_group, p->shuffle},
         9);
     cvy_window_argument(&launch, &s.p, s.out);
     size_t global[] = {last ? p->n : panels.count, chunks, last ? panels.count : p->n};
@@ -260,7 +254,8 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     if (cvy_conv_get_cost(p, &cost) != CVY_OK)
         return 1e30;
     struct cvy_pointwise s = cvy_pointwise_of(p);
-    return 5e-6 + arithmetic_seconds(&s, device, config) +
+    struct cut cut = cut_of(&s, device, config);
+    return cvy_share_seconds(device, cut.tiles, cut.planes, cut.each, cut.seconds) +
            CVY_TILE_MEMORY_SHARE * cost.bytes / cvy_rate_bytes(device);
 }
 

@@ -2,9 +2,12 @@
 #ifndef CVY_OP_TILE_H
 #define CVY_OP_TILE_H
 
+#include <math.h>
+
 #include "base/arith.h"
 #include "op/algo.h"
 #include "runtime/device.h"
+#include "runtime/team.h"
 
 #define CVY_TILE_MOST_BLOCKS 5
 #define CVY_TILE_CACHE_BYTES ((size_t)1 << 20) /* of weights that the cache next to the registers' holds */
@@ -39,21 +42,70 @@ static inline size_t cvy_fair_piece(size_t total, size_t most)
 #define CVY_SHARE_LEAST 1e-6 /* seconds that outweigh starting a work-group */
 #define CVY_SHARE_PIECES 16  /* for each unit */
 
-/* How a launch is cut into work-groups: how many of `total` pieces of equal work one of them takes, where
- * `planes` such rows of pieces lie side by side, and a unit alone would take `seconds` for all of it. */
-static inline size_t cvy_share(const struct cvy_device *device, size_t total, size_t planes, double seconds)
+/* The same for a team, whose members are awake, and have neighbouring work-groups each, as many as any other. */
+#define CVY_TEAM_ALONE 2e-6
+#define CVY_TEAM_LAUNCH 2.5e-6
+#define CVY_TEAM_GROUP 0.1e-6 /* seconds that a work-group costs beside its work */
+#define CVY_TEAM_PIECES 32    /* for each member, at most */
+
+/* Of the member that has most to do, in work-groups of `piece` of the total * planes equal pieces. */
+static inline double cvy_team_seconds(size_t team, size_t total, size_t planes, size_t piece, double seconds)
 {
+    double each = (double)piece * seconds / (double)(total * planes) + CVY_TEAM_GROUP;
+    return each * (double)cvy_ceil_div(cvy_ceil_div(total, piece) * planes, team);
+}
+
+static inline size_t cvy_team_share(size_t team, size_t total, size_t planes, size_t most, double seconds)
+{
+    double least = 0;
+    size_t first = cvy_ceil_div(total, CVY_MIN(most, total)), best = 0;
+    if (seconds < CVY_TEAM_ALONE)
+        return cvy_ceil_div(total, first);
+    for (size_t i = first; i <= total && i <= first + CVY_TEAM_PIECES * team; i++) {
+        size_t piece = cvy_ceil_div(total, i);
+        double longest = cvy_team_seconds(team, total, planes, piece, seconds);
+        if (best == 0 || longest < least) {
+            least = longest;
+            best = piece;
+        }
+    }
+    return best;
+}
+
+/* How a launch is cut into work-groups: how many of `total` pieces of equal work one of them takes, at most
+ * `most`, where `planes` such rows of pieces lie side by side, and a unit alone would take `seconds` for all. */
+static inline size_t cvy_share(const struct cvy_device *device, size_t total, size_t planes, size_t most,
+                               double seconds)
+{
+    size_t team = cvy_team_size(device);
+    if (team > 1)
+        return cvy_team_share(team, total, planes, most, seconds);
     if (seconds < CVY_SHARE_ALONE)
-        return total;
-    double most = (double)CVY_SHARE_PIECES * CVY_MAX(device->info.compute_units, 1);
-    size_t groups = (size_t)CVY_MIN(most, seconds / CVY_SHARE_LEAST);
-    return cvy_fair_piece(total, cvy_ceil_div(total, cvy_ceil_div(groups, planes)));
+        return cvy_fair_piece(total, most);
+    double useful = (double)CVY_SHARE_PIECES * CVY_MAX(device->info.compute_units, 1);
+    size_t groups = (size_t)CVY_MIN(useful, seconds / CVY_SHARE_LEAST);
+    return cvy_fair_piece(total, CVY_MIN(most, cvy_ceil_div(total, cvy_ceil_div(groups, planes))));
+}
+
+/* How long a launch that is cut so takes. */
+static inline double cvy_share_seconds(const struct cvy_device *device, size_t total, size_t planes, size_t piece,
+                                       double seconds)
+{
+    size_t team = cvy_team_size(device);
+    double units = (double)CVY_MAX(device->info.compute_units, 1);
+    double groups = (double)(cvy_ceil_div(total, piece) * planes);
+    if (team > 1)
+        return CVY_TEAM_LAUNCH + cvy_team_seconds(team, total, planes, piece, seconds);
+    double together = (seconds + (units - 1) * CVY_SHARE_WAKE) / units;
+    return CVY_SHARE_LAUNCH + (groups > 1 ? CVY_MIN(seconds, together) : seconds);
 }
 
 /* How long a launch of so many work-groups takes that a unit alone would be busy with for `seconds`. */
 static inline double cvy_shared_seconds(const struct cvy_device *device, double groups, double seconds)
 {
     double units = (double)CVY_MAX(device->info.compute_units, 1);
+    if (cvy_team_size(device) > 1)
+        return CVY_TEAM_LAUNCH + seconds * (groups > 1 ? ceil(groups / units) / groups : 1);
     double together = (seconds + (units - 1) * CVY_SHARE_WAKE) / units;
     return CVY_SHARE_LAUNCH + (groups > 1 ? CVY_MIN(seconds, together) : seconds);
 }
