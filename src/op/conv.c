@@ -9,6 +9,7 @@
 #include "op/quantization.h"
 #include "runtime/buffer.h"
 #include "runtime/device.h"
+#include "runtime/recording.h"
 
 /* A problem with its algorithm, ready for a device. */
 struct ready {
@@ -134,6 +135,10 @@ struct cvy_conv {
     size_t x_bytes, y_bytes;
     struct cvy_buffer *w, *bias, *workspace;
     struct cvy_quantization quantization;
+    pthread_mutex_t lock; /* guards what follows */
+    uint64_t x_id, y_id;  /* the last buffers */
+    struct cvy_recording *recording; /* of what is launched for them; NULL: not recorded */
+    bool is_unrecordable;
 };
 
 static enum cvy_status check_weights(const struct cvy_conv_problem *problem, const void *w, const void *bias)
@@ -160,6 +165,7 @@ enum cvy_status cvy_conv_create(struct cvy_conv **conv, struct cvy_device *devic
     if (made == NULL)
         return cvy_fail_memory("a convolution", sizeof(*made));
     made->device = device;
+    pthread_mutex_init(&made->lock, NULL);
     cvy_conv_x_bytes(problem, &made->x_bytes);
     cvy_conv_y_bytes(problem, &made->y_bytes);
     size_t max_workspace =
@@ -188,6 +194,8 @@ void cvy_conv_destroy(struct cvy_conv **conv)
 {
     if (conv == NULL || *conv == NULL)
         return;
+    cvy_recording_destroy(&(*conv)->recording);
+    pthread_mutex_destroy(&(*conv)->lock);
     cvy_buffer_destroy(&(*conv)->w);
     cvy_buffer_destroy(&(*conv)->bias);
     cvy_buffer_destroy(&(*conv)->workspace);
@@ -204,6 +212,36 @@ const char *cvy_conv_get_algo(const struct cvy_conv *conv)
 size_t cvy_conv_get_workspace(const struct cvy_conv *conv)
 {
     return conv->ready.workspace;
+}
+
+static enum cvy_status enqueue_anew(struct cvy_conv *conv, struct cvy_buffer *x, struct cvy_buffer *y)
+{
+    struct cvy_algo_args args = {
+        .x = x, .y = y, .w = conv->w, .bias = conv->bias, .workspace = conv->workspace};
+    cvy_quantization_set(&conv->quantization, &args);
+    return conv->ready.algo->enqueue(conv->device, &conv->ready.problem, &conv->ready.config, &args);
+}
+
+/* Records what is launched when the same x and y come a second time, and replays that from then on. */
+static enum cvy_status enqueue_known(struct cvy_conv *conv, struct cvy_buffer *x, struct cvy_buffer *y)
+{
+    const bool is_same = conv->x_id == cvy_buffer_id(x) && conv->y_id == cvy_buffer_id(y);
+    if (is_same && conv->recording != NULL && cvy_recording_is_current(conv->recording))
+        return cvy_recording_replay(conv->recording);
+    cvy_recording_destroy(&conv->recording);
+    if (!is_same || conv->is_unrecordable) {
+        conv->x_id = cvy_buffer_id(x);
+        conv->y_id = cvy_buffer_id(y);
+        return enqueue_anew(conv, x, y);
+    }
+    struct cvy_recording *made = cvy_recording_begin(conv->device);
+    enum cvy_status status = enqueue_anew(conv, x, y);
+    if (made != NULL && !cvy_recording_end(made))
+        conv->is_unrecordable = true;
+    if (status != CVY_OK || conv->is_unrecordable)
+        cvy_recording_destroy(&made);
+    conv->recording = made;
+    return status;
 }
 
 static enum cvy_status check_bytes(const struct cvy_buffer *buffer, size_t needed, const char *name)
@@ -225,10 +263,9 @@ enum cvy_status cvy_conv_enqueue(struct cvy_conv *conv, struct cvy_buffer *x, st
         status = cvy_enqueue_waits(conv->device, waits, n_waits);
     if (status != CVY_OK)
         return status;
-    struct cvy_algo_args args = {
-        .x = x, .y = y, .w = conv->w, .bias = conv->bias, .workspace = conv->workspace};
-    cvy_quantization_set(&conv->quantization, &args);
-    status = conv->ready.algo->enqueue(conv->device, &conv->ready.problem, &conv->ready.config, &args);
+    pthread_mutex_lock(&conv->lock);
+    status = enqueue_known(conv, x, y);
+    pthread_mutex_unlock(&conv->lock);
     if (status == CVY_OK && event != NULL)
         status = cvy_enqueue_marker(conv->device, event);
     return status;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "runtime/pool.h"
 #include "runtime/program.h"
+#include "runtime/recording.h"
 #include "runtime/team.h"
 
 /*
@@ -22,7 +23,15 @@ struct cvy_buffer {
     size_t origin_offset; /* where in it */
     size_t bytes;
     size_t references; /* guarded by device->lock */
+    uint64_t id;
 };
+
+static _Atomic uint64_t last_id;
+
+uint64_t cvy_buffer_id(const struct cvy_buffer *buffer)
+{
+    return buffer->id;
+}
 
 struct cvy_device *cvy_buffer_device(const struct cvy_buffer *buffer)
 {
@@ -113,9 +122,12 @@ enum cvy_status cvy_buffer_create(struct cvy_buffer **buffer, struct cvy_device 
     struct cvy_buffer *made = calloc(1, sizeof(*made));
     if (made == NULL)
         return cvy_fail_memory("a buffer", sizeof(*made));
+    /* what is launched with it cannot be launched again without it */
+    cvy_recording_spoil(device);
     made->device = device;
     made->bytes = bytes;
     made->references = 1;
+    made->id = ++last_id;
     if (bytes > CVY_POOL_SMALL || !init_small(made, bytes))
         status = init_large(made, bytes);
     if (status != CVY_OK) {
@@ -159,9 +171,12 @@ enum cvy_status cvy_buffer_create_part(struct cvy_buffer **part, struct cvy_buff
     struct cvy_buffer *made = calloc(1, sizeof(*made));
     if (made == NULL)
         return cvy_fail_memory("a buffer", sizeof(*made));
+    /* what is launched with it cannot be launched again without it */
+    cvy_recording_spoil(device);
     made->device = device;
     made->bytes = bytes;
     made->references = 1;
+    made->id = ++last_id;
     made->origin = parent->origin;
     made->origin_offset = parent->origin_offset + offset;
     cl_int error;
@@ -206,6 +221,7 @@ enum cvy_status cvy_buffer_adopt(struct cvy_buffer **buffer, struct cvy_device *
     made->origin_offset = offset;
     made->bytes = bytes;
     made->references = 1;
+    made->id = ++last_id;
     *buffer = made;
     return CVY_OK;
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "runtime/program.h"
 #include "runtime/quarantine.h"
+#include "runtime/recording.h"
 #include "runtime/team.h"
 
 static void problem(struct cvy_launch *launch, const char *format, ...) CVY_PRINTF(2, 3);
@@ -237,21 +238,33 @@ static const char *macros_of(const struct cvy_launch *launch)
     return launch->macros.data != NULL ? launch->macros.data : "";
 }
 
-/* first: where they begin among the kernel's. */
-static enum cvy_status set_args(const struct cvy_launch *launch, const struct cvy_kernel *kernel, size_t first)
+cl_int cvy_launch_set_args(const struct cvy_launch *launch, cl_kernel kernel, bool for_team)
 {
-    if (first + launch->n_args != kernel->n_args)
-        return fail_launch(launch, CVY_ERROR_INVALID, "%zu arguments given; it has %u", first + launch->n_args,
-                           (unsigned)kernel->n_args);
+    const size_t first = for_team ? CVY_TEAM_ARGS : 0;
     for (size_t i = 0; i < launch->n_args; i++) {
         const struct cvy_launch_arg *arg = &launch->args[i];
         const void *value = arg->is_local    ? NULL
                             : arg->is_struct ? (const void *)&launch->ints[arg->value.first]
                                              : &arg->value;
-        cl_int error = clSetKernelArg(kernel->cl, (cl_uint)(first + i), arg->bytes, value);
+        cl_int error = clSetKernelArg(kernel, (cl_uint)(first + i), arg->bytes, value);
         if (error != CL_SUCCESS)
-            return fail_launch(launch, CVY_ERROR_DEVICE, "clSetKernelArg(%zu): %s", i, cvy_cl_error(error));
+            return error;
     }
+    return CL_SUCCESS;
+}
+
+static enum cvy_status set_args(struct cvy_device *device, const struct cvy_launch *launch,
+                                const struct cvy_kernel *kernel, bool for_team)
+{
+    const size_t given = launch->n_args + (for_team ? CVY_TEAM_ARGS : 0);
+    if (given != kernel->n_args)
+        return fail_launch(launch, CVY_ERROR_INVALID, "%zu arguments given; it has %u", given,
+                           (unsigned)kernel->n_args);
+    cl_int error = for_team ? cvy_team_bind(device, kernel->cl) : CL_SUCCESS;
+    if (error == CL_SUCCESS)
+        error = cvy_launch_set_args(launch, kernel->cl, for_team);
+    if (error != CL_SUCCESS)
+        return fail_launch(launch, CVY_ERROR_DEVICE, "clSetKernelArg: %s", cvy_cl_error(error));
     return CVY_OK;
 }
 
@@ -278,7 +291,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launc
     if (status == CVY_OK)
         status = check_local_memory(launch, &device->info, kernel);
     if (status == CVY_OK)
-        status = set_args(launch, kernel, for_team ? CVY_TEAM_ARGS : 0);
+        status = set_args(device, launch, kernel, for_team);
     if (status != CVY_OK)
         return status;
     for (unsigned i = 0; i < 3; i++) {
@@ -307,8 +320,10 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launc
     }
     if (is_new)
         cvy_programs_launched(device, kernel, local, event);
-    if (launch->queue == NULL)
+    if (launch->queue == NULL) {
         cvy_device_launched(device);
+        cvy_recording_add(device, launch, kernel->cl, for_team, global, local);
+    }
     return CVY_OK;
 }
 

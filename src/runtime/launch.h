@@ -86,6 +86,9 @@ enum cvy_status cvy_launch_enqueue(struct cvy_device *device, const struct cvy_l
 enum cvy_status cvy_launch_prepare(struct cvy_device *device, struct cvy_launch *launch);
 enum cvy_status cvy_launch_run(struct cvy_device *device, struct cvy_launch *launch);
 
+/* Sets the arguments given, behind those of a team. */
+cl_int cvy_launch_set_args(const struct cvy_launch *launch, cl_kernel kernel, bool for_team);
+
 #define CVY_LAUNCH_MAX_TRACE 16
 
 /* Which kernels were asked for; names are the callers' own. */

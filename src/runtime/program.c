@@ -32,6 +32,7 @@ struct cvy_programs {
     struct cvy_program *buckets[BUCKETS];
     pthread_cond_t built; /* a program was, or failed to be */
     size_t n_pending;
+    _Atomic uint64_t generation;
 };
 
 enum cvy_status cvy_programs_create(struct cvy_programs **programs)
@@ -82,8 +83,14 @@ void cvy_programs_destroy(struct cvy_programs **programs)
     *programs = NULL;
 }
 
+uint64_t cvy_programs_generation(const struct cvy_device *device)
+{
+    return device->programs->generation;
+}
+
 void cvy_programs_drop(struct cvy_device *device, const char *name)
 {
+    device->programs->generation++;
     struct cvy_hash file = cvy_hash_string((struct cvy_hash){0, 0}, name);
     for (size_t i = 0; i < BUCKETS; i++) {
         struct cvy_program **at = &device->programs->buckets[i];

@@ -29,6 +29,8 @@ enum cvy_status cvy_programs_create(struct cvy_programs **programs);
 void cvy_programs_destroy(struct cvy_programs **programs);
 /* Call with device->lock held, these two. drop: forgets what was compiled of a file, whose source changes. */
 void cvy_programs_drop(struct cvy_device *device, const char *program);
+/* Changes with each drop: kernels of an earlier one may be stale. */
+uint64_t cvy_programs_generation(const struct cvy_device *device);
 /* Lets go of the lock while it compiles. */
 enum cvy_status cvy_programs_get(struct cvy_device *device, const char *program, const char *kernel,
                                  const char *macros, struct cvy_kernel **result);

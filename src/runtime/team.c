@@ -7,6 +7,7 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "runtime/program.h"
+#include "runtime/recording.h"
 
 #define MAX_MEMBERS 16 /* the host enqueues for each of them */
 #define LINE 32        /* numbers between counts, as in cl/team.cl */
@@ -236,6 +237,7 @@ cl_command_queue cvy_team_join(struct cvy_device *device)
 
 cl_command_queue cvy_device_queue(struct cvy_device *device)
 {
+    cvy_recording_spoil(device);
     pthread_mutex_lock(&device->lock);
     cl_command_queue queue = cvy_team_join(device);
     pthread_mutex_unlock(&device->lock);
@@ -265,14 +267,17 @@ static cl_int enqueue_part(struct cvy_team *team, cl_command_queue queue, size_t
     return error;
 }
 
+cl_int cvy_team_bind(struct cvy_device *device, cl_kernel kernel)
+{
+    return clSetKernelArg(kernel, 0, sizeof(cl_mem), &device->team->done);
+}
+
 cl_int cvy_team_enqueue(struct cvy_device *device, cl_kernel kernel, const size_t sizes[3], cl_event *event)
 {
     struct cvy_team *team = device->team;
     const size_t total = sizes[0] * sizes[1] * sizes[2];
     cl_uint parts = 0;
-    cl_int error = clSetKernelArg(kernel, 0, sizeof(cl_mem), &team->done);
-    if (error != CL_SUCCESS)
-        return error;
+    cl_int error = CL_SUCCESS;
     if (team->is_disbanded) {
         error = enqueue_part(team, device->queue, 0, kernel, 0, total, sizes, event);
         parts = 1;

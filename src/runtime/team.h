@@ -30,8 +30,10 @@ size_t cvy_team_settle(struct cvy_device *device);
 const char *cvy_team_macros(const struct cvy_device *device);
 /* As cvy_device_queue(). */
 cl_command_queue cvy_team_join(struct cvy_device *device);
-/* Launches a kernel of one work-item in each work-group, all of whose arguments but the first two are set. event:
- * NULL, or receives one of the work's last events. */
+/* Sets the first of the arguments of cl/team.cl, once for a kernel. */
+cl_int cvy_team_bind(struct cvy_device *device, cl_kernel kernel);
+/* Launches a kernel of one work-item in each work-group, all of whose arguments are set but the second, which
+ * differs between members and launches. event: NULL, or receives one of the work's last events. */
 cl_int cvy_team_enqueue(struct cvy_device *device, cl_kernel kernel, const size_t sizes[3], cl_event *event);
 #define CVY_TEAM_ARGS 2
 
