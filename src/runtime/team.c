@@ -116,11 +116,11 @@ static void flush_members(struct cvy_team *team)
 }
 
 /* Seconds that a meeting takes; false where the members do not meet. */
-static bool time_meeting(struct cvy_team *team, struct cvy_device *device, cl_kernel kernel, cl_mem met,
-                         double *seconds)
+static bool time_meeting(struct cvy_team *team, struct cvy_device *device, struct cvy_kernel *kernel,
+                         cl_mem met, double *seconds)
 {
     cl_int rounds = ROUNDS, most = MAX_LOOKS, size = (cl_int)team->size, counts[MAX_MEMBERS] = {0};
-    const size_t one = 1;
+    const size_t one = 1, local[] = {1, 1, 1};
     cl_int error = reset_counts(team, device);
     const double start = cvy_now();
     for (cl_int i = 0; error == CL_SUCCESS && i < size; i++) {
@@ -130,9 +130,14 @@ static bool time_meeting(struct cvy_team *team, struct cvy_device *device, cl_ke
         } args[] = {{sizeof(cl_mem), &team->done}, {sizeof(cl_mem), &met}, {sizeof(i), &i},
                     {sizeof(size), &size},         {sizeof(rounds), &rounds}, {sizeof(most), &most}};
         for (cl_uint a = 0; error == CL_SUCCESS && a < CVY_COUNT(args); a++)
-            error = clSetKernelArg(kernel, a, args[a].bytes, args[a].value);
+            error = clSetKernelArg(kernel->cl, a, args[a].bytes, args[a].value);
+        const bool is_new = cvy_programs_is_new(device, kernel, local);
+        cl_event event = NULL;
         if (error == CL_SUCCESS)
-            error = clEnqueueNDRangeKernel(team->queues[i], kernel, 1, NULL, &one, &one, 0, NULL, NULL);
+            error = clEnqueueNDRangeKernel(team->queues[i], kernel->cl, 1, NULL, &one, &one, 0, NULL,
+                                           is_new ? &event : NULL);
+        if (error == CL_SUCCESS && is_new)
+            cvy_programs_launched(device, kernel, local, event);
     }
     flush_members(team);
     cl_int finished = finish_members(team);
@@ -161,7 +166,7 @@ static bool try_out(struct cvy_team *team, struct cvy_device *device)
     double seconds = 1;
     bool meets = false;
     for (int i = 0; i < TRIALS && !meets; i++)
-        meets = time_meeting(team, device, kernel->cl, met, &seconds) && seconds < MAX_MEETING;
+        meets = time_meeting(team, device, kernel, met, &seconds) && seconds < MAX_MEETING;
     clReleaseMemObject(met);
     meets = meets && reset_counts(team, device) == CL_SUCCESS;
     cvy_log(CVY_LOG_DEBUG, "team: %zu members %s; a meeting takes %.2f us", team->size,
