@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TURN_SECONDS 2e-3
+#define TURN_SECONDS 1e-2
 #define ATTEMPTS 3
 
 static bool enter(struct cvy_peer_entry *entry, const struct cvy_peer_job *job)
