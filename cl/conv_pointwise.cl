@@ -39,22 +39,19 @@ __kernel void pack(__global const float *restrict w, __global float *restrict pa
 #include "lane.cl"
 #define TILE (LANES * VECTORS)
 
-// Dimensions: blocks of channels, tiles of pixels, images times groups.
-__kernel __attribute__((reqd_work_group_size(1, ITEMS, 1)))
-void pointwise_lanes(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict packed,
-                     EPILOGUE_ARGUMENTS __global float *restrict y, int groups, int c_group, int k_group,
-                     int blocks, int shuffle, struct window win)
+// Of one launch.
+struct sizes {
+    int groups, c_group, k_group, blocks, shuffle, tiles_each;
+};
+
+// BLOCK_K channels of y, TILE pixels from `first` on: n and g say of which image and group.
+ALWAYS_INLINE void make_tile(__global const float *x, __global const float *packed,
+                             EPILOGUE_ARGUMENTS __global float *y, struct sizes s, struct window win, int n, int g,
+                             int block, int first)
 {
-    TEAM_BEGIN;
-    const int block = TEAM_ID(0), first = TEAM_ID(1) * TILE;
-    const int n = TEAM_ID(2) / groups, g = TEAM_ID(2) % groups;
     const int pixels = win.out_d * win.out_h * win.out_w, x_pixels = win.in_d * win.in_h * win.in_w;
-    if (first >= pixels) {
-        TEAM_END;
-        return;
-    }
-    __global const float *from = x + (n * groups + g) * c_group * x_pixels;
-    __global const float *weights = packed + (g * blocks + block) * c_group * BLOCK_K;
+    __global const float *from = x + (n * s.groups + g) * s.c_group * x_pixels;
+    __global const float *weights = packed + (g * s.blocks + block) * s.c_group * BLOCK_K;
     int start = first;
     lanes sum[BLOCK_K][VECTORS];
     UNROLL
@@ -68,7 +65,7 @@ void pointwise_lanes(TEAM_ARGUMENTS __global const float *restrict x, __global c
         // the last tile moves back onto x whole
         start = min(first, pixels - TILE);
         from += start;
-        for (int c = 0; c < c_group; c++, from += x_pixels, weights += BLOCK_K) {
+        for (int c = 0; c < s.c_group; c++, from += x_pixels, weights += BLOCK_K) {
             lanes value[VECTORS];
             UNROLL
             for (int v = 0; v < VECTORS; v++)
@@ -86,7 +83,7 @@ void pointwise_lanes(TEAM_ARGUMENTS __global const float *restrict x, __global c
         int offset[TILE];
         for (int t = 0; t < TILE; t++)
             offset[t] = source_pixel(first + t, win);
-        for (int c = 0; c < c_group; c++, from += x_pixels, weights += BLOCK_K) {
+        for (int c = 0; c < s.c_group; c++, from += x_pixels, weights += BLOCK_K) {
             float part[TILE];
             UNROLL
             for (int t = 0; t < TILE; t++)
@@ -103,9 +100,9 @@ void pointwise_lanes(TEAM_ARGUMENTS __global const float *restrict x, __global c
     const bool is_whole = start == first && start + TILE <= pixels;
     UNROLL
     for (int i = 0; i < BLOCK_K; i++) {
-        const int k = g * k_group + block * BLOCK_K + i;
-        if (block * BLOCK_K + i < k_group) {
-            const int channel = n * groups * k_group + shuffled_to(k, groups * k_group, shuffle);
+        const int k = g * s.k_group + block * BLOCK_K + i;
+        if (block * BLOCK_K + i < s.k_group) {
+            const int channel = n * s.groups * s.k_group + shuffled_to(k, s.groups * s.k_group, s.shuffle);
             __global float *to = y + channel * pixels + start;
             UNROLL
             for (int v = 0; v < VECTORS; v++) {
@@ -121,6 +118,19 @@ void pointwise_lanes(TEAM_ARGUMENTS __global const float *restrict x, __global c
             }
         }
     }
+}
+
+// Dimensions: blocks of channels, runs of tiles_each tiles of pixels, images times groups.
+__kernel __attribute__((reqd_work_group_size(1, ITEMS, 1)))
+void pointwise_lanes(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict packed,
+                     EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
+{
+    TEAM_BEGIN;
+    const int n = TEAM_ID(2) / s.groups, g = TEAM_ID(2) % s.groups;
+    const int run = s.tiles_each * TILE, begin = TEAM_ID(1) * run;
+    const int end = min(begin + run, win.out_d * win.out_h * win.out_w);
+    for (int first = begin; first < end; first += TILE)
+        make_tile(x, packed, EPILOGUE_PASSED y, s, win, n, g, TEAM_ID(0), first);
     TEAM_END;
 }
 
@@ -133,7 +143,7 @@ void pointwise_lanes(TEAM_ARGUMENTS __global const float *restrict x, __global c
 __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1)))
 void pointwise_tiles(__global const float *restrict x, __global const float *restrict packed,
                       EPILOGUE_ARGUMENTS __global float *restrict y, int groups, int c_group, int k_group,
-                      int blocks, int shuffle, struct window win)
+                      int shuffle, struct window win)
 {
     __local float tile_x[DEPTH][TILE];
     __local float tile_w[DEPTH][BLOCK_K];

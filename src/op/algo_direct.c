@@ -141,7 +141,7 @@ static double unit_seconds(const struct geometry *s, const struct cvy_device *de
     double flops = 2 * sums * (double)(s->x_blocks * s->x_block * s->taps);
     double seconds = flops * units / (efficiency * cvy_rate_flops(device));
     if (!s->whole)
-        seconds += sums * 0.7e-9; /* written number by number */
+        seconds += sums * 2e-9; /* written number by number */
     bool fills_registers = device->info.type == CVY_DEVICE_CPU && device->info.vector_width >= s->lanes;
     return seconds * (fills_registers ? 1 : 20);
 }

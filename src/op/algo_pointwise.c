@@ -20,6 +20,9 @@
 #define MOST_BLOCK_K 64
 #define MOST_PRIVATE_BLOCK_K 14 /* channels of y that a work-item keeps in registers */
 
+#define CHUNK_BYTES ((size_t)256 << 10) /* of x that stay in a core's cache */
+#define MOST_ROUNDS 32768               /* what the loops of a work-item may do on any driver */
+
 extern const struct cvy_algo cvy_algo_pointwise;
 
 /* config->value[] of both kinds of kernel, then of each */
@@ -191,22 +194,66 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
     return cvy_launch_prepare(device, &launch);
 }
 
-static void add_range(struct cvy_launch *launch, const struct cvy_pointwise *s,
-                      const struct cvy_algo_config *config)
+/* Seconds that a unit alone would need for the arithmetic; whole tiles are computed, of y also where a transposed
+ * problem's strides leave holes. */
+static double unit_seconds(const struct cvy_pointwise *s, const struct cvy_device *device,
+                           const struct cvy_algo_config *config)
 {
     const int *value = config->value;
-    size_t blocks = blocks_of(s, config), images = s->p.n * s->p.groups;
-    if (value[KIND] == IN_LANES) {
-        size_t tiles = cvy_ceil_div(s->pixels, (size_t)value[LANES] * (size_t)value[VECTORS]);
-        cvy_launch_range(launch, 3, (size_t[]){blocks, tiles, images},
-                         (size_t[]){1, (size_t)value[ITEMS], 1});
-        if (value[ITEMS] == 1)
-            cvy_launch_share(launch);
-    } else {
-        size_t side = (size_t)value[SIDE], tiles = cvy_ceil_div(s->pixels, side * (size_t)value[PER_P]);
-        cvy_launch_range(launch, 3, (size_t[]){tiles * side, blocks * side, images},
-                         (size_t[]){side, side, 1});
-    }
+    bool lanes = value[KIND] == IN_LANES, cpu = device->info.type == CVY_DEVICE_CPU;
+    size_t tile = (size_t)(lanes ? value[LANES] * value[VECTORS] : value[SIDE] * value[PER_P]);
+    double taken = (double)(s->p.n * s->p.groups) * (double)(blocks_of(s, config) * (size_t)value[BLOCK_K]) *
+                   (double)cvy_round_up(s->pixels, tile) * (double)s->c_group;
+    double share = !lanes ? (cpu ? 0.05 : 0.3) : s->mapped || s->pixels < tile ? 0.42 : 0.9;
+    return 2 * taken * (double)CVY_MAX(device->info.compute_units, 1) / (share * cvy_rate_flops(device));
+}
+
+/* How the lanes' work is shared out: runs of tiles of pixels, whose x stays in a core's cache while the channels of
+ * y go by. */
+struct cut {
+    size_t tiles, planes, each;
+};
+
+static struct cut cut_of(const struct cvy_pointwise *s, const struct cvy_device *device,
+                         const struct cvy_algo_config *config)
+{
+    const int *value = config->value;
+    size_t tile = (size_t)value[LANES] * (size_t)value[VECTORS];
+    struct cut cut = {cvy_ceil_div(s->pixels, tile), blocks_of(s, config) * s->p.n * s->p.groups, 1};
+    size_t most = CVY_MIN(CHUNK_BYTES / (tile * s->c_group * sizeof(float)), MOST_ROUNDS / s->c_group);
+    if (value[ITEMS] == 1)
+        cut.each = cvy_share(device, cut.tiles, cut.planes, CVY_MAX(most, 1), unit_seconds(s, device, config));
+    return cut;
+}
+
+static enum cvy_status enqueue_lanes(struct cvy_device *device, struct cvy_launch *launch,
+                                     const struct cvy_pointwise *s, const struct cvy_algo_config *config)
+{
+    struct cut cut = cut_of(s, device, config);
+    size_t blocks = blocks_of(s, config), items = (size_t)config->value[ITEMS];
+    size_t sizes[] = {s->p.groups, s->c_group, s->k_group, blocks, s->p.shuffle, cut.each};
+    cvy_launch_struct(launch, sizes, CVY_COUNT(sizes));
+    cvy_window_argument(launch, &s->p, s->out);
+    size_t runs = cvy_ceil_div(cut.tiles, cut.each);
+    cvy_launch_range(launch, 3, (size_t[]){blocks, runs, s->p.n * s->p.groups}, (size_t[]){1, items, 1});
+    if (items == 1)
+        cvy_launch_share(launch);
+    return cvy_launch_run(device, launch);
+}
+
+static enum cvy_status enqueue_tiles(struct cvy_device *device, struct cvy_launch *launch,
+                                     const struct cvy_pointwise *s, const struct cvy_algo_config *config)
+{
+    size_t side = (size_t)config->value[SIDE];
+    size_t tiles = cvy_ceil_div(s->pixels, side * (size_t)config->value[PER_P]);
+    cvy_launch_int(launch, s->p.groups);
+    cvy_launch_int(launch, s->c_group);
+    cvy_launch_int(launch, s->k_group);
+    cvy_launch_int(launch, s->p.shuffle);
+    cvy_window_argument(launch, &s->p, s->out);
+    cvy_launch_range(launch, 3, (size_t[]){tiles * side, blocks_of(s, config) * side, s->p.n * s->p.groups},
+                     (size_t[]){side, side, 1});
+    return cvy_launch_run(device, launch);
 }
 
 static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *p,
@@ -219,14 +266,8 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_buffer(&launch, args->w);
     cvy_epilogue_arguments(&launch, p, args->bias);
     cvy_launch_buffer(&launch, args->y);
-    cvy_launch_int(&launch, s.p.groups);
-    cvy_launch_int(&launch, s.c_group);
-    cvy_launch_int(&launch, s.k_group);
-    cvy_launch_int(&launch, blocks_of(&s, config));
-    cvy_launch_int(&launch, s.p.shuffle);
-    cvy_window_argument(&launch, &s.p, s.out);
-    add_range(&launch, &s, config);
-    return cvy_launch_run(device, &launch);
+    return config->value[KIND] == IN_LANES ? enqueue_lanes(device, &launch, &s, config)
+                                           : enqueue_tiles(device, &launch, &s, config);
 }
 
 static double estimate(const struct cvy_conv_problem *p, const struct cvy_device *device,
@@ -236,15 +277,11 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     if (cvy_conv_get_cost(p, &cost) != CVY_OK)
         return 1e30;
     struct cvy_pointwise s = cvy_pointwise_of(p);
-    const int *value = config->value;
-    bool lanes = value[KIND] == IN_LANES;
-    size_t tile = (size_t)(lanes ? value[LANES] * value[VECTORS] : value[SIDE] * value[PER_P]);
-    /* whole tiles are computed, of y also where a transposed problem's strides leave holes */
-    double taken = (double)(p->n * p->groups) * (double)(blocks_of(&s, config) * (size_t)value[BLOCK_K]) *
-                   (double)cvy_round_up(s.pixels, tile) * (double)s.c_group;
-    bool cpu = device->info.type == CVY_DEVICE_CPU;
-    double share = !lanes ? (cpu ? 0.05 : 0.3) : s.mapped || s.pixels < tile ? 0.2 : 0.6;
-    return 20e-6 + 2 * taken / (share * cvy_rate_flops(device)) + cost.bytes / cvy_rate_bytes(device);
+    double seconds = unit_seconds(&s, device, config), bytes = cost.bytes / cvy_rate_bytes(device);
+    if (config->value[KIND] != IN_LANES)
+        return 20e-6 + seconds / (double)CVY_MAX(device->info.compute_units, 1) + bytes;
+    struct cut cut = cut_of(&s, device, config);
+    return cvy_share_seconds(device, cut.tiles, cut.planes, cut.each, seconds) + bytes / 2;
 }
 
 const struct cvy_algo cvy_algo_pointwise = {
