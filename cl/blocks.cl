@@ -1,16 +1,100 @@
-// blocks.cl - a plain tensor in blocks of BLOCK channels (conv.h). A work-item moves one pixel of a block.
+// blocks.cl - between plain tensors and blocks of LANES channels (conv.h): squares of LANES channels by as many
+// pixels are transposed in registers.
 #include "prelude.cl"
+#include "team.cl"
+#include "lane.cl"
 
-// Dimensions: pixels, blocks, images.
-__kernel void blocks_from_plain(__global const float *restrict plain, __global float *restrict blocked,
-                                int channels, int pixels)
+#define UNROLL _Pragma("unroll")
+#define HALF (LANES / 2)
+
+// Each round lays the second half of the rows between those of the first, like cards.
+ALWAYS_INLINE void transpose(lanes row[LANES])
 {
-    const int pixel = get_global_id(0), block = get_global_id(1), n = get_global_id(2);
-    const int blocks = (channels + BLOCK - 1) / BLOCK;
-    if (pixel >= pixels || block >= blocks)
-        return;
-    __global float *to = blocked + ((n * blocks + block) * pixels + pixel) * BLOCK;
-    __global const float *from = plain + (n * channels + block * BLOCK) * pixels + pixel;
-    for (int i = 0; i < BLOCK; i++)
-        to[i] = block * BLOCK + i < channels ? from[i * pixels] : 0.0f;
+    UNROLL
+    for (int done = 1; done < LANES; done *= 2) {
+        lanes next[LANES];
+        UNROLL
+        for (int i = 0; i < HALF; i++) {
+            next[2 * i].even = row[i].lo;
+            next[2 * i].odd = row[HALF + i].lo;
+            next[2 * i + 1].even = row[i].hi;
+            next[2 * i + 1].odd = row[HALF + i].hi;
+        }
+        UNROLL
+        for (int i = 0; i < LANES; i++)
+            row[i] = next[i];
+    }
+}
+
+// Both kernels' dimensions: runs of `run` pixels, blocks, images.
+struct sizes {
+    int channels, pixels, blocks, run;
+};
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void blocks_from_plain(TEAM_ARGUMENTS __global const float *restrict plain, __global float *restrict blocked,
+                       struct sizes s)
+{
+    TEAM_BEGIN;
+    const int begin = TEAM_ID(0) * s.run, block = TEAM_ID(1), n = TEAM_ID(2);
+    const int end = min(begin + s.run, s.pixels), present = min(LANES, s.channels - block * LANES);
+    __global const float *from = plain + (n * s.channels + block * LANES) * s.pixels;
+    __global float *to = blocked + (n * s.blocks + block) * s.pixels * LANES;
+    for (int first = begin; first < end; first += LANES) {
+        // the last square moves back onto the tensor whole
+        const int start = max(min(first, s.pixels - LANES), 0), width = min(LANES, s.pixels);
+        lanes row[LANES];
+        if (width == LANES) {
+            UNROLL
+            for (int i = 0; i < LANES; i++)
+                row[i] = i < present ? LANES_LOAD(from + i * s.pixels + start) : (lanes)0.0f;
+        } else {
+            float part[LANES * LANES];
+            for (int i = 0; i < LANES * LANES; i++)
+                part[i] = i / LANES < present && i % LANES < width ? from[i / LANES * s.pixels + i % LANES] : 0.0f;
+            UNROLL
+            for (int i = 0; i < LANES; i++)
+                row[i] = LANES_LOAD(part + i * LANES);
+        }
+        transpose(row);
+        UNROLL
+        for (int t = 0; t < LANES; t++)
+            if (t < width)
+                LANES_STORE(row[t], to + (start + t) * LANES);
+    }
+    TEAM_END;
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void blocks_to_plain(TEAM_ARGUMENTS __global const float *restrict blocked, __global float *restrict plain,
+                     struct sizes s)
+{
+    TEAM_BEGIN;
+    const int begin = TEAM_ID(0) * s.run, block = TEAM_ID(1), n = TEAM_ID(2);
+    const int end = min(begin + s.run, s.pixels), present = min(LANES, s.channels - block * LANES);
+    __global const float *from = blocked + (n * s.blocks + block) * s.pixels * LANES;
+    __global float *to = plain + (n * s.channels + block * LANES) * s.pixels;
+    for (int first = begin; first < end; first += LANES) {
+        const int start = max(min(first, s.pixels - LANES), 0), width = min(LANES, s.pixels);
+        lanes row[LANES];
+        UNROLL
+        for (int t = 0; t < LANES; t++)
+            row[t] = LANES_LOAD(from + (start + min(t, width - 1)) * LANES);
+        transpose(row);
+        if (width == LANES) {
+            UNROLL
+            for (int i = 0; i < LANES; i++)
+                if (i < present)
+                    LANES_STORE(row[i], to + i * s.pixels + start);
+        } else {
+            float part[LANES * LANES];
+            UNROLL
+            for (int i = 0; i < LANES; i++)
+                LANES_STORE(row[i], part + i * LANES);
+            for (int i = 0; i < present; i++)
+                for (int t = 0; t < width; t++)
+                    to[i * s.pixels + t] = part[i * LANES + t];
+        }
+    }
+    TEAM_END;
 }

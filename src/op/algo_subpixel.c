@@ -122,7 +122,7 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     struct cvy_conv_cost cost;
     if (cvy_conv_get_cost(p, &cost) != CVY_OK)
         return 1e30;
-    double share = device->info.type == CVY_DEVICE_CPU ? 0.15 : 0.05;
+    double share = device->info.type == CVY_DEVICE_CPU ? 0.09 : 0.05;
     size_t lanes = (size_t)config->value[LANES], in = p->in[p->rank - 1];
     /* vectors that reach beyond x are computed in full */
     double waste = (double)(cvy_ceil_div(in, lanes) * lanes) / (double)in;

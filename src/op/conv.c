@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "op/algo.h"
+#include "op/convert.h"
 #include "op/operator.h"
 #include "op/problem.h"
 #include "op/quantization.h"
@@ -13,11 +14,13 @@
 
 /* A problem with its algorithm, ready for a device. */
 struct ready {
-    struct cvy_conv_problem problem;
+    struct cvy_conv_problem problem; /* as the algorithm sees it */
+    bool is_converted;               /* x and y are plain, the algorithm's are in blocks of channels */
     const struct cvy_algo *algo;
     struct cvy_algo_config config;
     size_t prepared_bytes; /* 0: the weights are used as they are */
     size_t workspace;
+    size_t own_workspace; /* of that, the algorithm's */
 };
 
 /* The problem is valid, which includes that its bytes fit. */
@@ -59,13 +62,17 @@ static enum cvy_status make_ready(struct ready *ready, struct cvy_device *device
     if (device->info.max_alloc_bytes > 0 && max_workspace > device->info.max_alloc_bytes)
         max_workspace = (size_t)device->info.max_alloc_bytes;
     ready->problem = *problem;
-    status = cvy_find_algo(device, problem, algo, max_workspace, &ready->algo, &ready->config);
+    status = cvy_find_conversion(device, &ready->problem, algo, max_workspace, &ready->algo, &ready->config,
+                                 &ready->is_converted);
     if (status != CVY_OK)
         return status;
-    ready->workspace = cvy_algo_workspace(ready->algo, problem, device, &ready->config);
+    ready->own_workspace = cvy_algo_workspace(ready->algo, &ready->problem, device, &ready->config);
+    ready->workspace = ready->own_workspace;
+    if (ready->is_converted)
+        ready->workspace += cvy_convert_workspace(&ready->problem, device);
     ready->prepared_bytes = 0;
     if (ready->algo->prepared_bytes != NULL)
-        ready->prepared_bytes = ready->algo->prepared_bytes(problem, device, &ready->config);
+        ready->prepared_bytes = ready->algo->prepared_bytes(&ready->problem, device, &ready->config);
     return CVY_OK;
 }
 
@@ -134,6 +141,7 @@ struct cvy_conv {
     struct ready ready;
     size_t x_bytes, y_bytes;
     struct cvy_buffer *w, *bias, *workspace;
+    struct cvy_convert_parts parts; /* of the workspace, where x and y are converted */
     struct cvy_quantization quantization;
     pthread_mutex_t lock; /* guards what follows */
     uint64_t x_id, y_id;  /* the last buffers */
@@ -181,6 +189,9 @@ enum cvy_status cvy_conv_create(struct cvy_conv **conv, struct cvy_device *devic
                                          params != NULL ? params->quantization : NULL);
     if (status == CVY_OK && made->ready.workspace > 0)
         status = cvy_buffer_create(&made->workspace, device, made->ready.workspace);
+    if (status == CVY_OK && made->ready.is_converted)
+        status = cvy_convert_parts_init(&made->parts, &made->ready.problem, made->workspace,
+                                        made->ready.own_workspace);
     if (status != CVY_OK)
         goto fail;
     *conv = made;
@@ -196,6 +207,7 @@ void cvy_conv_destroy(struct cvy_conv **conv)
         return;
     cvy_recording_destroy(&(*conv)->recording);
     pthread_mutex_destroy(&(*conv)->lock);
+    cvy_convert_parts_finish(&(*conv)->parts);
     cvy_buffer_destroy(&(*conv)->w);
     cvy_buffer_destroy(&(*conv)->bias);
     cvy_buffer_destroy(&(*conv)->workspace);
@@ -214,12 +226,20 @@ size_t cvy_conv_get_workspace(const struct cvy_conv *conv)
     return conv->ready.workspace;
 }
 
+static enum cvy_status enqueue_ready(struct cvy_device *device, const struct ready *ready,
+                                     const struct cvy_convert_parts *parts, const struct cvy_algo_args *args)
+{
+    if (ready->is_converted)
+        return cvy_convert_enqueue(device, ready->algo, &ready->problem, &ready->config, parts, args);
+    return ready->algo->enqueue(device, &ready->problem, &ready->config, args);
+}
+
 static enum cvy_status enqueue_anew(struct cvy_conv *conv, struct cvy_buffer *x, struct cvy_buffer *y)
 {
     struct cvy_algo_args args = {
         .x = x, .y = y, .w = conv->w, .bias = conv->bias, .workspace = conv->workspace};
     cvy_quantization_set(&conv->quantization, &args);
-    return conv->ready.algo->enqueue(conv->device, &conv->ready.problem, &conv->ready.config, &args);
+    return enqueue_ready(conv->device, &conv->ready, &conv->parts, &args);
 }
 
 /* Records what is launched when the same x and y come a second time, and replays that from then on. */
@@ -385,7 +405,16 @@ static enum cvy_status operator_enqueue(struct cvy_operator *base, struct cvy_bu
             return status;
         args.w = self->prepared;
     }
-    return ready->algo->enqueue(base->device, &ready->problem, &ready->config, &args);
+    if (!ready->is_converted)
+        return enqueue_ready(base->device, ready, NULL, &args);
+    struct cvy_convert_parts parts;
+    enum cvy_status status =
+        cvy_convert_parts_init(&parts, &ready->problem, workspace, ready->own_workspace);
+    if (status != CVY_OK)
+        return status;
+    status = enqueue_ready(base->device, ready, &parts, &args);
+    cvy_convert_parts_finish(&parts);
+    return status;
 }
 
 static void operator_finish(struct cvy_operator *base)

@@ -4,6 +4,7 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "op/algo.h"
+#include "op/convert.h"
 #include "op/tunedb.h"
 #include "runtime/gemm.h"
 #include "runtime/quarantine.h"
@@ -14,6 +15,16 @@ struct candidate {
     const struct cvy_algo *algo;
     struct cvy_algo_config config;
     double seconds;
+    bool is_converted; /* it does the problem in blocks of channels; seconds counts the conversion */
+};
+
+/* A problem, and the same in blocks of channels, where a conversion is allowed and possible. */
+struct layouts {
+    const struct cvy_conv_problem *given;
+    struct cvy_conv_problem blocked;
+    bool can_convert;
+    size_t room;    /* of the conversion's workspace */
+    double seconds; /* of the conversion */
 };
 
 /* Whether a kernel that the algorithm needs was found wrong on the device; why receives which, and the way
@@ -92,45 +103,89 @@ static bool consider(const struct cvy_algo *algo, const struct cvy_device *devic
     return fits;
 }
 
-static enum cvy_status find_named(struct cvy_device *device, const struct cvy_conv_problem *p,
-                                  const char *name, size_t max_workspace, struct candidate *chosen)
+static struct layouts layouts_of(const struct cvy_device *device, const struct cvy_conv_problem *p,
+                                 size_t max_workspace, bool convert)
+{
+    struct layouts layouts = {.given = p};
+    if (convert && cvy_convert(p, device, &layouts.blocked)) {
+        layouts.room = cvy_convert_workspace(&layouts.blocked, device);
+        layouts.seconds = cvy_convert_seconds(&layouts.blocked, device);
+        layouts.can_convert = layouts.room <= max_workspace;
+    }
+    return layouts;
+}
+
+static const struct cvy_conv_problem *problem_for(const struct layouts *layouts, const struct candidate *candidate)
+{
+    return candidate->is_converted ? &layouts->blocked : layouts->given;
+}
+
+static enum cvy_status build(struct cvy_device *device, const struct layouts *layouts,
+                             const struct candidate *candidate)
+{
+    enum cvy_status status =
+        candidate->algo->build(device, problem_for(layouts, candidate), &candidate->config);
+    if (status == CVY_OK && candidate->is_converted)
+        status = cvy_convert_build(device, &layouts->blocked);
+    return status;
+}
+
+static enum cvy_status find_named(struct cvy_device *device, const struct layouts *layouts, const char *name,
+                                  size_t max_workspace, struct candidate *chosen)
 {
     const struct cvy_algo *algo = cvy_algo_by_name(name);
+    char why[320];
     if (algo == NULL)
         return cvy_fail(CVY_ERROR_UNSUPPORTED,
                         "conv: no algorithm is called '%s'; list the names with "
                         "cvy_conv_algo_name()",
                         name);
-    if (!consider(algo, device, p, max_workspace, true, chosen))
+    *chosen = (struct candidate){0};
+    bool convert = layouts->can_convert && !cvy_algo_applies(algo, layouts->given, device, why, sizeof(why)) &&
+                   cvy_algo_applies(algo, &layouts->blocked, device, why, sizeof(why));
+    if (!consider(algo, device, convert ? &layouts->blocked : layouts->given,
+                  max_workspace - (convert ? layouts->room : 0), true, chosen))
         return CVY_ERROR_UNSUPPORTED;
-    return algo->build(device, p, &chosen->config);
+    chosen->is_converted = convert;
+    return build(device, layouts, chosen);
 }
 
-/* The fastest that was measured, if it builds. */
-static bool find_tuned(struct cvy_device *device, const struct cvy_conv_problem *p, size_t max_workspace,
-                       struct candidate *chosen)
+static size_t insert(struct candidate *candidates, size_t count, const struct candidate *next)
 {
-    struct cvy_tuned tuned;
-    if (!cvy_tunedb_choose(device, p, max_workspace, &tuned) ||
-        tuned.algo->build(device, p, &tuned.config) != CVY_OK)
-        return false;
-    *chosen = (struct candidate){tuned.algo, tuned.config, tuned.seconds};
-    return true;
+    size_t at = count;
+    if (count == MAX_CANDIDATES)
+        return count;
+    for (; at > 0 && candidates[at - 1].seconds > next->seconds; at--)
+        candidates[at] = candidates[at - 1];
+    candidates[at] = *next;
+    return count + 1;
 }
 
-static size_t rank_algorithms(struct cvy_device *device, const struct cvy_conv_problem *p,
-                              size_t max_workspace, struct candidate *candidates)
+/* Adds the candidates of one layout, the fastest first: the fastest that was measured alone, if it was; otherwise
+ * by estimate. */
+static size_t add_candidates(struct cvy_device *device, const struct cvy_conv_problem *p, size_t max_workspace,
+                             const struct layouts *converted, struct candidate *candidates, size_t count)
 {
-    size_t count = 0;
+    const double extra = converted != NULL ? converted->seconds : 0;
     const struct cvy_algo *algo;
-    for (size_t i = 0; count < MAX_CANDIDATES && (algo = cvy_algo_at(i)) != NULL; i++) {
-        struct candidate next;
+    struct cvy_tuned tuned;
+    struct candidate next = {.is_converted = converted != NULL};
+    if (cvy_tunedb_choose(device, p, max_workspace, &tuned)) {
+        next.algo = tuned.algo;
+        next.config = tuned.config;
+        next.seconds = tuned.seconds + extra;
+        /* what does not build is seen when it is the turn of the estimates */
+        if (tuned.algo->build(device, p, &tuned.config) == CVY_OK)
+            return insert(candidates, count, &next);
+    }
+    for (size_t i = 0; (algo = cvy_algo_at(i)) != NULL; i++) {
+        /* plain tensors are its business as they are */
+        if (converted != NULL && !algo->takes_blocks)
+            continue;
         if (!consider(algo, device, p, max_workspace, false, &next))
             continue;
-        size_t at = count++;
-        for (; at > 0 && candidates[at - 1].seconds > next.seconds; at--)
-            candidates[at] = candidates[at - 1];
-        candidates[at] = next;
+        next.seconds += extra;
+        count = insert(candidates, count, &next);
     }
     return count;
 }
@@ -146,22 +201,22 @@ static bool any_quarantined(const struct cvy_device *device)
     return false;
 }
 
-enum cvy_status cvy_find_algo(struct cvy_device *device, const struct cvy_conv_problem *p, const char *name,
-                              size_t max_workspace, const struct cvy_algo **algo,
-                              struct cvy_algo_config *config)
+static enum cvy_status find(struct cvy_device *device, const struct layouts *layouts, const char *name,
+                            size_t max_workspace, struct candidate *result)
 {
     struct candidate candidates[MAX_CANDIDATES];
     size_t count = 1, chosen = 0;
     enum cvy_status status;
     if (name != NULL) {
-        status = find_named(device, p, name, max_workspace, &candidates[0]);
-    } else if (find_tuned(device, p, max_workspace, &candidates[0])) {
-        status = CVY_OK;
+        status = find_named(device, layouts, name, max_workspace, &candidates[0]);
     } else {
-        count = rank_algorithms(device, p, max_workspace, candidates);
+        count = add_candidates(device, layouts->given, max_workspace, NULL, candidates, 0);
+        if (layouts->can_convert)
+            count = add_candidates(device, &layouts->blocked, max_workspace - layouts->room, layouts, candidates,
+                                   count);
         status = CVY_ERROR_UNSUPPORTED;
         for (chosen = 0; chosen < count; chosen++) {
-            status = candidates[chosen].algo->build(device, p, &candidates[chosen].config);
+            status = build(device, layouts, &candidates[chosen]);
             if (status == CVY_OK)
                 break;
             cvy_log(CVY_LOG_WARNING, "conv: %s does not build on this device; the next algorithm is taken",
@@ -180,11 +235,41 @@ enum cvy_status cvy_find_algo(struct cvy_device *device, const struct cvy_conv_p
     if (status != CVY_OK)
         return status;
     for (size_t i = chosen + 1; i < count; i++)
-        cvy_log(CVY_LOG_DEBUG, "conv: not %s: %.3g ms expected", candidates[i].algo->id,
-                candidates[i].seconds * 1e3);
-    cvy_log(CVY_LOG_INFO, "conv: algorithm %s, %.3g ms expected", candidates[chosen].algo->id,
+        cvy_log(CVY_LOG_DEBUG, "conv: not %s%s: %.3g ms expected", candidates[i].algo->id,
+                candidates[i].is_converted ? " in blocks" : "", candidates[i].seconds * 1e3);
+    cvy_log(CVY_LOG_INFO, "conv: algorithm %s%s, %.3g ms expected", candidates[chosen].algo->id,
+            candidates[chosen].is_converted ? ", x and y converted to blocks of channels and back" : "",
             candidates[chosen].seconds * 1e3);
-    *algo = candidates[chosen].algo;
-    *config = candidates[chosen].config;
+    *result = candidates[chosen];
+    return CVY_OK;
+}
+
+enum cvy_status cvy_find_algo(struct cvy_device *device, const struct cvy_conv_problem *p, const char *name,
+                              size_t max_workspace, const struct cvy_algo **algo,
+                              struct cvy_algo_config *config)
+{
+    struct layouts layouts = layouts_of(device, p, max_workspace, false);
+    struct candidate found;
+    enum cvy_status status = find(device, &layouts, name, max_workspace, &found);
+    if (status != CVY_OK)
+        return status;
+    *algo = found.algo;
+    *config = found.config;
+    return CVY_OK;
+}
+
+enum cvy_status cvy_find_conversion(struct cvy_device *device, struct cvy_conv_problem *p, const char *name,
+                                    size_t max_workspace, const struct cvy_algo **algo,
+                                    struct cvy_algo_config *config, bool *converted)
+{
+    struct layouts layouts = layouts_of(device, p, max_workspace, true);
+    struct candidate found;
+    enum cvy_status status = find(device, &layouts, name, max_workspace, &found);
+    if (status != CVY_OK)
+        return status;
+    *algo = found.algo;
+    *config = found.config;
+    *converted = found.is_converted;
+    *p = *problem_for(&layouts, &found);
     return CVY_OK;
 }
