@@ -77,21 +77,40 @@ int blocks_of(int channels)
     return (channels + LANES - 1) / LANES;
 }
 
-// Where a tile's results begin. Its neighbours are a dilation apart.
-struct place {
-    int n, d, h, w;
+// Which tile, counted along each axis: of the batch's depth, of rows, within a row.
+struct tile {
+    int d, h, w;
 };
 
-struct place place_of(const struct shape *s, int tile)
+struct tile tile_at(const struct shape *s, int tile)
 {
-    const int w = tile % s->tiles_w, h = tile / s->tiles_w % s->tiles_h;
-    const int d = tile / (s->tiles_w * s->tiles_h);
-    struct place place;
-    place.n = d / s->out_d;
-    place.d = d % s->out_d;
-    place.h = h / s->dilation_h * s->dilation_h * TILE_H + h % s->dilation_h;
-    place.w = w / s->dilation_w * s->dilation_w * TILE_W + w % s->dilation_w;
-    return place;
+    const int row = tile / s->tiles_w;
+    const struct tile at = {row / s->tiles_h, row % s->tiles_h, tile % s->tiles_w};
+    return at;
+}
+
+struct tile next_tile(const struct shape *s, struct tile at)
+{
+    if (++at.w == s->tiles_w) {
+        at.w = 0;
+        if (++at.h == s->tiles_h) {
+            at.h = 0;
+            at.d++;
+        }
+    }
+    return at;
+}
+
+// Where a tile's results begin on an axis of y. Its neighbours are a dilation apart; of the phases, which
+// take turns, the first ones may have a pixel more.
+int tile_start(int tile, int out, int dilation, int results)
+{
+    if (dilation == 1)
+        return tile * results;
+    const int longer = out % dilation, of_longer = longer * ((out / dilation + results) / results);
+    const int first = tile < of_longer ? 0 : longer, phases = tile < of_longer ? longer : dilation - longer;
+    tile -= tile < of_longer ? 0 : of_longer;
+    return tile / phases * dilation * results + first + tile % phases;
 }
 
 #if KIND == 1
@@ -102,79 +121,92 @@ struct place place_of(const struct shape *s, int tile)
 
 #if KIND <= 2
 
-// The points of a tile's pixels, to v and on in steps.
-void store_points(lanes pixels[SIDE_H][SIDE_W], SCRATCH float *restrict v, int step)
-{
-    lanes value[SIDE_W][SIDE_H];
-    UNROLL
-    for (int i = 0; i < SIDE_H; i++) {
-        LANE_JOIN(WINOGRAD_DATA_, SIDE_W)(pixels[i])
-        UNROLL
-        for (int j = 0; j < SIDE_W; j++)
-            value[j][i] = pixels[i][j];
-    }
-    UNROLL
-    for (int j = 0; j < SIDE_W; j++) {
-        LANE_JOIN(WINOGRAD_DATA_, SIDE_H)(value[j])
-        UNROLL
-        for (int i = 0; i < SIDE_H; i++)
-            LANES_STORE(value[j][i], v + (i * SIDE_W + j) * step);
-    }
-}
+// The pixels' values at the points of a row, in place.
+#define POINTS_OF_ROW LANE_JOIN(WINOGRAD_DATA_, SIDE_W)
+#define POINTS_OF_COLUMN LANE_JOIN(WINOGRAD_DATA_, SIDE_H)
+// The rows of a plane's tile are too many for the registers; those of a line's are not.
+#if SIDE_W > 1
+#define EACH_ROW _Pragma("nounroll")
+#else
+#define EACH_ROW UNROLL
+#endif
 
 // One tile of one block of channels and depth b, to v and on in steps from point to point.
 void transform_x(const struct shape *s, __global const float *restrict x, SCRATCH float *restrict v, int step,
-                 int g, int b, int tile)
+                 int g, int b, struct tile tile)
 {
     const int blocks = blocks_of(s->c_group), x_pixels = s->in_d * s->in_h * s->in_w;
-    const struct place at = place_of(s, tile);
-    const int c = b % blocks * LANES, z = b / blocks;
-    const int d = border(at.d * s->stride_d - s->pad_d + z * s->dilation_d, s->in_d);
-    const int h = at.h - s->pad_h, w = at.w - s->pad_w;
-    lanes pixels[SIDE_H][SIDE_W];
+    const int n = tile.d / s->out_d, c = b % blocks * LANES, z = b / blocks;
+    const int d = border(tile.d % s->out_d * s->stride_d - s->pad_d + z * s->dilation_d, s->in_d);
+    const int h = tile_start(tile.h, s->out_h, s->dilation_h, TILE_H) - s->pad_h;
+    const int w = tile_start(tile.w, s->out_w, s->dilation_w, TILE_W) - s->pad_w;
+    lanes rows[SIDE_H][SIDE_W];
 #if X_BLOCK
-    const int block = at.n * blocks_of(s->c_group * s->groups) + (g * s->c_group + c) / LANES;
-    __global const float *from = x + (block * x_pixels + d * s->in_h * s->in_w) * LANES;
-    if (d >= 0 && h >= 0 && w >= 0 && h + (SIDE_H - 1) * s->dilation_h < s->in_h &&
-        w + (SIDE_W - 1) * s->dilation_w < s->in_w) {
-        from += (h * s->in_w + w) * LANES;
-        UNROLL
-        for (int i = 0; i < SIDE_H; i++) {
+    const int block = n * blocks_of(s->c_group * s->groups) + (g * s->c_group + c) / LANES;
+    __global const float *from = x + (block * x_pixels + max(d, 0) * s->in_h * s->in_w) * LANES;
+    int column[SIDE_W];
+    lanes_int mask[SIDE_W];
+    UNROLL
+    for (int j = 0; j < SIDE_W; j++) {
+        const int p = border(w + j * s->dilation_w, s->in_w);
+        column[j] = max(p, 0) * LANES;
+        mask[j] = p < 0 ? 0 : -1;
+    }
+    EACH_ROW
+    for (int i = 0; i < SIDE_H; i++) {
+        const int y = border(h + i * s->dilation_h, s->in_h);
+        lanes value[SIDE_W];
+        if (d < 0 || y < 0) {
             UNROLL
             for (int j = 0; j < SIDE_W; j++)
-                pixels[i][j] = LANES_LOAD(from + (i * s->dilation_h * s->in_w + j * s->dilation_w) * LANES);
+                value[j] = 0.0f;
+        } else {
+            __global const float *line = from + y * s->in_w * LANES;
+            UNROLL
+            for (int j = 0; j < SIDE_W; j++)
+                value[j] = LANES_MASKED(LANES_LOAD(line + column[j]), mask[j]);
+            POINTS_OF_ROW(value)
         }
-        store_points(pixels, v, step);
-        return;
+        UNROLL
+        for (int j = 0; j < SIDE_W; j++)
+            rows[i][j] = value[j];
     }
 #else
     const int channels = min(s->c_group - c, LANES);
-    const int channel = (at.n * s->groups + g) * s->c_group + c;
+    const int channel = (n * s->groups + g) * s->c_group + c;
     __global const float *from = x + channel * x_pixels + d * s->in_h * s->in_w;
-#endif
     // not unrolled: compilers take minutes over it
     float part[POINTS * LANES];
     for (int i = 0; i < POINTS; i++) {
         const int y = border(h + i / SIDE_W * s->dilation_h, s->in_h);
         const int p = border(w + i % SIDE_W * s->dilation_w, s->in_w);
         const bool inside = d >= 0 && y >= 0 && p >= 0;
-#if X_BLOCK
-        lanes value = 0.0f;
-        if (inside)
-            value = LANES_LOAD(from + (y * s->in_w + p) * LANES);
-        LANES_STORE(value, part + i * LANES);
-#else
         for (int j = 0; j < LANES; j++)
             part[i * LANES + j] = inside && j < channels ? from[j * x_pixels + y * s->in_w + p] : 0.0f;
-#endif
     }
-    UNROLL
+    EACH_ROW
     for (int i = 0; i < SIDE_H; i++) {
+        lanes value[SIDE_W];
         UNROLL
         for (int j = 0; j < SIDE_W; j++)
-            pixels[i][j] = LANES_LOAD(part + (i * SIDE_W + j) * LANES);
+            value[j] = LANES_LOAD(part + (i * SIDE_W + j) * LANES);
+        POINTS_OF_ROW(value)
+        UNROLL
+        for (int j = 0; j < SIDE_W; j++)
+            rows[i][j] = value[j];
     }
-    store_points(pixels, v, step);
+#endif
+    UNROLL
+    for (int j = 0; j < SIDE_W; j++) {
+        lanes value[SIDE_H];
+        UNROLL
+        for (int i = 0; i < SIDE_H; i++)
+            value[i] = rows[i][j];
+        POINTS_OF_COLUMN(value)
+        UNROLL
+        for (int i = 0; i < SIDE_H; i++)
+            LANES_STORE(value[i], v + (i * SIDE_W + j) * step);
+    }
 }
 
 #endif
@@ -220,26 +252,28 @@ void multiply(SCRATCH const float *restrict v, __global const float *restrict u,
 
 // One tile of LANES channels of y, k of group g and on, from m and on in steps from point to point.
 void transform_y(const struct shape *s, SCRATCH const float *restrict m, int step,
-                 EPILOGUE_ARGUMENTS __global float *restrict y, int g, int k, int tile)
+                 EPILOGUE_ARGUMENTS __global float *restrict y, int g, int k, struct tile tile)
 {
     const int y_pixels = s->out_d * s->out_h * s->out_w;
-    const struct place at = place_of(s, tile);
+    const int n = tile.d / s->out_d, d = tile.d % s->out_d;
+    const int top = tile_start(tile.h, s->out_h, s->dilation_h, TILE_H);
+    const int left = tile_start(tile.w, s->out_w, s->dilation_w, TILE_W);
     const int first = g * s->k_group + k, k_end = (g + 1) * s->k_group;
     lanes value[TILE_H][SIDE_W];
 #if Y_BLOCK
-    y += (at.n * blocks_of(s->k_group * s->groups) + first / LANES) * y_pixels * LANES;
+    y += (n * blocks_of(s->k_group * s->groups) + first / LANES) * y_pixels * LANES;
 #else
     // through `part`, not unrolled: compilers take minutes over it
     const int channels = min(s->k_group - k, LANES);
     float part[TILE_H * TILE_W * LANES];
-    y += (at.n * s->groups * s->k_group + first) * y_pixels;
+    y += (n * s->groups * s->k_group + first) * y_pixels;
 #if ACCUMULATE
     for (int i = 0; i < TILE_H * TILE_W; i++) {
-        const int h = at.h + i / TILE_W * s->dilation_h, w = at.w + i % TILE_W * s->dilation_w;
+        const int h = top + i / TILE_W * s->dilation_h, w = left + i % TILE_W * s->dilation_w;
         const bool inside = h < s->out_h && w < s->out_w;
         for (int j = 0; j < LANES; j++)
             part[i * LANES + j] =
-                inside && j < channels ? y[j * y_pixels + (at.d * s->out_h + h) * s->out_w + w] : 0.0f;
+                inside && j < channels ? y[j * y_pixels + (d * s->out_h + h) * s->out_w + w] : 0.0f;
     }
 #endif
 #endif
@@ -259,8 +293,8 @@ void transform_y(const struct shape *s, SCRATCH const float *restrict m, int ste
         for (int j = 0; j < TILE_W; j++) {
             const lanes result = LANE_JOIN(WINOGRAD_RESULT_, SIDE_W)(value[i], j, TILE_W);
 #if Y_BLOCK
-            const int h = at.h + i * s->dilation_h, w = at.w + j * s->dilation_w;
-            __global float *to = y + ((at.d * s->out_h + h) * s->out_w + w) * LANES;
+            const int h = top + i * s->dilation_h, w = left + j * s->dilation_w;
+            __global float *to = y + ((d * s->out_h + h) * s->out_w + w) * LANES;
             if (h < s->out_h && w < s->out_w)
                 LANES_STORE(EPILOGUE_CHANNELS(result, first, k_end, LANES_LOAD(to)), to);
 #else
@@ -271,10 +305,10 @@ void transform_y(const struct shape *s, SCRATCH const float *restrict m, int ste
     }
 #if !Y_BLOCK
     for (int i = 0; i < TILE_H * TILE_W; i++) {
-        const int h = at.h + i / TILE_W * s->dilation_h, w = at.w + i % TILE_W * s->dilation_w;
+        const int h = top + i / TILE_W * s->dilation_h, w = left + i % TILE_W * s->dilation_w;
         if (h < s->out_h && w < s->out_w)
             for (int j = 0; j < channels; j++)
-                y[j * y_pixels + (at.d * s->out_h + h) * s->out_w + w] = part[i * LANES + j];
+                y[j * y_pixels + (d * s->out_h + h) * s->out_w + w] = part[i * LANES + j];
     }
 #endif
 }
@@ -305,9 +339,12 @@ void winograd_fused(__global const float *restrict x, __global const float *rest
     const int v_step = panels * PANEL_V(blocks), m_step = panels * PANEL_M;
     __local float *v = scratch, *m = scratch + POINTS * v_step;
 
-    for (int t = 0; t < here; t++)
-        for (int b = 0; b < blocks; b++)
-            transform_x(&s, x, v + IN_V(b, t, blocks), v_step, g, b, s.first + start + t);
+    const struct tile first = tile_at(&s, s.first + start);
+    for (int b = 0; b < blocks; b++) {
+        struct tile tile = first;
+        for (int t = 0; t < here; t++, tile = next_tile(&s, tile))
+            transform_x(&s, x, v + IN_V(b, t, blocks), v_step, g, b, tile);
+    }
     const int from = part * blocks_k / parts, end = (part + 1) * blocks_k / parts;
     u += (g * blocks_k + from) * POINTS * WEIGHTS(blocks);
     for (int block = from; block < end; block++) {
@@ -315,10 +352,12 @@ void winograd_fused(__global const float *restrict x, __global const float *rest
             for (int panel = 0; panel < panels; panel++)
                 multiply(v + point * v_step + panel * PANEL_V(blocks), u,
                          m + point * m_step + panel * PANEL_M, blocks);
-        for (int i = 0; i < VECTORS && (block * VECTORS + i) * LANES < s.k_group; i++)
-            for (int t = 0; t < here; t++)
+        for (int i = 0; i < VECTORS && (block * VECTORS + i) * LANES < s.k_group; i++) {
+            struct tile tile = first;
+            for (int t = 0; t < here; t++, tile = next_tile(&s, tile))
                 transform_y(&s, m + IN_M(i, t), m_step, EPILOGUE_PASSED y, g, (block * VECTORS + i) * LANES,
-                            s.first + start + t);
+                            tile);
+        }
     }
 }
 
@@ -330,7 +369,7 @@ void winograd_data(__global const float *restrict x, __global float *restrict v,
 {
     const int t = get_global_id(0), b = get_global_id(1), g = get_global_id(2);
     const int blocks = blocks_of(s.c_group) * s.kernel_d, v_step = PANELS_OF(s.tiles) * PANEL_V(blocks);
-    transform_x(&s, x, v + g * POINTS * v_step + IN_V(b, t, blocks), v_step, g, b, s.first + t);
+    transform_x(&s, x, v + g * POINTS * v_step + IN_V(b, t, blocks), v_step, g, b, tile_at(&s, s.first + t));
 }
 
 #elif KIND == 3
@@ -362,7 +401,8 @@ void winograd_result(__global const float *restrict scratch, EPILOGUE_ARGUMENTS 
     const int m_step = PANELS_OF(s.tiles) * PANEL_M;
     const int v_floats = s.groups * POINTS * PANELS_OF(s.tiles) * PANEL_V(blocks_of(s.c_group) * s.kernel_d);
     __global const float *m = scratch + v_floats + (g * BLOCKS_K(s.k_group) + i / VECTORS) * POINTS * m_step;
-    transform_y(&s, m + IN_M(i % VECTORS, t), m_step, EPILOGUE_PASSED y, g, i * LANES, s.first + t);
+    transform_y(&s, m + IN_M(i % VECTORS, t), m_step, EPILOGUE_PASSED y, g, i * LANES,
+                tile_at(&s, s.first + t));
 }
 
 #endif

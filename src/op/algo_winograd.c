@@ -21,7 +21,7 @@
 
 #define MOST_SIDE 6
 #define MOST_TAPS 5
-#define LEAST_CHANNELS 16 /* with fewer, 6 points round much and save little; 4 keep small integers exact */
+#define LEAST_CHANNELS 16 /* with fewer, 5 points round much and save little; 4 keep small integers exact */
 #define MOST_BLOCK_K 32   /* of the configs; bounds the weights before one is chosen */
 #define MOST_LOCAL (1400 << 10)       /* of a level-2 cache of 2 MiB, beside weights, x and y */
 #define MOST_SPLIT ((size_t)16 << 20) /* of a strip's workspace; longer ones are no faster */
@@ -53,10 +53,11 @@ static size_t lanes_of(const struct cvy_conv_problem *p, const struct cvy_device
     return p->x_block > 0 ? p->x_block : p->y_block > 0 ? p->y_block : lanes;
 }
 
-/* Tiles of an axis: those of every phase of the dilation. */
+/* Tiles of an axis: those of every phase of the dilation, of which the first may have a pixel more. */
 static size_t tiles_of(size_t out, size_t dilation, size_t tile)
 {
-    return CVY_MIN(dilation, out) * cvy_ceil_div(cvy_ceil_div(out, dilation), tile);
+    size_t least = out / dilation, longer = out % dilation;
+    return longer * cvy_ceil_div(least + 1, tile) + (dilation - longer) * cvy_ceil_div(least, tile);
 }
 
 static struct geometry geometry_of(const struct cvy_conv_problem *problem, const struct cvy_device *device,
@@ -213,7 +214,7 @@ static void fill_split(const struct geometry *s, size_t max_workspace, struct cv
 static bool candidate(const struct cvy_conv_problem *p, const struct cvy_device *device, size_t index,
                       size_t max_workspace, struct cvy_algo_config *config)
 {
-    static const int sides[][2] = {{6, 6}, {4, 4}, {4, 6}};
+    static const int sides[][2] = {{6, 6}, {4, 4}, {5, 5}, {4, 6}, {3, 3}};
     static const struct {
         int kind, panel;
         size_t panels, parts;
@@ -222,6 +223,8 @@ static bool candidate(const struct cvy_conv_problem *p, const struct cvy_device 
     const int *side = sides[index % CVY_COUNT(sides)], way = (int)(index / CVY_COUNT(sides));
     const struct cvy_conv_problem whole = cvy_conv_to_3d(p);
     *config = (struct cvy_algo_config){{ways[way].kind}};
+    if (side[0] != side[1] && (whole.kernel[1] == 1 || whole.kernel[2] == 1))
+        return false; /* another is the same */
     for (size_t i = 0; i < 2; i++) {
         size_t taps = whole.kernel[1 + i];
         if (taps > 1 && (size_t)side[i] < taps + 1)
@@ -238,8 +241,8 @@ static bool candidate(const struct cvy_conv_problem *p, const struct cvy_device 
     fill_split(&s, max_workspace, config);
     return true;
 }
-#define CANDIDATES 24
-#define CONFIGS 21 /* a tile at a time is for tiny workspaces */
+#define CANDIDATES 40
+#define CONFIGS 35 /* a tile at a time is for tiny workspaces */
 
 static void default_config(const struct cvy_conv_problem *p, const struct cvy_device *device,
                            size_t max_workspace, struct cvy_algo_config *config)
@@ -249,8 +252,8 @@ static void default_config(const struct cvy_conv_problem *p, const struct cvy_de
         struct cvy_algo_config next;
         if (!candidate(p, device, i, max_workspace, &next))
             continue;
-        bool has_6 = next.value[SIDE_H] == 6 || next.value[SIDE_W] == 6;
-        if (has_6 && p->c / p->groups < LEAST_CHANNELS)
+        bool has_5 = next.value[SIDE_H] > 4 || next.value[SIDE_W] > 4;
+        if (has_5 && p->c / p->groups < LEAST_CHANNELS)
             continue;
         struct geometry s = geometry_of(p, device, &next);
         double seconds = seconds_of(&s, device, &next);
@@ -447,13 +450,15 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     return status;
 }
 
-/* A form of 6 points amplifies an axis by (10 + 10) / 6 + 32 * 12 / 24 + 10 at most, of 4 points by 4: the
- * products of |A|, |G| and the sum of a row of |B|, over the points, for the worst result and tap. */
+/* A form of 6 points amplifies an axis by (10 + 10) / 6 + 32 * 12 / 24 + 10 at most, of 5 by (10 + 10) / 6 +
+ * 16 * 12 / 24, of 3 or 4 by 4: the products of |A|, |G| and the sum of a row of |B|, over the points, for
+ * the worst result and tap. */
 static double error(const struct cvy_conv_problem *p, const struct cvy_algo_config *config)
 {
     double bound = (double)(p->c / p->groups * (p->rank > 2 ? p->kernel[0] : 1)) + 32;
+    static const double amplified[MOST_SIDE + 1] = {1, 1, 1, 4, 4, 11.4, 29.4};
     for (int i = SIDE_H; i <= SIDE_W; i++)
-        bound *= config->value[i] == 6 ? 29.4 : config->value[i] == 4 ? 4 : 1;
+        bound *= amplified[config->value[i]];
     return bound;
 }
 
