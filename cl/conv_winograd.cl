@@ -118,6 +118,8 @@ int tile_start(int tile, int out, int dilation, int results)
 #else
 #define SCRATCH __global
 #endif
+// Of whole vectors: compilers cut vstore's in pieces.
+#define WHOLE_STORE(space, value, to) (*(space lanes *)(to) = (value))
 
 #if KIND <= 2
 
@@ -205,7 +207,7 @@ void transform_x(const struct shape *s, __global const float *restrict x, SCRATC
         POINTS_OF_COLUMN(value)
         UNROLL
         for (int i = 0; i < SIDE_H; i++)
-            LANES_STORE(value[i], v + (i * SIDE_W + j) * step);
+            WHOLE_STORE(SCRATCH, value[i], v + (i * SIDE_W + j) * step);
     }
 }
 
@@ -243,7 +245,7 @@ void multiply(SCRATCH const float *restrict v, __global const float *restrict u,
     for (int i = 0; i < VECTORS; i++) {
         UNROLL
         for (int t = 0; t < PANEL; t++)
-            LANES_STORE(sum[i][t], m + (i * PANEL + t) * LANES);
+            WHOLE_STORE(SCRATCH, sum[i][t], m + (i * PANEL + t) * LANES);
     }
 }
 
@@ -296,7 +298,7 @@ void transform_y(const struct shape *s, SCRATCH const float *restrict m, int ste
             const int h = top + i * s->dilation_h, w = left + j * s->dilation_w;
             __global float *to = y + ((d * s->out_h + h) * s->out_w + w) * LANES;
             if (h < s->out_h && w < s->out_w)
-                LANES_STORE(EPILOGUE_CHANNELS(result, first, k_end, LANES_LOAD(to)), to);
+                WHOLE_STORE(__global, EPILOGUE_CHANNELS(result, first, k_end, LANES_LOAD(to)), to);
 #else
             float *to = part + (i * TILE_W + j) * LANES;
             LANES_STORE(EPILOGUE_CHANNELS(result, first, k_end, LANES_LOAD(to)), to);
@@ -329,7 +331,7 @@ void transform_y(const struct shape *s, SCRATCH const float *restrict m, int ste
 // Dimensions: strips of `strip` tiles, whole panels, parts of the blocks of channels of y, groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void winograd_fused(__global const float *restrict x, __global const float *restrict u,
-                    EPILOGUE_ARGUMENTS __global float *restrict y, __local float *restrict scratch,
+                    EPILOGUE_ARGUMENTS __global float *restrict y, __local lanes *restrict local_scratch,
                     int strip, struct shape s)
 {
     const int start = (int)get_global_id(0) * strip, g = get_global_id(2);
@@ -337,7 +339,7 @@ void winograd_fused(__global const float *restrict x, __global const float *rest
     const int blocks = blocks_of(s.c_group) * s.kernel_d, blocks_k = BLOCKS_K(s.k_group);
     const int parts = get_global_size(1), part = get_global_id(1);
     const int v_step = panels * PANEL_V(blocks), m_step = panels * PANEL_M;
-    __local float *v = scratch, *m = scratch + POINTS * v_step;
+    __local float *v = (__local float *)local_scratch, *m = v + POINTS * v_step;
 
     const struct tile first = tile_at(&s, s.first + start);
     for (int b = 0; b < blocks; b++) {
