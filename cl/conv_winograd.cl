@@ -77,30 +77,6 @@ int blocks_of(int channels)
     return (channels + LANES - 1) / LANES;
 }
 
-// Which tile, counted along each axis: of the batch's depth, of rows, within a row.
-struct tile {
-    int d, h, w;
-};
-
-struct tile tile_at(const struct shape *s, int tile)
-{
-    const int row = tile / s->tiles_w;
-    const struct tile at = {row / s->tiles_h, row % s->tiles_h, tile % s->tiles_w};
-    return at;
-}
-
-struct tile next_tile(const struct shape *s, struct tile at)
-{
-    if (++at.w == s->tiles_w) {
-        at.w = 0;
-        if (++at.h == s->tiles_h) {
-            at.h = 0;
-            at.d++;
-        }
-    }
-    return at;
-}
-
 // Where a tile's results begin on an axis of y. Its neighbours are a dilation apart; of the phases, which
 // take turns, the first ones may have a pixel more.
 int tile_start(int tile, int out, int dilation, int results)
@@ -111,6 +87,34 @@ int tile_start(int tile, int out, int dilation, int results)
     const int first = tile < of_longer ? 0 : longer, phases = tile < of_longer ? longer : dilation - longer;
     tile -= tile < of_longer ? 0 : of_longer;
     return tile / phases * dilation * results + first + tile % phases;
+}
+
+// Where a tile lies: its image; of x, the first plane, the columns, and whether they exist (-1 or 0), and the
+// rows, -1 for none; of y, the plane, the first pixel, and how many of its rows and columns exist.
+struct patch {
+    int n, x_d, x_row[SIDE_H], x_column[SIDE_W], mask[SIDE_W];
+    int y_d, y_at, y_rows, y_columns;
+};
+
+// For a tile's number; by pointer, for it is large.
+void locate(const struct shape *s, int tile, struct patch *at)
+{
+    const int row = tile / s->tiles_w, plane = row / s->tiles_h;
+    const int h = tile_start(row % s->tiles_h, s->out_h, s->dilation_h, TILE_H);
+    const int w = tile_start(tile % s->tiles_w, s->out_w, s->dilation_w, TILE_W);
+    at->n = plane / s->out_d;
+    at->y_d = plane % s->out_d;
+    at->x_d = at->y_d * s->stride_d - s->pad_d;
+    for (int i = 0; i < SIDE_H; i++)
+        at->x_row[i] = border(h - s->pad_h + i * s->dilation_h, s->in_h);
+    for (int j = 0; j < SIDE_W; j++) {
+        const int column = border(w - s->pad_w + j * s->dilation_w, s->in_w);
+        at->x_column[j] = max(column, 0);
+        at->mask[j] = column < 0 ? 0 : -1;
+    }
+    at->y_at = h * s->out_w + w;
+    at->y_rows = (s->out_h - h + s->dilation_h - 1) / s->dilation_h;
+    at->y_columns = (s->out_w - w + s->dilation_w - 1) / s->dilation_w;
 }
 
 #if KIND == 1
@@ -133,30 +137,19 @@ int tile_start(int tile, int out, int dilation, int results)
 #define EACH_ROW UNROLL
 #endif
 
-// One tile of one block of channels and depth b, to v and on in steps from point to point.
-void transform_x(const struct shape *s, __global const float *restrict x, SCRATCH float *restrict v, int step,
-                 int g, int b, struct tile tile)
+// One tile of one block of channels, at depth z of the kernel, to v and on in steps from point to point.
+ALWAYS_INLINE void transform_x(const struct shape *s, __global const float *restrict x,
+                               SCRATCH float *restrict v, int step, int g, int b, int z,
+                               const struct patch *at)
 {
-    const int blocks = blocks_of(s->c_group), x_pixels = s->in_d * s->in_h * s->in_w;
-    const int n = tile.d / s->out_d, c = b % blocks * LANES, z = b / blocks;
-    const int d = border(tile.d % s->out_d * s->stride_d - s->pad_d + z * s->dilation_d, s->in_d);
-    const int h = tile_start(tile.h, s->out_h, s->dilation_h, TILE_H) - s->pad_h;
-    const int w = tile_start(tile.w, s->out_w, s->dilation_w, TILE_W) - s->pad_w;
+    const int x_plane = s->in_h * s->in_w, d = border(at->x_d + z * s->dilation_d, s->in_d);
     lanes rows[SIDE_H][SIDE_W];
 #if X_BLOCK
-    const int block = n * blocks_of(s->c_group * s->groups) + (g * s->c_group + c) / LANES;
-    __global const float *from = x + (block * x_pixels + max(d, 0) * s->in_h * s->in_w) * LANES;
-    int column[SIDE_W];
-    lanes_int mask[SIDE_W];
-    UNROLL
-    for (int j = 0; j < SIDE_W; j++) {
-        const int p = border(w + j * s->dilation_w, s->in_w);
-        column[j] = max(p, 0) * LANES;
-        mask[j] = p < 0 ? 0 : -1;
-    }
+    const int block = at->n * blocks_of(s->c_group * s->groups) + g * s->c_group / LANES + b;
+    __global const float *from = x + (block * s->in_d + max(d, 0)) * x_plane * LANES;
     EACH_ROW
     for (int i = 0; i < SIDE_H; i++) {
-        const int y = border(h + i * s->dilation_h, s->in_h);
+        const int y = at->x_row[i];
         lanes value[SIDE_W];
         if (d < 0 || y < 0) {
             UNROLL
@@ -166,7 +159,7 @@ void transform_x(const struct shape *s, __global const float *restrict x, SCRATC
             __global const float *line = from + y * s->in_w * LANES;
             UNROLL
             for (int j = 0; j < SIDE_W; j++)
-                value[j] = LANES_MASKED(LANES_LOAD(line + column[j]), mask[j]);
+                value[j] = LANES_MASKED(LANES_LOAD(line + at->x_column[j] * LANES), at->mask[j]);
             POINTS_OF_ROW(value)
         }
         UNROLL
@@ -174,17 +167,16 @@ void transform_x(const struct shape *s, __global const float *restrict x, SCRATC
             rows[i][j] = value[j];
     }
 #else
-    const int channels = min(s->c_group - c, LANES);
-    const int channel = (n * s->groups + g) * s->c_group + c;
-    __global const float *from = x + channel * x_pixels + d * s->in_h * s->in_w;
+    const int channels = min(s->c_group - b * LANES, LANES), x_channel = s->in_d * x_plane;
+    __global const float *from =
+        x + (((at->n * s->groups + g) * s->c_group + b * LANES) * s->in_d + max(d, 0)) * x_plane;
     // not unrolled: compilers take minutes over it
     float part[POINTS * LANES];
     for (int i = 0; i < POINTS; i++) {
-        const int y = border(h + i / SIDE_W * s->dilation_h, s->in_h);
-        const int p = border(w + i % SIDE_W * s->dilation_w, s->in_w);
-        const bool inside = d >= 0 && y >= 0 && p >= 0;
+        const int y = at->x_row[i / SIDE_W], pixel = y * s->in_w + at->x_column[i % SIDE_W];
+        const bool inside = d >= 0 && y >= 0 && at->mask[i % SIDE_W] != 0;
         for (int j = 0; j < LANES; j++)
-            part[i * LANES + j] = inside && j < channels ? from[j * x_pixels + y * s->in_w + p] : 0.0f;
+            part[i * LANES + j] = inside && j < channels ? from[j * x_channel + pixel] : 0.0f;
     }
     EACH_ROW
     for (int i = 0; i < SIDE_H; i++) {
@@ -253,29 +245,27 @@ void multiply(SCRATCH const float *restrict v, __global const float *restrict u,
 #if KIND == 1 || KIND == 4
 
 // One tile of LANES channels of y, k of group g and on, from m and on in steps from point to point.
-void transform_y(const struct shape *s, SCRATCH const float *restrict m, int step,
-                 EPILOGUE_ARGUMENTS __global float *restrict y, int g, int k, struct tile tile)
+ALWAYS_INLINE void transform_y(const struct shape *s, SCRATCH const float *restrict m, int step,
+                               EPILOGUE_ARGUMENTS __global float *restrict y, int g, int k,
+                               const struct patch *at)
 {
-    const int y_pixels = s->out_d * s->out_h * s->out_w;
-    const int n = tile.d / s->out_d, d = tile.d % s->out_d;
-    const int top = tile_start(tile.h, s->out_h, s->dilation_h, TILE_H);
-    const int left = tile_start(tile.w, s->out_w, s->dilation_w, TILE_W);
+    const int y_plane = s->out_h * s->out_w, row = s->dilation_h * s->out_w;
     const int first = g * s->k_group + k, k_end = (g + 1) * s->k_group;
     lanes value[TILE_H][SIDE_W];
 #if Y_BLOCK
-    y += (n * blocks_of(s->k_group * s->groups) + first / LANES) * y_pixels * LANES;
+    const int block = at->n * blocks_of(s->k_group * s->groups) + first / LANES;
+    y += ((block * s->out_d + at->y_d) * y_plane + at->y_at) * LANES;
 #else
     // through `part`, not unrolled: compilers take minutes over it
-    const int channels = min(s->k_group - k, LANES);
+    const int channels = min(s->k_group - k, LANES), y_channel = s->out_d * y_plane;
     float part[TILE_H * TILE_W * LANES];
-    y += (n * s->groups * s->k_group + first) * y_pixels;
+    y += ((at->n * s->groups * s->k_group + first) * s->out_d + at->y_d) * y_plane + at->y_at;
 #if ACCUMULATE
     for (int i = 0; i < TILE_H * TILE_W; i++) {
-        const int h = top + i / TILE_W * s->dilation_h, w = left + i % TILE_W * s->dilation_w;
-        const bool inside = h < s->out_h && w < s->out_w;
+        const bool inside = i / TILE_W < at->y_rows && i % TILE_W < at->y_columns;
+        const int pixel = i / TILE_W * row + i % TILE_W * s->dilation_w;
         for (int j = 0; j < LANES; j++)
-            part[i * LANES + j] =
-                inside && j < channels ? y[j * y_pixels + (d * s->out_h + h) * s->out_w + w] : 0.0f;
+            part[i * LANES + j] = inside && j < channels ? y[j * y_channel + pixel] : 0.0f;
     }
 #endif
 #endif
@@ -295,9 +285,8 @@ void transform_y(const struct shape *s, SCRATCH const float *restrict m, int ste
         for (int j = 0; j < TILE_W; j++) {
             const lanes result = LANE_JOIN(WINOGRAD_RESULT_, SIDE_W)(value[i], j, TILE_W);
 #if Y_BLOCK
-            const int h = top + i * s->dilation_h, w = left + j * s->dilation_w;
-            __global float *to = y + ((d * s->out_h + h) * s->out_w + w) * LANES;
-            if (h < s->out_h && w < s->out_w)
+            __global float *to = y + (i * row + j * s->dilation_w) * LANES;
+            if (i < at->y_rows && j < at->y_columns)
                 WHOLE_STORE(__global, EPILOGUE_CHANNELS(result, first, k_end, LANES_LOAD(to)), to);
 #else
             float *to = part + (i * TILE_W + j) * LANES;
@@ -307,10 +296,10 @@ void transform_y(const struct shape *s, SCRATCH const float *restrict m, int ste
     }
 #if !Y_BLOCK
     for (int i = 0; i < TILE_H * TILE_W; i++) {
-        const int h = top + i / TILE_W * s->dilation_h, w = left + i % TILE_W * s->dilation_w;
-        if (h < s->out_h && w < s->out_w)
+        const int pixel = i / TILE_W * row + i % TILE_W * s->dilation_w;
+        if (i / TILE_W < at->y_rows && i % TILE_W < at->y_columns)
             for (int j = 0; j < channels; j++)
-                y[j * y_pixels + (d * s->out_h + h) * s->out_w + w] = part[i * LANES + j];
+                y[j * y_channel + pixel] = part[i * LANES + j];
     }
 #endif
 }
@@ -328,25 +317,25 @@ void transform_y(const struct shape *s, SCRATCH const float *restrict m, int ste
 
 #if KIND == 1
 
-// Dimensions: strips of `strip` tiles, whole panels, parts of the blocks of channels of y, groups.
+// Dimensions: strips of STRIP tiles, whole panels, parts of the blocks of channels of y, groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void winograd_fused(__global const float *restrict x, __global const float *restrict u,
                     EPILOGUE_ARGUMENTS __global float *restrict y, __local lanes *restrict local_scratch,
-                    int strip, struct shape s)
+                    struct shape s)
 {
-    const int start = (int)get_global_id(0) * strip, g = get_global_id(2);
-    const int here = min(s.tiles - start, strip), panels = PANELS_OF(here);
-    const int blocks = blocks_of(s.c_group) * s.kernel_d, blocks_k = BLOCKS_K(s.k_group);
+    const int start = (int)get_global_id(0) * STRIP, g = get_global_id(2);
+    const int here = min(s.tiles - start, STRIP), panels = PANELS_OF(here);
+    const int blocks_c = blocks_of(s.c_group), blocks = blocks_c * s.kernel_d, blocks_k = BLOCKS_K(s.k_group);
     const int parts = get_global_size(1), part = get_global_id(1);
     const int v_step = panels * PANEL_V(blocks), m_step = panels * PANEL_M;
     __local float *v = (__local float *)local_scratch, *m = v + POINTS * v_step;
 
-    const struct tile first = tile_at(&s, s.first + start);
-    for (int b = 0; b < blocks; b++) {
-        struct tile tile = first;
-        for (int t = 0; t < here; t++, tile = next_tile(&s, tile))
-            transform_x(&s, x, v + IN_V(b, t, blocks), v_step, g, b, tile);
-    }
+    struct patch patches[STRIP];
+    for (int t = 0; t < here; t++)
+        locate(&s, s.first + start + t, patches + t);
+    for (int b = 0; b < blocks; b++)
+        for (int t = 0; t < here; t++)
+            transform_x(&s, x, v + IN_V(b, t, blocks), v_step, g, b % blocks_c, b / blocks_c, patches + t);
     const int from = part * blocks_k / parts, end = (part + 1) * blocks_k / parts;
     u += (g * blocks_k + from) * POINTS * WEIGHTS(blocks);
     for (int block = from; block < end; block++) {
@@ -354,12 +343,10 @@ void winograd_fused(__global const float *restrict x, __global const float *rest
             for (int panel = 0; panel < panels; panel++)
                 multiply(v + point * v_step + panel * PANEL_V(blocks), u,
                          m + point * m_step + panel * PANEL_M, blocks);
-        for (int i = 0; i < VECTORS && (block * VECTORS + i) * LANES < s.k_group; i++) {
-            struct tile tile = first;
-            for (int t = 0; t < here; t++, tile = next_tile(&s, tile))
+        for (int i = 0; i < VECTORS && (block * VECTORS + i) * LANES < s.k_group; i++)
+            for (int t = 0; t < here; t++)
                 transform_y(&s, m + IN_M(i, t), m_step, EPILOGUE_PASSED y, g, (block * VECTORS + i) * LANES,
-                            tile);
-        }
+                            patches + t);
     }
 }
 
@@ -370,8 +357,11 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void winograd_data(__global const float *restrict x, __global float *restrict v, struct shape s)
 {
     const int t = get_global_id(0), b = get_global_id(1), g = get_global_id(2);
-    const int blocks = blocks_of(s.c_group) * s.kernel_d, v_step = PANELS_OF(s.tiles) * PANEL_V(blocks);
-    transform_x(&s, x, v + g * POINTS * v_step + IN_V(b, t, blocks), v_step, g, b, tile_at(&s, s.first + t));
+    const int blocks_c = blocks_of(s.c_group), blocks = blocks_c * s.kernel_d;
+    const int v_step = PANELS_OF(s.tiles) * PANEL_V(blocks);
+    struct patch at;
+    locate(&s, s.first + t, &at);
+    transform_x(&s, x, v + g * POINTS * v_step + IN_V(b, t, blocks), v_step, g, b % blocks_c, b / blocks_c, &at);
 }
 
 #elif KIND == 3
@@ -403,8 +393,9 @@ void winograd_result(__global const float *restrict scratch, EPILOGUE_ARGUMENTS 
     const int m_step = PANELS_OF(s.tiles) * PANEL_M;
     const int v_floats = s.groups * POINTS * PANELS_OF(s.tiles) * PANEL_V(blocks_of(s.c_group) * s.kernel_d);
     __global const float *m = scratch + v_floats + (g * BLOCKS_K(s.k_group) + i / VECTORS) * POINTS * m_step;
-    transform_y(&s, m + IN_M(i % VECTORS, t), m_step, EPILOGUE_PASSED y, g, i * LANES,
-                tile_at(&s, s.first + t));
+    struct patch at;
+    locate(&s, s.first + t, &at);
+    transform_y(&s, m + IN_M(i % VECTORS, t), m_step, EPILOGUE_PASSED y, g, i * LANES, &at);
 }
 
 #endif

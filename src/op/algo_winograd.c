@@ -307,6 +307,8 @@ static void describe(struct cvy_launch *launch, const struct geometry *s,
         return;
     cvy_launch_define(launch, "VECTORS", (size_t)config->value[VECTORS]);
     cvy_launch_define(launch, "PANEL", (size_t)config->value[PANEL]);
+    if (kind == FUSED)
+        cvy_launch_define(launch, "STRIP", (size_t)config->value[PANEL] * (size_t)config->value[PANELS]);
     if (kind == FUSED || kind == DATA) {
         cvy_launch_define(launch, "X_BLOCK", s->p.x_block);
         cvy_launch_define(launch, "PAD_MODE", s->p.pad_mode);
@@ -381,7 +383,6 @@ static enum cvy_status enqueue_fused(struct cvy_device *device, const struct geo
     cvy_launch_buffer(&launch, args->y);
     cvy_launch_local(&launch, local_bytes(s, config));
     size_t strip = (size_t)config->value[PANEL] * (size_t)config->value[PANELS];
-    cvy_launch_int(&launch, strip);
     add_shape(&launch, s, 0, s->tiles);
     range(&launch, cvy_ceil_div(s->tiles, strip), (size_t)config->value[PARTS], s->p.groups);
     return cvy_launch_run(device, &launch);
