@@ -14,8 +14,8 @@
 
 #define UNROLL _Pragma("unroll")
 #define POINTS (SIDE_H * SIDE_W)
-#define TILE_H (SIDE_H - TAPS_H + 1)
-#define TILE_W (SIDE_W - TAPS_W + 1)
+#define TILE_H WINOGRAD_TILE(SIDE_H, TAPS_H)
+#define TILE_W WINOGRAD_TILE(SIDE_W, TAPS_W)
 
 #if KIND == 0
 
@@ -361,7 +361,8 @@ void winograd_data(__global const float *restrict x, __global float *restrict v,
     const int v_step = PANELS_OF(s.tiles) * PANEL_V(blocks);
     struct patch at;
     locate(&s, s.first + t, &at);
-    transform_x(&s, x, v + g * POINTS * v_step + IN_V(b, t, blocks), v_step, g, b % blocks_c, b / blocks_c, &at);
+    v += g * POINTS * v_step + IN_V(b, t, blocks);
+    transform_x(&s, x, v, v_step, g, b % blocks_c, b / blocks_c, &at);
 }
 
 #elif KIND == 3

@@ -3,6 +3,9 @@
 // + 1 results.
 // Lavin and Gray, arXiv 1509.09308. Data: the coefficients of M(x) / (x - point), M the product of all
 // (x - point). Weights: their polynomial at the point, over M'(point). Results: the powers of the point.
+// 3 points for 3 weights: the 2 results of a middle tap on the only 2 pixels that are not 0. The parts change:
+// for F(2, 2) the weights are the data, and the 2 pixels' values at the points are what 3 points make of them.
+#define WINOGRAD_TILE(side, taps) ((side) == 3 && (taps) == 3 ? 2 : (side) - (taps) + 1)
 
 // Of data, in place.
 #define WINOGRAD_DATA_1(s)
@@ -49,6 +52,9 @@ float winograd_weight(int side, int taps, int point, int r)
 {
     const float points[] = {0.0f, 1.0f, -1.0f, 2.0f, -2.0f};
     const float slopes4[] = {-1.0f, 2.0f, 2.0f}, slopes6[] = {4.0f, -6.0f, -6.0f, 24.0f, 24.0f};
+    const float of_pair[3][3] = {{-1.0f, 0.0f, 1.0f}, {0.5f, 0.5f, 0.0f}, {0.5f, -0.5f, 0.0f}};
+    if (side == 3 && taps == 3)
+        return of_pair[point][r];
     if (point == side - 1 && side != 3 && side != 5)
         return r == taps - 1 ? 1.0f : 0.0f;
     float power = 1.0f;

@@ -60,6 +60,12 @@ static size_t tiles_of(size_t out, size_t dilation, size_t tile)
     return longer * cvy_ceil_div(least + 1, tile) + (dilation - longer) * cvy_ceil_div(least, tile);
 }
 
+/* Results of a tile on an axis; 3 points take 3 taps for pairs. */
+static size_t tile_size(size_t side, size_t taps)
+{
+    return side == 3 && taps == 3 ? 2 : side + 1 - taps;
+}
+
 static struct geometry geometry_of(const struct cvy_conv_problem *problem, const struct cvy_device *device,
                                    const struct cvy_algo_config *config)
 {
@@ -75,8 +81,8 @@ static struct geometry geometry_of(const struct cvy_conv_problem *problem, const
             s.p.dilation[1 + i] = 1; /* no phases */
     }
     s.points = s.side[0] * s.side[1];
-    s.tiles_h = tiles_of(s.out[1], s.p.dilation[1], s.side[0] + 1 - s.taps[0]);
-    s.tiles_w = tiles_of(s.out[2], s.p.dilation[2], s.side[1] + 1 - s.taps[1]);
+    s.tiles_h = tiles_of(s.out[1], s.p.dilation[1], tile_size(s.side[0], s.taps[0]));
+    s.tiles_w = tiles_of(s.out[2], s.p.dilation[2], tile_size(s.side[1], s.taps[1]));
     s.tiles = s.p.n * s.out[0] * s.tiles_h * s.tiles_w;
     s.blocks_k = cvy_ceil_div(s.k_group, s.lanes * (size_t)config->value[VECTORS]);
     return s;
@@ -210,6 +216,18 @@ static void fill_split(const struct geometry *s, size_t max_workspace, struct cv
     config->value[PANELS] = (int)CVY_MIN(panels, 8);
 }
 
+/* Whether so many points do for the taps of an axis. Those of pairs need phases of at most two pixels, with
+ * nothing else under the middle tap's neighbours. */
+static bool suits(const struct cvy_conv_problem *p, size_t axis, size_t side)
+{
+    size_t out[CVY_CONV_MAX_RANK], taps = p->kernel[axis];
+    cvy_conv_output_sizes(p, out);
+    if (side != 3 || taps != 3)
+        return taps == 1 || side > taps;
+    return p->pad_mode == CVY_PAD_CONSTANT && out[axis] == p->in[axis] &&
+           out[axis] <= 2 * p->dilation[axis] && p->pad_begin[axis] == p->dilation[axis];
+}
+
 /* The index-th way to do it; false: there is none such. */
 static bool candidate(const struct cvy_conv_problem *p, const struct cvy_device *device, size_t index,
                       size_t max_workspace, struct cvy_algo_config *config)
@@ -227,7 +245,7 @@ static bool candidate(const struct cvy_conv_problem *p, const struct cvy_device 
         return false; /* another is the same */
     for (size_t i = 0; i < 2; i++) {
         size_t taps = whole.kernel[1 + i];
-        if (taps > 1 && (size_t)side[i] < taps + 1)
+        if (!suits(&whole, 1 + i, (size_t)side[i]))
             return false;
         config->value[SIDE_H + i] = taps > 1 ? side[i] : 1;
     }
