@@ -352,17 +352,21 @@ void winograd_fused(__global const float *restrict x, __global const float *rest
 
 #elif KIND == 2
 
-// Dimensions: tiles of the strip, blocks of channels, groups.
+// Dimensions: pieces of `piece` blocks of channels, panels of the strip, groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_data(__global const float *restrict x, __global float *restrict v, struct shape s)
+void winograd_data(__global const float *restrict x, __global float *restrict v, int piece, struct shape s)
 {
-    const int t = get_global_id(0), b = get_global_id(1), g = get_global_id(2);
-    const int blocks_c = blocks_of(s.c_group), blocks = blocks_c * s.kernel_d;
-    const int v_step = PANELS_OF(s.tiles) * PANEL_V(blocks);
-    struct patch at;
-    locate(&s, s.first + t, &at);
-    v += g * POINTS * v_step + IN_V(b, t, blocks);
-    transform_x(&s, x, v, v_step, g, b % blocks_c, b / blocks_c, &at);
+    const int start = (int)get_global_id(0) * piece, first = (int)get_global_id(1) * PANEL;
+    const int blocks_c = blocks_of(s.c_group), blocks = blocks_c * s.kernel_d, g = get_global_id(2);
+    const int here = min(s.tiles - first, PANEL), v_step = PANELS_OF(s.tiles) * PANEL_V(blocks);
+    struct patch patches[PANEL];
+    for (int t = 0; t < here; t++)
+        locate(&s, s.first + first + t, patches + t);
+    v += g * POINTS * v_step;
+    for (int b = start; b < min(start + piece, blocks); b++)
+        for (int t = 0; t < here; t++)
+            transform_x(&s, x, v + IN_V(b, first + t, blocks), v_step, g, b % blocks_c, b / blocks_c,
+                        patches + t);
 }
 
 #elif KIND == 3
@@ -385,18 +389,24 @@ void winograd_products(__global const float *restrict u, __global float *scratch
 
 #elif KIND == 4
 
-// Dimensions: tiles of the strip, vectors of channels of y, groups.
+// Dimensions: pieces of `piece` vectors of channels of y, panels of the strip, groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void winograd_result(__global const float *restrict scratch, EPILOGUE_ARGUMENTS __global float *restrict y,
-                     struct shape s)
+                     int piece, struct shape s)
 {
-    const int t = get_global_id(0), i = get_global_id(1), g = get_global_id(2);
-    const int m_step = PANELS_OF(s.tiles) * PANEL_M;
+    const int start = (int)get_global_id(0) * piece, first = (int)get_global_id(1) * PANEL;
+    const int g = get_global_id(2), here = min(s.tiles - first, PANEL), m_step = PANELS_OF(s.tiles) * PANEL_M;
     const int v_floats = s.groups * POINTS * PANELS_OF(s.tiles) * PANEL_V(blocks_of(s.c_group) * s.kernel_d);
-    __global const float *m = scratch + v_floats + (g * BLOCKS_K(s.k_group) + i / VECTORS) * POINTS * m_step;
-    struct patch at;
-    locate(&s, s.first + t, &at);
-    transform_y(&s, m + IN_M(i % VECTORS, t), m_step, EPILOGUE_PASSED y, g, i * LANES, &at);
+    struct patch patches[PANEL];
+    for (int t = 0; t < here; t++)
+        locate(&s, s.first + first + t, patches + t);
+    for (int i = start; i < min(start + piece, blocks_of(s.k_group)); i++) {
+        __global const float *m =
+            scratch + v_floats + (g * BLOCKS_K(s.k_group) + i / VECTORS) * POINTS * m_step;
+        for (int t = 0; t < here; t++)
+            transform_y(&s, m + IN_M(i % VECTORS, first + t), m_step, EPILOGUE_PASSED y, g, i * LANES,
+                        patches + t);
+    }
 }
 
 #endif

@@ -16,6 +16,7 @@
 #include "op/epilogue.h"
 #include "op/problem.h"
 #include "op/rate.h"
+#include "op/tile.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
@@ -24,8 +25,9 @@
 #define LEAST_CHANNELS 16 /* with fewer, 5 points round much and save little; 4 keep small integers exact */
 #define MOST_BLOCK_K 32   /* of the configs; bounds the weights before one is chosen */
 #define MOST_LOCAL (1400 << 10)       /* of a level-2 cache of 2 MiB, beside weights, x and y */
-#define MOST_SPLIT ((size_t)16 << 20) /* of a strip's workspace; longer ones are no faster */
+#define MOST_SPLIT ((size_t)20 << 20) /* of a strip's workspace; longer ones are no faster */
 #define CACHED_WEIGHTS (1 << 20)      /* beside a strip in a level-2 cache */
+#define ITEMS_EACH 16                 /* of a launch of transforms, to every unit */
 #define CONFIG_WORKSPACE ((size_t)64 << 20)
 
 extern const struct cvy_algo cvy_algo_winograd;
@@ -406,6 +408,22 @@ static enum cvy_status enqueue_fused(struct cvy_device *device, const struct geo
     return cvy_launch_run(device, &launch);
 }
 
+/* How many of the `vectors` of channels a work-item transforms for a panel of tiles. */
+static size_t vectors_at_once(const struct geometry *s, const struct cvy_device *device,
+                              const struct cvy_algo_config *config, size_t tiles, size_t vectors)
+{
+    size_t panels = cvy_ceil_div(tiles, (size_t)config->value[PANEL]) * s->p.groups;
+    size_t items = (size_t)ITEMS_EACH * CVY_MAX(device->info.compute_units, 1);
+    return cvy_even_piece(vectors, CVY_MAX(vectors * panels / items, 1));
+}
+
+static void range_of_panels(struct cvy_launch *launch, const struct geometry *s,
+                            const struct cvy_algo_config *config, size_t tiles, size_t vectors, size_t piece)
+{
+    range(launch, cvy_ceil_div(vectors, piece), cvy_ceil_div(tiles, (size_t)config->value[PANEL]),
+          s->p.groups);
+}
+
 static enum cvy_status enqueue_data(struct cvy_device *device, const struct geometry *s,
                                     const struct cvy_algo_config *config, const struct cvy_algo_args *args,
                                     size_t first, size_t tiles)
@@ -414,8 +432,10 @@ static enum cvy_status enqueue_data(struct cvy_device *device, const struct geom
     describe(&launch, s, config, DATA);
     cvy_launch_buffer(&launch, args->x);
     cvy_launch_buffer(&launch, args->workspace);
+    size_t piece = vectors_at_once(s, device, config, tiles, s->blocks);
+    cvy_launch_int(&launch, piece);
     add_shape(&launch, s, first, tiles);
-    range(&launch, tiles, s->blocks, s->p.groups);
+    range_of_panels(&launch, s, config, tiles, s->blocks, piece);
     return cvy_launch_run(device, &launch);
 }
 
@@ -445,8 +465,11 @@ static enum cvy_status enqueue_result(struct cvy_device *device, const struct ge
     cvy_launch_buffer(&launch, args->workspace);
     cvy_epilogue_arguments(&launch, &s->p, args->bias);
     cvy_launch_buffer(&launch, args->y);
+    size_t vectors = cvy_ceil_div(s->k_group, s->lanes);
+    size_t piece = vectors_at_once(s, device, config, tiles, vectors);
+    cvy_launch_int(&launch, piece);
     add_shape(&launch, s, first, tiles);
-    range(&launch, tiles, cvy_ceil_div(s->k_group, s->lanes), s->p.groups);
+    range_of_panels(&launch, s, config, tiles, vectors, piece);
     return cvy_launch_run(device, &launch);
 }
 
