@@ -206,9 +206,30 @@ ALWAYS_INLINE void transform_x(const struct shape *s, __global const float *rest
 #endif
 #if KIND == 1 || KIND == 3
 
-// A panel's tiles by VECTORS * LANES channels of y, at one point.
+// The depths of the kernel that meet x from any of the tiles: from x on, before y.
+int2 depths_of(const struct shape *s, int first_tile, int last_tile)
+{
+    int2 all = (int2)(0, s->kernel_d);
+#if PAD_MODE == 0
+    if (s->kernel_d == 1)
+        return all;
+    all = all.yx;
+    for (int plane = first_tile / (s->tiles_h * s->tiles_w);
+         plane <= last_tile / (s->tiles_h * s->tiles_w); plane++) {
+        const int at = plane % s->out_d * s->stride_d - s->pad_d, round = s->dilation_d - 1;
+        const int begin = (max(-at, 0) + round) / s->dilation_d;
+        const int end = min((max(s->in_d - at, 0) + round) / s->dilation_d, s->kernel_d);
+        all.x = min(all.x, begin);
+        all.y = max(all.y, end);
+    }
+#endif
+    return all;
+}
+
+// A panel's tiles by VECTORS * LANES channels of y, at one point; blocks of channels of x:
+// from blocks.x on, before blocks.y.
 void multiply(SCRATCH const float *restrict v, __global const float *restrict u, SCRATCH float *restrict m,
-              int blocks)
+              int2 blocks)
 {
     lanes sum[VECTORS][PANEL];
     UNROLL
@@ -217,7 +238,9 @@ void multiply(SCRATCH const float *restrict v, __global const float *restrict u,
         for (int t = 0; t < PANEL; t++)
             sum[i][t] = 0.0f;
     }
-    for (int b = 0; b < blocks; b++, v += PANEL * LANES, u += LANES * VECTORS * LANES) {
+    v += blocks.x * PANEL * LANES;
+    u += blocks.x * LANES * VECTORS * LANES;
+    for (int b = blocks.x; b < blocks.y; b++, v += PANEL * LANES, u += LANES * VECTORS * LANES) {
         _Pragma("unroll 4")
         for (int c = 0; c < LANES; c++) {
             lanes weight[VECTORS];
@@ -336,13 +359,18 @@ void winograd_fused(__global const float *restrict x, __global const float *rest
     for (int b = 0; b < blocks; b++)
         for (int t = 0; t < here; t++)
             transform_x(&s, x, v + IN_V(b, t, blocks), v_step, g, b % blocks_c, b / blocks_c, patches + t);
+    int2 met[STRIP / PANEL];
+    for (int panel = 0; panel < panels; panel++) {
+        const int first = s.first + start + panel * PANEL;
+        met[panel] = depths_of(&s, first, min(first + PANEL, s.first + s.tiles) - 1) * blocks_c;
+    }
     const int from = part * blocks_k / parts, end = (part + 1) * blocks_k / parts;
     u += (g * blocks_k + from) * POINTS * WEIGHTS(blocks);
     for (int block = from; block < end; block++) {
         for (int point = 0; point < POINTS; point++, u += WEIGHTS(blocks))
             for (int panel = 0; panel < panels; panel++)
                 multiply(v + point * v_step + panel * PANEL_V(blocks), u,
-                         m + point * m_step + panel * PANEL_M, blocks);
+                         m + point * m_step + panel * PANEL_M, met[panel]);
         for (int i = 0; i < VECTORS && (block * VECTORS + i) * LANES < s.k_group; i++)
             for (int t = 0; t < here; t++)
                 transform_y(&s, m + IN_M(i, t), m_step, EPILOGUE_PASSED y, g, (block * VECTORS + i) * LANES,
@@ -373,18 +401,20 @@ void winograd_data(__global const float *restrict x, __global float *restrict v,
 
 // Dimensions: pieces of `piece` panels, blocks of channels of y times points, groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_products(__global const float *restrict u, __global float *scratch, int piece, int tiles,
-                       int blocks, int blocks_k)
+void winograd_products(__global const float *restrict u, __global float *scratch, int piece, struct shape s)
 {
-    const int panels = PANELS_OF(tiles), v_step = panels * PANEL_V(blocks), m_step = panels * PANEL_M;
+    const int blocks_c = blocks_of(s.c_group), blocks = blocks_c * s.kernel_d, blocks_k = BLOCKS_K(s.k_group);
+    const int panels = PANELS_OF(s.tiles), v_step = panels * PANEL_V(blocks), m_step = panels * PANEL_M;
     const int start = (int)get_global_id(0) * piece, g = get_global_id(2);
     const int block = (int)get_global_id(1) % blocks_k, point = (int)get_global_id(1) / blocks_k;
     __global const float *v = scratch + (g * POINTS + point) * v_step;
     __global float *m = scratch + (int)get_global_size(2) * POINTS * v_step;
     u += ((g * blocks_k + block) * POINTS + point) * WEIGHTS(blocks);
     m += ((g * blocks_k + block) * POINTS + point) * m_step;
-    for (int panel = start; panel < min(start + piece, panels); panel++)
-        multiply(v + panel * PANEL_V(blocks), u, m + panel * PANEL_M, blocks);
+    for (int panel = start; panel < min(start + piece, panels); panel++) {
+        const int first = s.first + panel * PANEL, end = min(first + PANEL, s.first + s.tiles);
+        multiply(v + panel * PANEL_V(blocks), u, m + panel * PANEL_M, depths_of(&s, first, end - 1) * blocks_c);
+    }
 }
 
 #elif KIND == 4

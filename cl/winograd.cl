@@ -3,8 +3,8 @@
 // + 1 results.
 // Lavin and Gray, arXiv 1509.09308. Data: the coefficients of M(x) / (x - point), M the product of all
 // (x - point). Weights: their polynomial at the point, over M'(point). Results: the powers of the point.
-// 3 points for 3 weights: the 2 results of a middle tap on the only 2 pixels that are not 0. The parts change:
-// for F(2, 2) the weights are the data, and the 2 pixels' values at the points are what 3 points make of them.
+// 3 points for 3 weights make the 2 results of the middle tap on the only 2 pixels that are not 0: of F(2, 2)
+// where the weights are the data and the pixels the kernel, whose values at the points WINOGRAD_DATA_3 makes.
 #define WINOGRAD_TILE(side, taps) ((side) == 3 && (taps) == 3 ? 2 : (side) - (taps) + 1)
 
 // Of data, in place.

@@ -28,6 +28,7 @@
 #define MOST_SPLIT ((size_t)20 << 20) /* of a strip's workspace; longer ones are no faster */
 #define CACHED_WEIGHTS (1 << 20)      /* beside a strip in a level-2 cache */
 #define ITEMS_EACH 16                 /* of a launch of transforms, to every unit */
+#define LEAST_PANEL 7                 /* of tiles by 2 vectors, that keep a multiplier busy */
 #define CONFIG_WORKSPACE ((size_t)64 << 20)
 
 extern const struct cvy_algo cvy_algo_winograd;
@@ -160,6 +161,23 @@ static double imbalance(double items, const struct cvy_device *device)
     return ceil(items / units) / (items / units);
 }
 
+/* The share of a kernel's depth that meets x, on average, where every panel has one depth. */
+static double depth_share(const struct geometry *s, const struct cvy_algo_config *config)
+{
+    const struct cvy_conv_problem *p = &s->p;
+    size_t met = 0;
+    if (p->pad_mode != CVY_PAD_CONSTANT || s->tiles_h * s->tiles_w % (size_t)config->value[PANEL] != 0)
+        return 1;
+    for (size_t z = 0; z < p->kernel[0]; z++) {
+        size_t at = z * p->dilation[0], pad = p->pad_begin[0], stride = p->stride[0];
+        size_t begin = at < pad ? cvy_ceil_div(pad - at, stride) : 0;
+        size_t end = p->in[0] + pad > at ? cvy_ceil_div(p->in[0] + pad - at, stride) : 0;
+        end = CVY_MIN(end, s->out[0]);
+        met += begin < end ? end - begin : 0;
+    }
+    return (double)met / (double)(s->out[0] * p->kernel[0]);
+}
+
 /*
  * Expected seconds. Products run at three quarters of peak, but where weights that no cache holds are used
  * for a panel only they come at the pace of the memory, and some of that waiting always shows. Transforms are
@@ -181,7 +199,7 @@ static double seconds_of(const struct geometry *s, const struct cvy_device *devi
     double of_y = values * k_round * (s->p.y_block > 0 ? 16 : 50) / rates->flops;
     double steps = panel * value[VECTORS]; /* multiplications for so many loads: */
     double products = 2 * values * c_round * k_round / (0.75 * rates->flops) *
-                      CVY_MAX(1, 0.6 * (panel + value[VECTORS]) / steps + 0.6);
+                      CVY_MAX(1, 0.6 * (panel + value[VECTORS]) / steps + 0.6) * depth_share(s, config);
     double weights = (double)s->points * groups * c_round * k_round * sizeof(float);
     double stream = weights > CACHED_WEIGHTS ? strips * weights / (1.5 * rates->memory_bytes) : 0;
     double of_first_panels = products * CVY_MIN(strips * panel / (double)s->tiles, 1);
@@ -256,6 +274,10 @@ static bool candidate(const struct cvy_conv_problem *p, const struct cvy_device 
     struct geometry s = geometry_of(p, device, config);
     size_t panels = cvy_ceil_div(s.tiles, (size_t)ways[way].panel);
     config->value[PANEL] = (int)cvy_ceil_div(s.tiles, panels);
+    /* panels of one depth alone leave out what its kernel's depth does not meet */
+    size_t plane = s.tiles_h * s.tiles_w, piece = cvy_even_piece(plane, (size_t)ways[way].panel);
+    if (s.p.kernel[0] > 1 && piece >= LEAST_PANEL && plane % piece == 0)
+        config->value[PANEL] = (int)piece;
     if (ways[way].kind == FUSED)
         return fill_fused(&s, device, ways[way].panels, ways[way].parts, config);
     fill_split(&s, max_workspace, config);
@@ -329,10 +351,10 @@ static void describe(struct cvy_launch *launch, const struct geometry *s,
     cvy_launch_define(launch, "PANEL", (size_t)config->value[PANEL]);
     if (kind == FUSED)
         cvy_launch_define(launch, "STRIP", (size_t)config->value[PANEL] * (size_t)config->value[PANELS]);
-    if (kind == FUSED || kind == DATA) {
+    if (kind == FUSED || kind == DATA)
         cvy_launch_define(launch, "X_BLOCK", s->p.x_block);
+    if (kind != RESULT)
         cvy_launch_define(launch, "PAD_MODE", s->p.pad_mode);
-    }
     if (kind == FUSED || kind == RESULT) {
         cvy_launch_define(launch, "Y_BLOCK", s->p.y_block);
         cvy_epilogue_define(launch, &s->p);
@@ -441,7 +463,7 @@ static enum cvy_status enqueue_data(struct cvy_device *device, const struct geom
 
 static enum cvy_status enqueue_products(struct cvy_device *device, const struct geometry *s,
                                         const struct cvy_algo_config *config,
-                                        const struct cvy_algo_args *args, size_t tiles)
+                                        const struct cvy_algo_args *args, size_t first, size_t tiles)
 {
     size_t piece = (size_t)config->value[PANEL] * (size_t)config->value[PANELS];
     struct cvy_launch launch;
@@ -449,9 +471,7 @@ static enum cvy_status enqueue_products(struct cvy_device *device, const struct 
     cvy_launch_buffer(&launch, args->w);
     cvy_launch_buffer(&launch, args->workspace);
     cvy_launch_int(&launch, (size_t)config->value[PANELS]);
-    cvy_launch_int(&launch, tiles);
-    cvy_launch_int(&launch, s->blocks);
-    cvy_launch_int(&launch, s->blocks_k);
+    add_shape(&launch, s, first, tiles);
     range(&launch, cvy_ceil_div(tiles, piece), s->blocks_k * s->points, s->p.groups);
     return cvy_launch_run(device, &launch);
 }
@@ -485,7 +505,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
         size_t tiles = CVY_MIN(strip, s.tiles - first);
         status = enqueue_data(device, &s, config, args, first, tiles);
         if (status == CVY_OK)
-            status = enqueue_products(device, &s, config, args, tiles);
+            status = enqueue_products(device, &s, config, args, first, tiles);
         if (status == CVY_OK)
             status = enqueue_result(device, &s, config, args, first, tiles);
     }
