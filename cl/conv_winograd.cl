@@ -413,7 +413,8 @@ void winograd_products(__global const float *restrict u, __global float *scratch
     m += ((g * blocks_k + block) * POINTS + point) * m_step;
     for (int panel = start; panel < min(start + piece, panels); panel++) {
         const int first = s.first + panel * PANEL, end = min(first + PANEL, s.first + s.tiles);
-        multiply(v + panel * PANEL_V(blocks), u, m + panel * PANEL_M, depths_of(&s, first, end - 1) * blocks_c);
+        const int2 met = depths_of(&s, first, end - 1) * blocks_c;
+        multiply(v + panel * PANEL_V(blocks), u, m + panel * PANEL_M, met);
     }
 }
 
