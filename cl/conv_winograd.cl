@@ -138,8 +138,8 @@ void locate(const struct shape *s, int tile, struct patch *at)
 #endif
 
 // One tile of one block of channels, at depth z of the kernel, to v and on in steps from point to point.
-ALWAYS_INLINE void transform_x(const struct shape *s, __global const float *restrict x,
-                               SCRATCH float *restrict v, int step, int g, int b, int z,
+ALWAYS_INLINE void transform_x(const struct shape *s, __global const float *x,
+                               SCRATCH float *v, int step, int g, int b, int z,
                                const struct patch *at)
 {
     const int x_plane = s->in_h * s->in_w, d = border(at->x_d + z * s->dilation_d, s->in_d);
@@ -268,8 +268,8 @@ void multiply(SCRATCH const float *restrict v, __global const float *restrict u,
 #if KIND == 1 || KIND == 4
 
 // One tile of LANES channels of y, k of group g and on, from m and on in steps from point to point.
-ALWAYS_INLINE void transform_y(const struct shape *s, SCRATCH const float *restrict m, int step,
-                               EPILOGUE_ARGUMENTS __global float *restrict y, int g, int k,
+ALWAYS_INLINE void transform_y(const struct shape *s, SCRATCH const float *m, int step,
+                               EPILOGUE_ARGUMENTS __global float *y, int g, int k,
                                const struct patch *at)
 {
     const int y_plane = s->out_h * s->out_w, row = s->dilation_h * s->out_w;
