@@ -179,9 +179,9 @@ static double depth_share(const struct geometry *s, const struct cvy_algo_config
 }
 
 /*
- * Expected seconds. Products run at three quarters of peak, but where weights that no cache holds are used
- * for a panel only they come at the pace of the memory, and some of that waiting always shows. Transforms are
- * counted in operations for each value. All measured with 64 to 512 channels.
+ * Expected seconds. Products run near the peak, but where weights that no cache holds are used for a panel
+ * only they come at the pace of the memory, and some of that waiting always shows. Transforms are counted in
+ * operations for each value. All measured with 16 to 512 channels.
  */
 static double seconds_of(const struct geometry *s, const struct cvy_device *device,
                          const struct cvy_algo_config *config)
@@ -195,13 +195,18 @@ static double seconds_of(const struct geometry *s, const struct cvy_device *devi
     double k_round = (double)(s->blocks_k * (size_t)value[VECTORS] * s->lanes);
     double values = (double)(cvy_round_up(s->tiles, (size_t)value[PANEL]) * s->points) * groups;
 
-    double of_x = values * c_round * (s->p.x_block > 0 ? 16 : 50) / rates->flops;
-    double of_y = values * k_round * (s->p.y_block > 0 ? 16 : 50) / rates->flops;
+    /* x and y pass while nothing multiplies */
+    double tensors = (double)(s->p.n * s->p.c * s->p.in[0] * s->p.in[1] * s->p.in[2]) +
+                     (double)(s->p.n * s->p.k * s->out[0] * s->out[1] * s->out[2]);
+    double memory = tensors * sizeof(float) / rates->memory_bytes;
+    double each = s->side[0] == 1 || s->side[1] == 1 ? 24 : 16; /* a line's wait for loads and stores */
+    double of_x = values * c_round * (s->p.x_block > 0 ? each : 50) / rates->flops;
+    double of_y = values * k_round * (s->p.y_block > 0 ? each : 50) / rates->flops;
     double steps = panel * value[VECTORS]; /* multiplications for so many loads: */
-    double products = 2 * values * c_round * k_round / (0.75 * rates->flops) *
+    double products = 2 * values * c_round * k_round / (0.92 * rates->flops) *
                       CVY_MAX(1, 0.6 * (panel + value[VECTORS]) / steps + 0.6) * depth_share(s, config);
     double weights = (double)s->points * groups * c_round * k_round * sizeof(float);
-    double stream = weights > CACHED_WEIGHTS ? strips * weights / (1.5 * rates->memory_bytes) : 0;
+    double stream = weights > CACHED_WEIGHTS ? strips * weights / rates->memory_bytes : 0;
     double of_first_panels = products * CVY_MIN(strips * panel / (double)s->tiles, 1);
     double seconds = products + CVY_MAX(0, stream - of_first_panels) + 0.35 * stream;
     if (device->info.type != CVY_DEVICE_CPU)
@@ -209,10 +214,10 @@ static double seconds_of(const struct geometry *s, const struct cvy_device *devi
     if (is_fused) {
         double items = strips * value[PARTS] * groups;
         seconds = imbalance(items, device) * (seconds + of_x * value[PARTS] + of_y);
-        return rates->launch_seconds + seconds;
+        return rates->launch_seconds + seconds + memory;
     }
     double between = 2 * values * (c_round + k_round) * sizeof(float) / (1.5 * rates->cache_bytes);
-    return 3 * strips * rates->launch_seconds + seconds + of_x + of_y + between;
+    return 3 * strips * rates->launch_seconds + seconds + of_x + of_y + between + memory;
 }
 
 /* Strips of panels, parts of channels: within the local memory, and items for every unit. */
