@@ -15,8 +15,8 @@
 
 #define UNROLL _Pragma("unroll")
 #define POINTS (SIDE_H * SIDE_W)
-#define TILE_H (SIDE_H - TAPS_H + 1)
-#define TILE_W (SIDE_W - TAPS_W + 1)
+#define TILE_H WINOGRAD_TILE(SIDE_H, TAPS_H)
+#define TILE_W WINOGRAD_TILE(SIDE_W, TAPS_W)
 
 #if KIND == 0
 
@@ -78,21 +78,44 @@ int blocks_of(int channels)
     return (channels + LANES - 1) / LANES;
 }
 
-// Where a tile's results begin. Its neighbours are a dilation apart.
-struct place {
-    int n, d, h, w;
+// Where a tile's results begin on an axis of y. Its neighbours are a dilation apart; of the phases, which
+// take turns, the first ones may have a pixel more.
+int tile_start(int tile, int out, int dilation, int results)
+{
+    if (dilation == 1)
+        return tile * results;
+    const int longer = out % dilation, of_longer = longer * ((out / dilation + results) / results);
+    const int first = tile < of_longer ? 0 : longer, phases = tile < of_longer ? longer : dilation - longer;
+    tile -= tile < of_longer ? 0 : of_longer;
+    return tile / phases * dilation * results + first + tile % phases;
+}
+
+// Where a tile lies: its image; of x, the first plane, the columns, and whether they exist (-1 or 0), and the
+// rows, -1 for none; of y, the plane, the first pixel, and how many of its rows and columns exist.
+struct patch {
+    int n, x_d, x_row[SIDE_H], x_column[SIDE_W], mask[SIDE_W];
+    int y_d, y_at, y_rows, y_columns;
 };
 
-struct place place_of(const struct shape *s, int tile)
+// For a tile's number; by pointer, for it is large.
+void locate(const struct shape *s, int tile, struct patch *at)
 {
-    const int w = tile % s->tiles_w, h = tile / s->tiles_w % s->tiles_h;
-    const int d = tile / (s->tiles_w * s->tiles_h);
-    struct place place;
-    place.n = d / s->out_d;
-    place.d = d % s->out_d;
-    place.h = h / s->dilation_h * s->dilation_h * TILE_H + h % s->dilation_h;
-    place.w = w / s->dilation_w * s->dilation_w * TILE_W + w % s->dilation_w;
-    return place;
+    const int row = tile / s->tiles_w, plane = row / s->tiles_h;
+    const int h = tile_start(row % s->tiles_h, s->out_h, s->dilation_h, TILE_H);
+    const int w = tile_start(tile % s->tiles_w, s->out_w, s->dilation_w, TILE_W);
+    at->n = plane / s->out_d;
+    at->y_d = plane % s->out_d;
+    at->x_d = at->y_d * s->stride_d - s->pad_d;
+    for (int i = 0; i < SIDE_H; i++)
+        at->x_row[i] = border(h - s->pad_h + i * s->dilation_h, s->in_h);
+    for (int j = 0; j < SIDE_W; j++) {
+        const int column = border(w - s->pad_w + j * s->dilation_w, s->in_w);
+        at->x_column[j] = max(column, 0);
+        at->mask[j] = column < 0 ? 0 : -1;
+    }
+    at->y_at = h * s->out_w + w;
+    at->y_rows = (s->out_h - h + s->dilation_h - 1) / s->dilation_h;
+    at->y_columns = (s->out_w - w + s->dilation_w - 1) / s->dilation_w;
 }
 
 #if KIND == 1
@@ -100,90 +123,114 @@ struct place place_of(const struct shape *s, int tile)
 #else
 #define SCRATCH __global
 #endif
+// Of whole vectors: compilers cut vstore's in pieces.
+#define WHOLE_STORE(space, value, to) (*(space lanes *)(to) = (value))
 
 #if KIND <= 2
 
-// The points of a tile's pixels, to v and on in steps.
-void store_points(lanes pixels[SIDE_H][SIDE_W], SCRATCH float *restrict v, int step)
-{
-    lanes value[SIDE_W][SIDE_H];
-    UNROLL
-    for (int i = 0; i < SIDE_H; i++) {
-        LANE_JOIN(WINOGRAD_DATA_, SIDE_W)(pixels[i])
-        UNROLL
-        for (int j = 0; j < SIDE_W; j++)
-            value[j][i] = pixels[i][j];
-    }
-    UNROLL
-    for (int j = 0; j < SIDE_W; j++) {
-        LANE_JOIN(WINOGRAD_DATA_, SIDE_H)(value[j])
-        UNROLL
-        for (int i = 0; i < SIDE_H; i++)
-            LANES_STORE(value[j][i], v + (i * SIDE_W + j) * step);
-    }
-}
+// The pixels' values at the points of a row, in place.
+#define POINTS_OF_ROW LANE_JOIN(WINOGRAD_DATA_, SIDE_W)
+#define POINTS_OF_COLUMN LANE_JOIN(WINOGRAD_DATA_, SIDE_H)
+// The rows of a plane's tile are too many for the registers; those of a line's are not.
+#if SIDE_W > 1
+#define EACH_ROW _Pragma("nounroll")
+#else
+#define EACH_ROW UNROLL
+#endif
 
-// One tile of one block of channels and depth b, to v and on in steps from point to point.
-void transform_x(const struct shape *s, __global const float *restrict x, SCRATCH float *restrict v, int step,
-                 int g, int b, int tile)
+// One tile of one block of channels, at depth z of the kernel, to v and on in steps from point to point.
+ALWAYS_INLINE void transform_x(const struct shape *s, __global const float *x,
+                               SCRATCH float *v, int step, int g, int b, int z,
+                               const struct patch *at)
 {
-    const int blocks = blocks_of(s->c_group), x_pixels = s->in_d * s->in_h * s->in_w;
-    const struct place at = place_of(s, tile);
-    const int c = b % blocks * LANES, z = b / blocks;
-    const int d = border(at.d * s->stride_d - s->pad_d + z * s->dilation_d, s->in_d);
-    const int h = at.h - s->pad_h, w = at.w - s->pad_w;
-    lanes pixels[SIDE_H][SIDE_W];
+    const int x_plane = s->in_h * s->in_w, d = border(at->x_d + z * s->dilation_d, s->in_d);
+    lanes rows[SIDE_H][SIDE_W];
 #if X_BLOCK
-    const int block = at.n * blocks_of(s->c_group * s->groups) + (g * s->c_group + c) / LANES;
-    __global const float *from = x + (block * x_pixels + d * s->in_h * s->in_w) * LANES;
-    if (d >= 0 && h >= 0 && w >= 0 && h + (SIDE_H - 1) * s->dilation_h < s->in_h &&
-        w + (SIDE_W - 1) * s->dilation_w < s->in_w) {
-        from += (h * s->in_w + w) * LANES;
-        UNROLL
-        for (int i = 0; i < SIDE_H; i++) {
+    const int block = at->n * blocks_of(s->c_group * s->groups) + g * s->c_group / LANES + b;
+    __global const float *from = x + (block * s->in_d + max(d, 0)) * x_plane * LANES;
+    EACH_ROW
+    for (int i = 0; i < SIDE_H; i++) {
+        const int y = at->x_row[i];
+        lanes value[SIDE_W];
+        if (d < 0 || y < 0) {
             UNROLL
             for (int j = 0; j < SIDE_W; j++)
-                pixels[i][j] = LANES_LOAD(from + (i * s->dilation_h * s->in_w + j * s->dilation_w) * LANES);
+                value[j] = 0.0f;
+        } else {
+            __global const float *line = from + y * s->in_w * LANES;
+            UNROLL
+            for (int j = 0; j < SIDE_W; j++)
+                value[j] = LANES_MASKED(LANES_LOAD(line + at->x_column[j] * LANES), at->mask[j]);
+            POINTS_OF_ROW(value)
         }
-        store_points(pixels, v, step);
-        return;
+        UNROLL
+        for (int j = 0; j < SIDE_W; j++)
+            rows[i][j] = value[j];
     }
 #else
-    const int channels = min(s->c_group - c, LANES);
-    const int channel = (at.n * s->groups + g) * s->c_group + c;
-    __global const float *from = x + channel * x_pixels + d * s->in_h * s->in_w;
-#endif
+    const int channels = min(s->c_group - b * LANES, LANES), x_channel = s->in_d * x_plane;
+    __global const float *from =
+        x + (((at->n * s->groups + g) * s->c_group + b * LANES) * s->in_d + max(d, 0)) * x_plane;
     // not unrolled: compilers take minutes over it
     float part[POINTS * LANES];
     for (int i = 0; i < POINTS; i++) {
-        const int y = border(h + i / SIDE_W * s->dilation_h, s->in_h);
-        const int p = border(w + i % SIDE_W * s->dilation_w, s->in_w);
-        const bool inside = d >= 0 && y >= 0 && p >= 0;
-#if X_BLOCK
-        lanes value = 0.0f;
-        if (inside)
-            value = LANES_LOAD(from + (y * s->in_w + p) * LANES);
-        LANES_STORE(value, part + i * LANES);
-#else
+        const int y = at->x_row[i / SIDE_W], pixel = y * s->in_w + at->x_column[i % SIDE_W];
+        const bool inside = d >= 0 && y >= 0 && at->mask[i % SIDE_W] != 0;
         for (int j = 0; j < LANES; j++)
-            part[i * LANES + j] = inside && j < channels ? from[j * x_pixels + y * s->in_w + p] : 0.0f;
-#endif
+            part[i * LANES + j] = inside && j < channels ? from[j * x_channel + pixel] : 0.0f;
     }
-    UNROLL
+    EACH_ROW
     for (int i = 0; i < SIDE_H; i++) {
+        lanes value[SIDE_W];
         UNROLL
         for (int j = 0; j < SIDE_W; j++)
-            pixels[i][j] = LANES_LOAD(part + (i * SIDE_W + j) * LANES);
+            value[j] = LANES_LOAD(part + (i * SIDE_W + j) * LANES);
+        POINTS_OF_ROW(value)
+        UNROLL
+        for (int j = 0; j < SIDE_W; j++)
+            rows[i][j] = value[j];
     }
-    store_points(pixels, v, step);
+#endif
+    UNROLL
+    for (int j = 0; j < SIDE_W; j++) {
+        lanes value[SIDE_H];
+        UNROLL
+        for (int i = 0; i < SIDE_H; i++)
+            value[i] = rows[i][j];
+        POINTS_OF_COLUMN(value)
+        UNROLL
+        for (int i = 0; i < SIDE_H; i++)
+            WHOLE_STORE(SCRATCH, value[i], v + (i * SIDE_W + j) * step);
+    }
 }
 
 #endif
 #if KIND == 1 || KIND == 3
 
-// A panel's tiles by VECTORS * LANES channels of y, at one point.
+// The depths of the kernel that meet x from any of the tiles: from x on, before y.
+int2 depths_of(const struct shape *s, int first_tile, int last_tile)
+{
+    int2 all = (int2)(0, s->kernel_d);
+#if PAD_MODE == 0
+    if (s->kernel_d == 1)
+        return all;
+    all = all.yx;
+    for (int plane = first_tile / (s->tiles_h * s->tiles_w);
+         plane <= last_tile / (s->tiles_h * s->tiles_w); plane++) {
+        const int at = plane % s->out_d * s->stride_d - s->pad_d, round = s->dilation_d - 1;
+        const int begin = (max(-at, 0) + round) / s->dilation_d;
+        const int end = min((max(s->in_d - at, 0) + round) / s->dilation_d, s->kernel_d);
+        all.x = min(all.x, begin);
+        all.y = max(all.y, end);
+    }
+#endif
+    return all;
+}
+
+// A panel's tiles by VECTORS * LANES channels of y, at one point; blocks of channels of x:
+// from blocks.x on, before blocks.y.
 void multiply(SCRATCH const float *restrict v, __global const float *restrict u, SCRATCH float *restrict m,
-              int blocks)
+              int2 blocks)
 {
     lanes sum[VECTORS][PANEL];
     UNROLL
@@ -192,7 +239,9 @@ void multiply(SCRATCH const float *restrict v, __global const float *restrict u,
         for (int t = 0; t < PANEL; t++)
             sum[i][t] = 0.0f;
     }
-    for (int b = 0; b < blocks; b++, v += PANEL * LANES, u += LANES * VECTORS * LANES) {
+    v += blocks.x * PANEL * LANES;
+    u += blocks.x * LANES * VECTORS * LANES;
+    for (int b = blocks.x; b < blocks.y; b++, v += PANEL * LANES, u += LANES * VECTORS * LANES) {
         _Pragma("unroll 4")
         for (int c = 0; c < LANES; c++) {
             lanes weight[VECTORS];
@@ -212,7 +261,7 @@ void multiply(SCRATCH const float *restrict v, __global const float *restrict u,
     for (int i = 0; i < VECTORS; i++) {
         UNROLL
         for (int t = 0; t < PANEL; t++)
-            LANES_STORE(sum[i][t], m + (i * PANEL + t) * LANES);
+            WHOLE_STORE(SCRATCH, sum[i][t], m + (i * PANEL + t) * LANES);
     }
 }
 
@@ -220,27 +269,27 @@ void multiply(SCRATCH const float *restrict v, __global const float *restrict u,
 #if KIND == 1 || KIND == 4
 
 // One tile of LANES channels of y, k of group g and on, from m and on in steps from point to point.
-void transform_y(const struct shape *s, SCRATCH const float *restrict m, int step,
-                 EPILOGUE_ARGUMENTS __global float *restrict y, int g, int k, int tile)
+ALWAYS_INLINE void transform_y(const struct shape *s, SCRATCH const float *m, int step,
+                               EPILOGUE_ARGUMENTS __global float *y, int g, int k,
+                               const struct patch *at)
 {
-    const int y_pixels = s->out_d * s->out_h * s->out_w;
-    const struct place at = place_of(s, tile);
+    const int y_plane = s->out_h * s->out_w, row = s->dilation_h * s->out_w;
     const int first = g * s->k_group + k, k_end = (g + 1) * s->k_group;
     lanes value[TILE_H][SIDE_W];
 #if Y_BLOCK
-    y += (at.n * blocks_of(s->k_group * s->groups) + first / LANES) * y_pixels * LANES;
+    const int block = at->n * blocks_of(s->k_group * s->groups) + first / LANES;
+    y += ((block * s->out_d + at->y_d) * y_plane + at->y_at) * LANES;
 #else
     // through `part`, not unrolled: compilers take minutes over it
-    const int channels = min(s->k_group - k, LANES);
+    const int channels = min(s->k_group - k, LANES), y_channel = s->out_d * y_plane;
     float part[TILE_H * TILE_W * LANES];
-    y += (at.n * s->groups * s->k_group + first) * y_pixels;
+    y += ((at->n * s->groups * s->k_group + first) * s->out_d + at->y_d) * y_plane + at->y_at;
 #if ACCUMULATE
     for (int i = 0; i < TILE_H * TILE_W; i++) {
-        const int h = at.h + i / TILE_W * s->dilation_h, w = at.w + i % TILE_W * s->dilation_w;
-        const bool inside = h < s->out_h && w < s->out_w;
+        const bool inside = i / TILE_W < at->y_rows && i % TILE_W < at->y_columns;
+        const int pixel = i / TILE_W * row + i % TILE_W * s->dilation_w;
         for (int j = 0; j < LANES; j++)
-            part[i * LANES + j] =
-                inside && j < channels ? y[j * y_pixels + (at.d * s->out_h + h) * s->out_w + w] : 0.0f;
+            part[i * LANES + j] = inside && j < channels ? y[j * y_channel + pixel] : 0.0f;
     }
 #endif
 #endif
@@ -260,10 +309,9 @@ void transform_y(const struct shape *s, SCRATCH const float *restrict m, int ste
         for (int j = 0; j < TILE_W; j++) {
             const lanes result = LANE_JOIN(WINOGRAD_RESULT_, SIDE_W)(value[i], j, TILE_W);
 #if Y_BLOCK
-            const int h = at.h + i * s->dilation_h, w = at.w + j * s->dilation_w;
-            __global float *to = y + ((at.d * s->out_h + h) * s->out_w + w) * LANES;
-            if (h < s->out_h && w < s->out_w)
-                LANES_STORE(EPILOGUE_CHANNELS(result, first, k_end, LANES_LOAD(to)), to);
+            __global float *to = y + (i * row + j * s->dilation_w) * LANES;
+            if (i < at->y_rows && j < at->y_columns)
+                WHOLE_STORE(__global, EPILOGUE_CHANNELS(result, first, k_end, LANES_LOAD(to)), to);
 #else
             float *to = part + (i * TILE_W + j) * LANES;
             LANES_STORE(EPILOGUE_CHANNELS(result, first, k_end, LANES_LOAD(to)), to);
@@ -272,10 +320,10 @@ void transform_y(const struct shape *s, SCRATCH const float *restrict m, int ste
     }
 #if !Y_BLOCK
     for (int i = 0; i < TILE_H * TILE_W; i++) {
-        const int h = at.h + i / TILE_W * s->dilation_h, w = at.w + i % TILE_W * s->dilation_w;
-        if (h < s->out_h && w < s->out_w)
+        const int pixel = i / TILE_W * row + i % TILE_W * s->dilation_w;
+        if (i / TILE_W < at->y_rows && i % TILE_W < at->y_columns)
             for (int j = 0; j < channels; j++)
-                y[j * y_pixels + (at.d * s->out_h + h) * s->out_w + w] = part[i * LANES + j];
+                y[j * y_channel + pixel] = part[i * LANES + j];
     }
 #endif
 }
@@ -293,47 +341,63 @@ void transform_y(const struct shape *s, SCRATCH const float *restrict m, int ste
 
 #if KIND == 1
 
-// Dimensions: strips of `strip` tiles, whole panels, parts of the blocks of channels of y, groups.
+// Dimensions: strips of STRIP tiles, whole panels, parts of the blocks of channels of y, groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void winograd_fused(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict u,
-                    EPILOGUE_ARGUMENTS __global float *restrict y, __local float *restrict scratch,
-                    int strip, int parts, struct shape s)
+                    EPILOGUE_ARGUMENTS __global float *restrict y, __local lanes *restrict local_scratch,
+                    int parts, struct shape s)
 {
     TEAM_BEGIN;
-    const int start = TEAM_ID(0) * strip, part = TEAM_ID(1), g = TEAM_ID(2);
-    const int here = min(s.tiles - start, strip), panels = PANELS_OF(here);
-    const int blocks = blocks_of(s.c_group) * s.kernel_d, blocks_k = BLOCKS_K(s.k_group);
+    const int start = TEAM_ID(0) * STRIP, part = TEAM_ID(1), g = TEAM_ID(2);
+    const int here = min(s.tiles - start, STRIP), panels = PANELS_OF(here);
+    const int blocks_c = blocks_of(s.c_group), blocks = blocks_c * s.kernel_d, blocks_k = BLOCKS_K(s.k_group);
     const int v_step = panels * PANEL_V(blocks), m_step = panels * PANEL_M;
-    __local float *v = scratch, *m = scratch + POINTS * v_step;
+    __local float *v = (__local float *)local_scratch, *m = v + POINTS * v_step;
 
+    struct patch patches[STRIP];
     for (int t = 0; t < here; t++)
-        for (int b = 0; b < blocks; b++)
-            transform_x(&s, x, v + IN_V(b, t, blocks), v_step, g, b, s.first + start + t);
+        locate(&s, s.first + start + t, patches + t);
+    for (int b = 0; b < blocks; b++)
+        for (int t = 0; t < here; t++)
+            transform_x(&s, x, v + IN_V(b, t, blocks), v_step, g, b % blocks_c, b / blocks_c, patches + t);
+    int2 met[STRIP / PANEL];
+    for (int panel = 0; panel < panels; panel++) {
+        const int first = s.first + start + panel * PANEL;
+        met[panel] = depths_of(&s, first, min(first + PANEL, s.first + s.tiles) - 1) * blocks_c;
+    }
     const int from = part * blocks_k / parts, end = (part + 1) * blocks_k / parts;
     u += (g * blocks_k + from) * POINTS * WEIGHTS(blocks);
     for (int block = from; block < end; block++) {
         for (int point = 0; point < POINTS; point++, u += WEIGHTS(blocks))
             for (int panel = 0; panel < panels; panel++)
                 multiply(v + point * v_step + panel * PANEL_V(blocks), u,
-                         m + point * m_step + panel * PANEL_M, blocks);
+                         m + point * m_step + panel * PANEL_M, met[panel]);
         for (int i = 0; i < VECTORS && (block * VECTORS + i) * LANES < s.k_group; i++)
             for (int t = 0; t < here; t++)
                 transform_y(&s, m + IN_M(i, t), m_step, EPILOGUE_PASSED y, g, (block * VECTORS + i) * LANES,
-                            s.first + start + t);
+                            patches + t);
     }
     TEAM_END;
 }
 
 #elif KIND == 2
 
-// Dimensions: tiles of the strip, blocks of channels, groups.
+// Dimensions: pieces of `piece` blocks of channels, panels of the strip, groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_data(TEAM_ARGUMENTS __global const float *restrict x, __global float *restrict v, struct shape s)
+void winograd_data(TEAM_ARGUMENTS __global const float *restrict x, __global float *restrict v, int piece, struct shape s)
 {
     TEAM_BEGIN;
-    const int t = TEAM_ID(0), b = TEAM_ID(1), g = TEAM_ID(2);
-    const int blocks = blocks_of(s.c_group) * s.kernel_d, v_step = PANELS_OF(s.tiles) * PANEL_V(blocks);
-    transform_x(&s, x, v + g * POINTS * v_step + IN_V(b, t, blocks), v_step, g, b, s.first + t);
+    const int start = TEAM_ID(0) * piece, first = TEAM_ID(1) * PANEL, g = TEAM_ID(2);
+    const int blocks_c = blocks_of(s.c_group), blocks = blocks_c * s.kernel_d;
+    const int here = min(s.tiles - first, PANEL), v_step = PANELS_OF(s.tiles) * PANEL_V(blocks);
+    struct patch patches[PANEL];
+    for (int t = 0; t < here; t++)
+        locate(&s, s.first + first + t, patches + t);
+    v += g * POINTS * v_step;
+    for (int b = start; b < min(start + piece, blocks); b++)
+        for (int t = 0; t < here; t++)
+            transform_x(&s, x, v + IN_V(b, first + t, blocks), v_step, g, b % blocks_c, b / blocks_c,
+                        patches + t);
     TEAM_END;
 }
 
@@ -341,35 +405,46 @@ void winograd_data(TEAM_ARGUMENTS __global const float *restrict x, __global flo
 
 // Dimensions: pieces of `piece` panels, blocks of channels of y times points, groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_products(TEAM_ARGUMENTS __global const float *restrict u, __global float *scratch, int piece, int tiles,
-                       int blocks, int blocks_k, int groups)
+void winograd_products(TEAM_ARGUMENTS __global const float *restrict u, __global float *scratch, int piece, struct shape s)
 {
     TEAM_BEGIN;
-    const int panels = PANELS_OF(tiles), v_step = panels * PANEL_V(blocks), m_step = panels * PANEL_M;
-    const int start = TEAM_ID(0) * piece, column = TEAM_ID(1), g = TEAM_ID(2);
-    const int block = column % blocks_k, point = column / blocks_k;
+    const int blocks_c = blocks_of(s.c_group), blocks = blocks_c * s.kernel_d, blocks_k = BLOCKS_K(s.k_group);
+    const int panels = PANELS_OF(s.tiles), v_step = panels * PANEL_V(blocks), m_step = panels * PANEL_M;
+    const int start = TEAM_ID(0) * piece, g = TEAM_ID(2);
+    const int block = TEAM_ID(1) % blocks_k, point = TEAM_ID(1) / blocks_k;
     __global const float *v = scratch + (g * POINTS + point) * v_step;
-    __global float *m = scratch + groups * POINTS * v_step;
+    __global float *m = scratch + s.groups * POINTS * v_step;
     u += ((g * blocks_k + block) * POINTS + point) * WEIGHTS(blocks);
     m += ((g * blocks_k + block) * POINTS + point) * m_step;
-    for (int panel = start; panel < min(start + piece, panels); panel++)
-        multiply(v + panel * PANEL_V(blocks), u, m + panel * PANEL_M, blocks);
+    for (int panel = start; panel < min(start + piece, panels); panel++) {
+        const int first = s.first + panel * PANEL, end = min(first + PANEL, s.first + s.tiles);
+        const int2 met = depths_of(&s, first, end - 1) * blocks_c;
+        multiply(v + panel * PANEL_V(blocks), u, m + panel * PANEL_M, met);
+    }
     TEAM_END;
 }
 
 #elif KIND == 4
 
-// Dimensions: tiles of the strip, vectors of channels of y, groups.
+// Dimensions: pieces of `piece` vectors of channels of y, panels of the strip, groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void winograd_result(TEAM_ARGUMENTS __global const float *restrict scratch, EPILOGUE_ARGUMENTS __global float *restrict y,
-                     struct shape s)
+                     int piece, struct shape s)
 {
     TEAM_BEGIN;
-    const int t = TEAM_ID(0), i = TEAM_ID(1), g = TEAM_ID(2);
-    const int m_step = PANELS_OF(s.tiles) * PANEL_M;
+    const int start = TEAM_ID(0) * piece, first = TEAM_ID(1) * PANEL;
+    const int g = TEAM_ID(2), here = min(s.tiles - first, PANEL), m_step = PANELS_OF(s.tiles) * PANEL_M;
     const int v_floats = s.groups * POINTS * PANELS_OF(s.tiles) * PANEL_V(blocks_of(s.c_group) * s.kernel_d);
-    __global const float *m = scratch + v_floats + (g * BLOCKS_K(s.k_group) + i / VECTORS) * POINTS * m_step;
-    transform_y(&s, m + IN_M(i % VECTORS, t), m_step, EPILOGUE_PASSED y, g, i * LANES, s.first + t);
+    struct patch patches[PANEL];
+    for (int t = 0; t < here; t++)
+        locate(&s, s.first + first + t, patches + t);
+    for (int i = start; i < min(start + piece, blocks_of(s.k_group)); i++) {
+        __global const float *m =
+            scratch + v_floats + (g * BLOCKS_K(s.k_group) + i / VECTORS) * POINTS * m_step;
+        for (int t = 0; t < here; t++)
+            transform_y(&s, m + IN_M(i % VECTORS, first + t), m_step, EPILOGUE_PASSED y, g, i * LANES,
+                        patches + t);
+    }
     TEAM_END;
 }
 

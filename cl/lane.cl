@@ -3,12 +3,14 @@
 #define LANE_PASTE(a, b) a##b
 #define LANE_JOIN(a, b) LANE_PASTE(a, b)
 
+// LANES_MASKED: the value, or 0, where the mask is -1, or 0.
 #if LANES == 1
 typedef float lanes;
 typedef int lanes_int;
 #define LANES_NUMBERS 0
 #define LANES_LOAD(from) (*(from))
 #define LANES_STORE(value, to) (*(to) = (value))
+#define LANES_MASKED(value, mask) as_float(as_int(value) & (mask))
 #else
 typedef LANE_JOIN(float, LANES) lanes;
 typedef LANE_JOIN(int, LANES) lanes_int;
@@ -19,4 +21,5 @@ typedef LANE_JOIN(int, LANES) lanes_int;
 #define lane_numbers_16 ((int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
 #define LANES_LOAD(from) LANE_JOIN(vload, LANES)(0, from)
 #define LANES_STORE(value, to) LANE_JOIN(vstore, LANES)(value, 0, to)
+#define LANES_MASKED(value, mask) LANE_JOIN(as_float, LANES)(LANE_JOIN(as_int, LANES)(value) & (mask))
 #endif

@@ -129,6 +129,23 @@ static double tiles(const struct geometry *s)
     return (double)(s->p.n * s->p.groups * s->panels) * (double)(s->out[0] * s->out[1] * s->across);
 }
 
+/* Positions of y where a tap of the axis meets x, in whole pieces, summed over the taps. */
+static double met(const struct geometry *s, size_t axis, size_t piece)
+{
+    const struct cvy_conv_problem *p = &s->p;
+    size_t out = s->out[axis], stride = p->stride[axis], in = p->in[axis], sum = 0;
+    if (p->pad_mode != CVY_PAD_CONSTANT)
+        return (double)(p->kernel[axis] * cvy_round_up(out, piece));
+    for (size_t r = 0; r < p->kernel[axis]; r++) {
+        size_t at = r * p->dilation[axis], pad = p->pad_begin[axis];
+        size_t begin = at < pad ? cvy_ceil_div(pad - at, stride) : 0;
+        size_t end = in + pad > at ? CVY_MIN(cvy_ceil_div(in + pad - at, stride), out) : 0;
+        if (begin < end)
+            sum += cvy_round_up(end, piece) - begin / piece * piece;
+    }
+    return (double)sum;
+}
+
 /* How long one unit of the device would take for all of them. */
 static double unit_seconds(const struct geometry *s, const struct cvy_device *device)
 {
@@ -138,7 +155,9 @@ static double unit_seconds(const struct geometry *s, const struct cvy_device *de
     double efficiency = 0.95 / (1 + 0.4 / (blocks * blocks) + 0.5 / pixels);
     efficiency *= CVY_MIN(1, blocks * pixels / 8); /* fewer than a multiplier's latency needs */
     double sums = tiles(s) * pixels * blocks * (double)s->lanes;
-    double flops = 2 * sums * (double)(s->x_blocks * s->x_block * s->taps);
+    double taps = met(s, 0, 1) * met(s, 1, 1) * met(s, 2, s->pixels) /
+                  (double)(s->out[0] * s->out[1] * s->across * s->pixels);
+    double flops = 2 * sums * (double)(s->x_blocks * s->x_block) * taps;
     double seconds = flops * units / (efficiency * cvy_rate_flops(device));
     if (!s->whole)
         seconds += sums * 2e-9; /* written number by number */

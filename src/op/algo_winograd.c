@@ -16,16 +16,19 @@
 #include "op/epilogue.h"
 #include "op/problem.h"
 #include "op/rate.h"
+#include "op/tile.h"
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
 #define MOST_SIDE 6
 #define MOST_TAPS 5
-#define LEAST_CHANNELS 16 /* with fewer, 6 points round much and save little; 4 keep small integers exact */
+#define LEAST_CHANNELS 16 /* with fewer, 5 points round much and save little; 4 keep small integers exact */
 #define MOST_BLOCK_K 32   /* of the configs; bounds the weights before one is chosen */
 #define MOST_LOCAL (1400 << 10)       /* of a level-2 cache of 2 MiB, beside weights, x and y */
-#define MOST_SPLIT ((size_t)16 << 20) /* of a strip's workspace; longer ones are no faster */
+#define MOST_SPLIT ((size_t)20 << 20) /* of a strip's workspace; longer ones are no faster */
 #define CACHED_WEIGHTS (1 << 20)      /* beside a strip in a level-2 cache */
+#define ITEMS_EACH 16                 /* of a launch of transforms, to every unit */
+#define LEAST_PANEL 7                 /* of tiles by 2 vectors, that keep a multiplier busy */
 #define CONFIG_WORKSPACE ((size_t)64 << 20)
 
 extern const struct cvy_algo cvy_algo_winograd;
@@ -53,10 +56,17 @@ static size_t lanes_of(const struct cvy_conv_problem *p, const struct cvy_device
     return p->x_block > 0 ? p->x_block : p->y_block > 0 ? p->y_block : lanes;
 }
 
-/* Tiles of an axis: those of every phase of the dilation. */
+/* Tiles of an axis: those of every phase of the dilation, of which the first may have a pixel more. */
 static size_t tiles_of(size_t out, size_t dilation, size_t tile)
 {
-    return CVY_MIN(dilation, out) * cvy_ceil_div(cvy_ceil_div(out, dilation), tile);
+    size_t least = out / dilation, longer = out % dilation;
+    return longer * cvy_ceil_div(least + 1, tile) + (dilation - longer) * cvy_ceil_div(least, tile);
+}
+
+/* Results of a tile on an axis; 3 points take 3 taps for pairs. */
+static size_t tile_size(size_t side, size_t taps)
+{
+    return side == 3 && taps == 3 ? 2 : side + 1 - taps;
 }
 
 static struct geometry geometry_of(const struct cvy_conv_problem *problem, const struct cvy_device *device,
@@ -74,8 +84,8 @@ static struct geometry geometry_of(const struct cvy_conv_problem *problem, const
             s.p.dilation[1 + i] = 1; /* no phases */
     }
     s.points = s.side[0] * s.side[1];
-    s.tiles_h = tiles_of(s.out[1], s.p.dilation[1], s.side[0] + 1 - s.taps[0]);
-    s.tiles_w = tiles_of(s.out[2], s.p.dilation[2], s.side[1] + 1 - s.taps[1]);
+    s.tiles_h = tiles_of(s.out[1], s.p.dilation[1], tile_size(s.side[0], s.taps[0]));
+    s.tiles_w = tiles_of(s.out[2], s.p.dilation[2], tile_size(s.side[1], s.taps[1]));
     s.tiles = s.p.n * s.out[0] * s.tiles_h * s.tiles_w;
     s.blocks_k = cvy_ceil_div(s.k_group, s.lanes * (size_t)config->value[VECTORS]);
     return s;
@@ -151,10 +161,27 @@ static double imbalance(double items, const struct cvy_device *device)
     return ceil(items / units) / (items / units);
 }
 
+/* The share of a kernel's depth that meets x, on average, where every panel has one depth. */
+static double depth_share(const struct geometry *s, const struct cvy_algo_config *config)
+{
+    const struct cvy_conv_problem *p = &s->p;
+    size_t met = 0;
+    if (p->pad_mode != CVY_PAD_CONSTANT || s->tiles_h * s->tiles_w % (size_t)config->value[PANEL] != 0)
+        return 1;
+    for (size_t z = 0; z < p->kernel[0]; z++) {
+        size_t at = z * p->dilation[0], pad = p->pad_begin[0], stride = p->stride[0];
+        size_t begin = at < pad ? cvy_ceil_div(pad - at, stride) : 0;
+        size_t end = p->in[0] + pad > at ? cvy_ceil_div(p->in[0] + pad - at, stride) : 0;
+        end = CVY_MIN(end, s->out[0]);
+        met += begin < end ? end - begin : 0;
+    }
+    return (double)met / (double)(s->out[0] * p->kernel[0]);
+}
+
 /*
- * Expected seconds. Products run at three quarters of peak, but where weights that no cache holds are used
- * for a panel only they come at the pace of the memory, and some of that waiting always shows. Transforms are
- * counted in operations for each value. All measured with 64 to 512 channels.
+ * Expected seconds. Products run near the peak, but where weights that no cache holds are used for a panel
+ * only they come at the pace of the memory, and some of that waiting always shows. Transforms are counted in
+ * operations for each value. All measured with 16 to 512 channels.
  */
 static double seconds_of(const struct geometry *s, const struct cvy_device *device,
                          const struct cvy_algo_config *config)
@@ -168,13 +195,18 @@ static double seconds_of(const struct geometry *s, const struct cvy_device *devi
     double k_round = (double)(s->blocks_k * (size_t)value[VECTORS] * s->lanes);
     double values = (double)(cvy_round_up(s->tiles, (size_t)value[PANEL]) * s->points) * groups;
 
-    double of_x = values * c_round * (s->p.x_block > 0 ? 16 : 50) / rates->flops;
-    double of_y = values * k_round * (s->p.y_block > 0 ? 16 : 50) / rates->flops;
+    /* x and y pass while nothing multiplies */
+    double tensors = (double)(s->p.n * s->p.c * s->p.in[0] * s->p.in[1] * s->p.in[2]) +
+                     (double)(s->p.n * s->p.k * s->out[0] * s->out[1] * s->out[2]);
+    double memory = tensors * sizeof(float) / rates->memory_bytes;
+    double each = s->side[0] == 1 || s->side[1] == 1 ? 24 : 16; /* a line's wait for loads and stores */
+    double of_x = values * c_round * (s->p.x_block > 0 ? each : 50) / rates->flops;
+    double of_y = values * k_round * (s->p.y_block > 0 ? each : 50) / rates->flops;
     double steps = panel * value[VECTORS]; /* multiplications for so many loads: */
-    double products = 2 * values * c_round * k_round / (0.75 * rates->flops) *
-                      CVY_MAX(1, 0.6 * (panel + value[VECTORS]) / steps + 0.6);
+    double products = 2 * values * c_round * k_round / (0.92 * rates->flops) *
+                      CVY_MAX(1, 0.6 * (panel + value[VECTORS]) / steps + 0.6) * depth_share(s, config);
     double weights = (double)s->points * groups * c_round * k_round * sizeof(float);
-    double stream = weights > CACHED_WEIGHTS ? strips * weights / (1.5 * rates->memory_bytes) : 0;
+    double stream = weights > CACHED_WEIGHTS ? strips * weights / rates->memory_bytes : 0;
     double of_first_panels = products * CVY_MIN(strips * panel / (double)s->tiles, 1);
     double seconds = products + CVY_MAX(0, stream - of_first_panels) + 0.35 * stream;
     if (device->info.type != CVY_DEVICE_CPU)
@@ -182,10 +214,10 @@ static double seconds_of(const struct geometry *s, const struct cvy_device *devi
     if (is_fused) {
         double items = strips * value[PARTS] * groups;
         seconds = imbalance(items, device) * (seconds + of_x * value[PARTS] + of_y);
-        return rates->launch_seconds + seconds;
+        return rates->launch_seconds + seconds + memory;
     }
     double between = 2 * values * (c_round + k_round) * sizeof(float) / (1.5 * rates->cache_bytes);
-    return 3 * strips * rates->launch_seconds + seconds + of_x + of_y + between;
+    return 3 * strips * rates->launch_seconds + seconds + of_x + of_y + between + memory;
 }
 
 /* Strips of panels, parts of channels: within the local memory, and items for every unit. */
@@ -209,11 +241,23 @@ static void fill_split(const struct geometry *s, size_t max_workspace, struct cv
     config->value[PANELS] = (int)CVY_MIN(panels, 8);
 }
 
+/* Whether so many points do for the taps of an axis. Those of pairs need phases of at most two pixels, with
+ * nothing else under the middle tap's neighbours. */
+static bool suits(const struct cvy_conv_problem *p, size_t axis, size_t side)
+{
+    size_t out[CVY_CONV_MAX_RANK], taps = p->kernel[axis];
+    cvy_conv_output_sizes(p, out);
+    if (side != 3 || taps != 3)
+        return taps == 1 || side > taps;
+    return p->pad_mode == CVY_PAD_CONSTANT && out[axis] == p->in[axis] &&
+           out[axis] <= 2 * p->dilation[axis] && p->pad_begin[axis] == p->dilation[axis];
+}
+
 /* The index-th way to do it; false: there is none such. */
 static bool candidate(const struct cvy_conv_problem *p, const struct cvy_device *device, size_t index,
                       size_t max_workspace, struct cvy_algo_config *config)
 {
-    static const int sides[][2] = {{6, 6}, {4, 4}, {4, 6}};
+    static const int sides[][2] = {{6, 6}, {4, 4}, {5, 5}, {4, 6}, {3, 3}};
     static const struct {
         int kind, panel;
         size_t panels, parts;
@@ -222,9 +266,11 @@ static bool candidate(const struct cvy_conv_problem *p, const struct cvy_device 
     const int *side = sides[index % CVY_COUNT(sides)], way = (int)(index / CVY_COUNT(sides));
     const struct cvy_conv_problem whole = cvy_conv_to_3d(p);
     *config = (struct cvy_algo_config){{ways[way].kind}};
+    if (side[0] != side[1] && (whole.kernel[1] == 1 || whole.kernel[2] == 1))
+        return false; /* another is the same */
     for (size_t i = 0; i < 2; i++) {
         size_t taps = whole.kernel[1 + i];
-        if (taps > 1 && (size_t)side[i] < taps + 1)
+        if (!suits(&whole, 1 + i, (size_t)side[i]))
             return false;
         config->value[SIDE_H + i] = taps > 1 ? side[i] : 1;
     }
@@ -233,13 +279,17 @@ static bool candidate(const struct cvy_conv_problem *p, const struct cvy_device 
     struct geometry s = geometry_of(p, device, config);
     size_t panels = cvy_ceil_div(s.tiles, (size_t)ways[way].panel);
     config->value[PANEL] = (int)cvy_ceil_div(s.tiles, panels);
+    /* panels of one depth alone leave out what its kernel's depth does not meet */
+    size_t plane = s.tiles_h * s.tiles_w, piece = cvy_even_piece(plane, (size_t)ways[way].panel);
+    if (s.p.kernel[0] > 1 && piece >= LEAST_PANEL && plane % piece == 0)
+        config->value[PANEL] = (int)piece;
     if (ways[way].kind == FUSED)
         return fill_fused(&s, device, ways[way].panels, ways[way].parts, config);
     fill_split(&s, max_workspace, config);
     return true;
 }
-#define CANDIDATES 24
-#define CONFIGS 21 /* a tile at a time is for tiny workspaces */
+#define CANDIDATES 40
+#define CONFIGS 35 /* a tile at a time is for tiny workspaces */
 
 static void default_config(const struct cvy_conv_problem *p, const struct cvy_device *device,
                            size_t max_workspace, struct cvy_algo_config *config)
@@ -249,8 +299,8 @@ static void default_config(const struct cvy_conv_problem *p, const struct cvy_de
         struct cvy_algo_config next;
         if (!candidate(p, device, i, max_workspace, &next))
             continue;
-        bool has_6 = next.value[SIDE_H] == 6 || next.value[SIDE_W] == 6;
-        if (has_6 && p->c / p->groups < LEAST_CHANNELS)
+        bool has_5 = next.value[SIDE_H] > 4 || next.value[SIDE_W] > 4;
+        if (has_5 && p->c / p->groups < LEAST_CHANNELS)
             continue;
         struct geometry s = geometry_of(p, device, &next);
         double seconds = seconds_of(&s, device, &next);
@@ -304,10 +354,12 @@ static void describe(struct cvy_launch *launch, const struct geometry *s,
         return;
     cvy_launch_define(launch, "VECTORS", (size_t)config->value[VECTORS]);
     cvy_launch_define(launch, "PANEL", (size_t)config->value[PANEL]);
-    if (kind == FUSED || kind == DATA) {
+    if (kind == FUSED)
+        cvy_launch_define(launch, "STRIP", (size_t)config->value[PANEL] * (size_t)config->value[PANELS]);
+    if (kind == FUSED || kind == DATA)
         cvy_launch_define(launch, "X_BLOCK", s->p.x_block);
+    if (kind != RESULT)
         cvy_launch_define(launch, "PAD_MODE", s->p.pad_mode);
-    }
     if (kind == FUSED || kind == RESULT) {
         cvy_launch_define(launch, "Y_BLOCK", s->p.y_block);
         cvy_epilogue_define(launch, &s->p);
@@ -379,11 +431,26 @@ static enum cvy_status enqueue_fused(struct cvy_device *device, const struct geo
     cvy_launch_buffer(&launch, args->y);
     cvy_launch_local(&launch, local_bytes(s, config));
     size_t strip = (size_t)config->value[PANEL] * (size_t)config->value[PANELS];
-    cvy_launch_int(&launch, strip);
     cvy_launch_int(&launch, (size_t)config->value[PARTS]);
     add_shape(&launch, s, 0, s->tiles);
     range(&launch, cvy_ceil_div(s->tiles, strip), (size_t)config->value[PARTS], s->p.groups);
     return cvy_launch_run(device, &launch);
+}
+
+/* How many of the `vectors` of channels a work-item transforms for a panel of tiles. */
+static size_t vectors_at_once(const struct geometry *s, const struct cvy_device *device,
+                              const struct cvy_algo_config *config, size_t tiles, size_t vectors)
+{
+    size_t panels = cvy_ceil_div(tiles, (size_t)config->value[PANEL]) * s->p.groups;
+    size_t items = (size_t)ITEMS_EACH * CVY_MAX(device->info.compute_units, 1);
+    return cvy_even_piece(vectors, CVY_MAX(vectors * panels / items, 1));
+}
+
+static void range_of_panels(struct cvy_launch *launch, const struct geometry *s,
+                            const struct cvy_algo_config *config, size_t tiles, size_t vectors, size_t piece)
+{
+    range(launch, cvy_ceil_div(vectors, piece), cvy_ceil_div(tiles, (size_t)config->value[PANEL]),
+          s->p.groups);
 }
 
 static enum cvy_status enqueue_data(struct cvy_device *device, const struct geometry *s,
@@ -394,14 +461,16 @@ static enum cvy_status enqueue_data(struct cvy_device *device, const struct geom
     describe(&launch, s, config, DATA);
     cvy_launch_buffer(&launch, args->x);
     cvy_launch_buffer(&launch, args->workspace);
+    size_t piece = vectors_at_once(s, device, config, tiles, s->blocks);
+    cvy_launch_int(&launch, piece);
     add_shape(&launch, s, first, tiles);
-    range(&launch, tiles, s->blocks, s->p.groups);
+    range_of_panels(&launch, s, config, tiles, s->blocks, piece);
     return cvy_launch_run(device, &launch);
 }
 
 static enum cvy_status enqueue_products(struct cvy_device *device, const struct geometry *s,
                                         const struct cvy_algo_config *config,
-                                        const struct cvy_algo_args *args, size_t tiles)
+                                        const struct cvy_algo_args *args, size_t first, size_t tiles)
 {
     size_t piece = (size_t)config->value[PANEL] * (size_t)config->value[PANELS];
     struct cvy_launch launch;
@@ -409,10 +478,7 @@ static enum cvy_status enqueue_products(struct cvy_device *device, const struct 
     cvy_launch_buffer(&launch, args->w);
     cvy_launch_buffer(&launch, args->workspace);
     cvy_launch_int(&launch, (size_t)config->value[PANELS]);
-    cvy_launch_int(&launch, tiles);
-    cvy_launch_int(&launch, s->blocks);
-    cvy_launch_int(&launch, s->blocks_k);
-    cvy_launch_int(&launch, s->p.groups);
+    add_shape(&launch, s, first, tiles);
     range(&launch, cvy_ceil_div(tiles, piece), s->blocks_k * s->points, s->p.groups);
     return cvy_launch_run(device, &launch);
 }
@@ -426,8 +492,11 @@ static enum cvy_status enqueue_result(struct cvy_device *device, const struct ge
     cvy_launch_buffer(&launch, args->workspace);
     cvy_epilogue_arguments(&launch, &s->p, args->bias);
     cvy_launch_buffer(&launch, args->y);
+    size_t vectors = cvy_ceil_div(s->k_group, s->lanes);
+    size_t piece = vectors_at_once(s, device, config, tiles, vectors);
+    cvy_launch_int(&launch, piece);
     add_shape(&launch, s, first, tiles);
-    range(&launch, tiles, cvy_ceil_div(s->k_group, s->lanes), s->p.groups);
+    range_of_panels(&launch, s, config, tiles, vectors, piece);
     return cvy_launch_run(device, &launch);
 }
 
@@ -443,20 +512,22 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
         size_t tiles = CVY_MIN(strip, s.tiles - first);
         status = enqueue_data(device, &s, config, args, first, tiles);
         if (status == CVY_OK)
-            status = enqueue_products(device, &s, config, args, tiles);
+            status = enqueue_products(device, &s, config, args, first, tiles);
         if (status == CVY_OK)
             status = enqueue_result(device, &s, config, args, first, tiles);
     }
     return status;
 }
 
-/* A form of 6 points amplifies an axis by (10 + 10) / 6 + 32 * 12 / 24 + 10 at most, of 4 points by 4: the
- * products of |A|, |G| and the sum of a row of |B|, over the points, for the worst result and tap. */
+/* A form of 6 points amplifies an axis by (10 + 10) / 6 + 32 * 12 / 24 + 10 at most, of 5 by (10 + 10) / 6 +
+ * 16 * 12 / 24, of 3 or 4 by 4: the products of |A|, |G| and the sum of a row of |B|, over the points, for
+ * the worst result and tap. */
 static double error(const struct cvy_conv_problem *p, const struct cvy_algo_config *config)
 {
     double bound = (double)(p->c / p->groups * (p->rank > 2 ? p->kernel[0] : 1)) + 32;
+    static const double amplified[MOST_SIDE + 1] = {1, 1, 1, 4, 4, 11.4, 29.4};
     for (int i = SIDE_H; i <= SIDE_W; i++)
-        bound *= config->value[i] == 6 ? 29.4 : config->value[i] == 4 ? 4 : 1;
+        bound *= amplified[config->value[i]];
     return bound;
 }
 

@@ -97,6 +97,18 @@ START_TEST(winograd_takes_each_phase_of_a_dilation_for_an_image)
 }
 END_TEST
 
+START_TEST(winograd_takes_pairs_of_pixels_far_apart)
+{
+    struct cvy_conv_problem p = problem(2, 16, 13, 3);
+    for (size_t i = 0; i < 2; i++)
+        p.dilation[i] = p.pad_begin[i] = p.pad_end[i] = 7 + i;
+    p.flip = true;
+    check(&p, 4);
+    p.in[1] = 8; /* single ones */
+    check(&p, 4);
+}
+END_TEST
+
 START_TEST(strict_problems_are_not_given_to_winograd)
 {
     struct cvy_conv_problem p = problem(2, 16, 12, 3);
@@ -129,6 +141,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, winograd_does_lines_across_and_down);
     tcase_add_test(tests, winograd_sums_over_the_depth_of_a_kernel);
     tcase_add_test(tests, winograd_takes_each_phase_of_a_dilation_for_an_image);
+    tcase_add_test(tests, winograd_takes_pairs_of_pixels_far_apart);
     tcase_add_test(tests, strict_problems_are_not_given_to_winograd);
     tcase_add_test(tests, winograd_refuses_strides_with_a_reason);
     suite_add_tcase(suite, tests);
