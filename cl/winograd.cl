@@ -1,10 +1,16 @@
-// winograd.cl - the transforms of Winograd's short convolutions along one axis, of SIDE points: 1 (none), 4
-// (0, 1, -1, infinity) or 6 (0, 1, -1, 2, -2, infinity). TAPS weights make TILE = SIDE - TAPS + 1 results.
-// Lavin and Gray, arXiv 1509.09308. Data: the coefficients of M(x) / (x - point), M the product of all
-// (x - point). Weights: their polynomial at the point, over M'(point). Results: the powers of the point.
+// winograd.cl - the transforms of Winograd's short convolutions along one axis, of SIDE points: 1 (none), 3
+// (0, 1, infinity), 4 (0, 1, -1, infinity), 5 (0, 1, -1, 2, infinity) or 6 (0, 1, -1, 2, -2, infinity). TAPS
+// weights make TILE = SIDE - TAPS + 1 results. Lavin and Gray, arXiv 1509.09308. Data: the coefficients of
+// M(x) / (x - point), M the product of all (x - point). Weights: their polynomial at the point, over
+// M'(point). Results: the powers of the point.
 
 // Of data, in place.
 #define WINOGRAD_DATA_1(s)
+#define WINOGRAD_DATA_3(s)                                                                                   \
+    {                                                                                                        \
+        s[0] = s[1] - s[0];                                                                                  \
+        s[2] = s[2] - s[1];                                                                                  \
+    }
 #define WINOGRAD_DATA_4(s)                                                                                   \
     {                                                                                                        \
         const lanes s1 = s[1], s2 = s[2];                                                                    \
@@ -12,6 +18,16 @@
         s[1] = s2 + s1;                                                                                      \
         s[2] = s2 - s1;                                                                                      \
         s[3] = s[3] - s1;                                                                                    \
+    }
+#define WINOGRAD_DATA_5(s)                                                                                   \
+    {                                                                                                        \
+        const lanes last = s[3] - s[1];                                                                      \
+        s[0] = 2.0f * (s[0] - s[2]) + last;                                                                  \
+        s[4] = (s[4] - s[2]) - 2.0f * last;                                                                  \
+        const lanes low = 2.0f * s[1], high = s[3];                                                          \
+        s[1] = high - (s[2] + low);                                                                          \
+        s[2] = high + (low - 3.0f * s[2]);                                                                   \
+        s[3] = last;                                                                                         \
     }
 #define WINOGRAD_DATA_6(s)                                                                                   \
     {                                                                                                        \
@@ -27,8 +43,12 @@
 
 // Result i of `tile` from the values s at the points.
 #define WINOGRAD_RESULT_1(s, i, tile) (s[0])
+#define WINOGRAD_RESULT_3(s, i, tile) ((i) == 0 ? s[0] + s[1] : s[1] + s[2])
 #define WINOGRAD_RESULT_4(s, i, tile)                                                                        \
     (((i) & 1 ? s[1] - s[2] : s[1] + s[2]) + ((i) == 0 ? s[0] : 0.0f) + ((i) == (tile)-1 ? s[3] : 0.0f))
+#define WINOGRAD_RESULT_5(s, i, tile)                                                                        \
+    (((i) & 1 ? s[1] - s[2] : s[1] + s[2]) + (float)(1 << (i)) * s[3] + ((i) == 0 ? s[0] : 0.0f) +           \
+     ((i) == (tile)-1 ? s[4] : 0.0f))
 #define WINOGRAD_RESULT_6(s, i, tile)                                                                        \
     (((i) & 1 ? (s[1] - s[2]) + (float)(1 << (i)) * (s[3] - s[4])                                            \
               : (s[1] + s[2]) + (float)(1 << (i)) * (s[3] + s[4])) +                                         \
@@ -38,11 +58,12 @@
 float winograd_weight(int side, int taps, int point, int r)
 {
     const float points[] = {0.0f, 1.0f, -1.0f, 2.0f, -2.0f};
-    const float slopes4[] = {-1.0f, 2.0f, 2.0f}, slopes6[] = {4.0f, -6.0f, -6.0f, 24.0f, 24.0f};
     if (point == side - 1)
         return r == taps - 1 ? 1.0f : 0.0f;
-    float power = 1.0f;
+    float power = 1.0f, slope = 1.0f;
     for (int i = 0; i < r; i++)
         power *= points[point];
-    return power / (side == 4 ? slopes4[point] : slopes6[point]);
+    for (int i = 0; i < side - 1; i++)
+        slope *= i == point ? 1.0f : points[point] - points[i];
+    return power / slope;
 }
