@@ -2,13 +2,12 @@
 // of y that lie a multiple of stride apart, a phase, are reached from x through the same taps: on the grid of
 // such positions, which is that of x, a phase is a convolution of stride 1. A work-item keeps the sums of
 // BLOCKS vectors of channels times PIXELS positions of the grid in registers, phase after phase.
-// FLAT: 1 where the grid is as large as x, so that tiles may span rows and their pixels of x still lie side by
-// side; 0 where a tile keeps to a row.
-// MERGED: 1 where the channels of all phases count as one phase's, so that few channels fill vectors.
-// packed: zeros for positions beyond x, a plan of PLAN ints for each phase, and the weights in panels:
+// FLAT: 1 where the grid is as large as x, so that tiles may span rows and their pixels of x still lie side
+// by side; 0 where a tile keeps to a row. MERGED: 1 where the channels of all phases count as one phase's, so
+// that few channels fill vectors. packed: a plan of PLAN ints for each phase, and the weights in panels:
 // [group][phase][panel][tap][rows: channels of x][BLOCKS * LANES channels of y], zeros where there are none.
 // X_BLOCK, Y_BLOCK: LANES, or 0 where the tensor is plain. FLIP: 0 or 1. IS_DIRECT: 1 where channels of y are
-// stored as they come.
+// stored as they come; STREAM: 1 where past the caches, which y is too large for.
 #include "prelude.cl"
 #include "shuffle.cl"
 #include "window.cl"
@@ -20,7 +19,6 @@
 #endif
 #define UNIT (CHUNK < 4 ? CHUNK : 4)
 
-#define ZEROS 16
 #define PLAN 8
 // Of a phase: the least offset from the grid to x and the number of offsets for each axis, then the taps of
 // all phases before it and its own.
@@ -29,7 +27,7 @@
 
 __global const int *plan_of(__global const float *packed, int phase)
 {
-    return (__global const int *)(packed + ZEROS) + phase * PLAN;
+    return (__global const int *)packed + phase * PLAN;
 }
 
 // The channel of x of a group's first row.
@@ -91,6 +89,13 @@ __kernel void pack(__global const float *restrict w, __global float *restrict pa
 #define WIDTH (BLOCKS * LANES)
 #define PIXEL_STEP (Y_BLOCK > 0 ? Y_BLOCK : 1)
 #define NOWHERE (-(1 << 30))
+#define STORE(value, to) (*(to) = (value))
+#if STREAM && defined(__has_builtin)
+#if __has_builtin(__builtin_nontemporal_store)
+#undef STORE
+#define STORE(value, to) __builtin_nontemporal_store(value, to)
+#endif
+#endif
 #define ALL ((int)((1u << PIXELS) - 1))
 // Rows of weights that registers hold beside the sums.
 #define AHEAD (BLOCKS * (PIXELS + 4) < 32 || UNIT < 4 ? UNIT : BLOCKS * (PIXELS + 2) < 32 ? 2 : 1)
@@ -297,7 +302,7 @@ subpixel_blocks(__global const float *restrict x, __global const float *restrict
                     for (int t = 0; t < PIXELS; t++) {
                         __global lanes *to =
                             (__global lanes *)(y + (k + b * LANES) * pixels + pixel[t] * LANES);
-                        *to = EPILOGUE_CHANNELS(sum[b][t], k + b * LANES, INT_MAX, *to);
+                        STORE(EPILOGUE_CHANNELS(sum[b][t], k + b * LANES, INT_MAX, *to), to);
                     }
                 }
                 continue;

@@ -89,6 +89,9 @@ struct shape {
 #define PANEL_M (VECTORS * PANEL * LANES)
 #define WEIGHTS(blocks) ((blocks)*LANES * VECTORS * LANES)
 #define PANELS_OF(tiles) (((tiles) + PANEL - 1) / PANEL)
+// From point to point; a vector more than there is, or all points of a tile could want one place in a cache.
+#define V_STEP(panels, blocks) ((panels)*PANEL_V(blocks) + LANES)
+#define M_STEP(panels) ((panels)*PANEL_M + LANES)
 
 #if KIND == 1
 
@@ -150,7 +153,7 @@ void transform_x(const struct shape *s, __global const float *restrict x, __glob
         AXIS_POINTS(pixels, values, H)
         UNROLL
         for (int i = 0; i < POINTS(H); i++)
-            LANES_STORE(values[i], v + (i * POINTS(W) + j) * step);
+            *(__global lanes *)(v + (i * POINTS(W) + j) * step) = values[i];
     }
 }
 
@@ -162,7 +165,7 @@ subpixel_winograd_data(__global const float *restrict x, __global float *restric
     for (int t = 0; t < PANEL && panel * PANEL + t < s.tiles; t++) {
         const int tile = s.first + panel * PANEL + t, n = tile / (s.tiles_h * s.tiles_w);
         transform_x(&s, x + (n * s.blocks + b) * s.in_h * s.in_w * LANES,
-                    v + panel * PANEL_V(s.blocks) + (b * PANEL + t) * LANES, panels * PANEL_V(s.blocks),
+                    v + panel * PANEL_V(s.blocks) + (b * PANEL + t) * LANES, V_STEP(panels, s.blocks),
                     tile / s.tiles_w % s.tiles_h, tile % s.tiles_w);
     }
 }
@@ -200,7 +203,7 @@ void multiply(__global const float *restrict v, __global const float *restrict u
     for (int i = 0; i < VECTORS; i++) {
         UNROLL
         for (int t = 0; t < PANEL; t++)
-            LANES_STORE(sum[i][t], m + (i * PANEL + t) * LANES);
+            *(__global lanes *)(m + (i * PANEL + t) * LANES) = sum[i][t];
     }
 }
 
@@ -209,7 +212,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 subpixel_winograd_products(__global const float *restrict u, __global float *scratch, int tiles, int blocks,
                            int blocks_k)
 {
-    const int panels = PANELS_OF(tiles), v_step = panels * PANEL_V(blocks), m_step = panels * PANEL_M;
+    const int panels = PANELS_OF(tiles), v_step = V_STEP(panels, blocks), m_step = M_STEP(panels);
     const int block = get_global_id(0), point = get_global_id(1);
     __global const float *v = scratch + point * v_step;
     __global float *m = scratch + ALL_POINTS * v_step + (block * ALL_POINTS + point) * m_step;
@@ -260,7 +263,7 @@ void transform_y(const struct shape *s, __global const float *restrict m, int st
         lanes values[POINTS(H)], results[OUT(H)];
         UNROLL
         for (int i = 0; i < POINTS(H); i++)
-            values[i] = LANES_LOAD(m + (i * POINTS(W) + j) * step);
+            values[i] = *(__global const lanes *)(m + (i * POINTS(W) + j) * step);
         AXIS_RESULTS(values, results, H)
         UNROLL
         for (int i = 0; i < OUT(H); i++)
@@ -272,11 +275,11 @@ void transform_y(const struct shape *s, __global const float *restrict m, int st
         for (int j = 0; j < POINTS(W); j++)
             values[j] = rows[i][j];
         AXIS_RESULTS(values, results, W)
-        __global float *to = y + ((h + i) * s->out_w + w) * LANES;
+        __global lanes *to = (__global lanes *)y + (h + i) * s->out_w + w;
         UNROLL
-        for (int j = 0; j < OUT(W); j++, to += LANES) {
+        for (int j = 0; j < OUT(W); j++) {
             if (w + j < s->out_w)
-                LANES_STORE(EPILOGUE_CHANNELS(results[j], k, s->channels, LANES_LOAD(to)), to);
+                to[j] = EPILOGUE_CHANNELS(results[j], k, s->channels, to[j]);
         }
     }
 }
@@ -287,11 +290,11 @@ subpixel_winograd_result(__global const float *restrict scratch,
                          EPILOGUE_ARGUMENTS __global float *restrict y, struct shape s)
 {
     const int panel = get_global_id(0), i = get_global_id(1), panels = PANELS_OF(s.tiles);
-    __global const float *m = scratch + ALL_POINTS * panels * PANEL_V(s.blocks);
-    m += (i / VECTORS * ALL_POINTS * panels + panel) * PANEL_M + i % VECTORS * PANEL * LANES;
+    __global const float *m = scratch + ALL_POINTS * V_STEP(panels, s.blocks);
+    m += i / VECTORS * ALL_POINTS * M_STEP(panels) + panel * PANEL_M + i % VECTORS * PANEL * LANES;
     for (int t = 0; t < PANEL && panel * PANEL + t < s.tiles; t++) {
         const int tile = s.first + panel * PANEL + t, n = tile / (s.tiles_h * s.tiles_w);
-        transform_y(&s, m + t * LANES, panels * PANEL_M,
+        transform_y(&s, m + t * LANES, M_STEP(panels),
                     EPILOGUE_PASSED y + (n * s.blocks_k + i) * s.out_h * s.out_w * LANES, i * LANES,
                     tile / s.tiles_w % s.tiles_h, tile % s.tiles_w);
     }

@@ -19,11 +19,12 @@
 #include "runtime/device.h"
 #include "runtime/launch.h"
 
-#define ZEROS 16 /* floats at the head of the packed weights, as the kernels have it */
-#define PLAN 8   /* ints of a phase behind them */
+#define PLAN 8 /* ints of a phase at the head of the packed weights, as the kernels have it */
 #define MOST_PHASES 4096
 #define MOST_PIXELS 16
-#define MOST_ROUNDS 32768               /* what the loops of a work-item may do on any driver */
+#define MOST_ROUNDS 32768 /* what the loops of a work-item may do on any driver */
+#define MOST_CACHED 0.8   /* of the last cache, that weights used once stay in from run to run */
+#define MEMORY_RATE 0.6   /* of a copy's rate, at which others come */
 #define CHUNK_BYTES ((size_t)192 << 10) /* of x that stay in a core's cache beside a phase's weights */
 
 extern const struct cvy_algo cvy_algo_subpixel_blocks;
@@ -159,7 +160,7 @@ static bool is_merged(const struct cvy_algo_config *config)
 
 static size_t weights_start(const struct geometry *s)
 {
-    return cvy_round_up(ZEROS + s->phases * PLAN, 16);
+    return cvy_round_up(s->phases * PLAN, 16);
 }
 
 static size_t weights_count(const struct geometry *s, const struct cvy_algo_config *config)
@@ -240,7 +241,9 @@ static double arithmetic_seconds(const struct cvy_conv_problem *p, const struct 
     double visits = CVY_MIN(pairs, (double)(tiles_of(&s, config) * make_plan(&s, is_merged(config), NULL)));
     double rows = (double)(p->n * p->groups * s.panels * s.rows);
     double pixels = pairs / CVY_MAX(visits, 1), weights = (double)weights_count(&s, config);
-    double share = cvy_tile_share(blocks, pixels, weights * sizeof(float) / (double)(s.panels * s.phases));
+    bool is_cached = weights * sizeof(float) <= CVY_TILE_CACHE_BYTES * (double)(s.panels * s.phases);
+    double share = 1 / (1 + 0.1 / (blocks * blocks) + (is_cached ? 0.3 : 1.3) / pixels);
+    share *= CVY_MIN(1, blocks * pixels / 8); /* fewer sums than a multiplier's latency needs */
     return 2 * rows * pairs * (double)s.width / (share * cvy_rate_flops(device));
 }
 
@@ -265,8 +268,14 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     struct cvy_conv_cost cost;
     if (cvy_conv_get_cost(p, &cost) != CVY_OK)
         return 1e30;
-    return 5e-6 + arithmetic_seconds(p, device, config) +
-           CVY_TILE_MEMORY_SHARE * cost.bytes / cvy_rate_bytes(device);
+    struct geometry s = geometry_of(p, config);
+    double seconds = arithmetic_seconds(p, device, config);
+    double weights = (double)weights_count(&s, config) * sizeof(float);
+    if (device->info.cache_bytes > 0 && weights > MOST_CACHED * (double)device->info.cache_bytes) {
+        double stream = weights / (MEMORY_RATE * cvy_rate_bytes(device));
+        return 5e-6 + CVY_MAX(seconds, stream) + 0.3 * CVY_MIN(seconds, stream);
+    }
+    return 5e-6 + seconds + CVY_TILE_MEMORY_SHARE * cost.bytes / cvy_rate_bytes(device);
 }
 
 static void default_config(const struct cvy_conv_problem *p, const struct cvy_device *device,
@@ -284,14 +293,14 @@ static size_t prepared_bytes(const struct cvy_conv_problem *p, const struct cvy_
     return (weights_start(&s) + weights_count(&s, config)) * sizeof(float);
 }
 
-/* The head of the packed weights: zeros and the plan. */
+/* The head of the packed weights: the plan. */
 static enum cvy_status write_head(const struct geometry *s, bool merged, struct cvy_buffer *prepared)
 {
     size_t bytes = weights_start(s) * sizeof(int32_t);
     int32_t *head = calloc(1, bytes);
     if (head == NULL)
         return cvy_fail_memory("a convolution's plan", bytes);
-    make_plan(s, merged, head + ZEROS);
+    make_plan(s, merged, head);
     enum cvy_status status = cvy_buffer_write(prepared, 0, bytes, head);
     free(head);
     return status;
@@ -346,7 +355,15 @@ static enum cvy_status prepare(struct cvy_device *device, const struct cvy_conv_
     return cvy_launch_run(device, &launch);
 }
 
-static void describe(struct cvy_launch *launch, const struct geometry *s,
+/* Whether the last cache is too small for x and y together. */
+static bool is_streamed(const struct geometry *s, const struct cvy_device *device)
+{
+    double x = (double)(s->p.c * s->p.in[0] * s->p.in[1] * s->p.in[2]);
+    double y = (double)(s->p.k * s->out[0] * s->out[1] * s->out[2]), cache = (double)device->info.cache_bytes;
+    return cache > 0 && (x + y) * (double)s->p.n * sizeof(float) > cache;
+}
+
+static void describe(struct cvy_launch *launch, const struct cvy_device *device, const struct geometry *s,
                      const struct cvy_algo_config *config)
 {
     size_t lanes = (size_t)config->value[LANES];
@@ -358,6 +375,7 @@ static void describe(struct cvy_launch *launch, const struct geometry *s,
     cvy_launch_define(launch, "Y_BLOCK", s->p.y_block);
     cvy_launch_define(launch, "MERGED", is_merged(config));
     cvy_launch_define(launch, "FLAT", flat);
+    cvy_launch_define(launch, "STREAM", is_streamed(s, device));
     cvy_launch_define(launch, "IS_DIRECT",
                       s->p.y_block > 0 && s->p.shuffle <= 1 && side_by_side && !is_merged(config));
     cvy_launch_define(launch, "LANES", lanes);
@@ -375,7 +393,7 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
     enum cvy_status status = cvy_launch_prepare(device, &launch);
     if (status != CVY_OK)
         return status;
-    describe(&launch, &s, config);
+    describe(&launch, device, &s, config);
     return cvy_launch_prepare(device, &launch);
 }
 
@@ -410,7 +428,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     double weights = (double)weights_count(&s, config) / (double)p->groups * sizeof(float);
     bool first = panels_first(&s, weights, chunks);
     struct cvy_launch launch;
-    describe(&launch, &s, config);
+    describe(&launch, device, &s, config);
     cvy_launch_buffer(&launch, args->x);
     cvy_launch_buffer(&launch, args->w);
     cvy_epilogue_arguments(&launch, p, args->bias);

@@ -20,6 +20,8 @@
 #define MOST_TAPS 3
 #define LEAST_CHANNELS 16 /* with fewer, transforms round much and save little */
 #define MOST_STRIDE 4
+#define MOST_CACHED 0.8               /* of the last cache, that weights used once stay in from run to run */
+#define MEMORY_RATE 0.6               /* of a copy's rate, at which others come */
 #define MOST_STRIP ((size_t)16 << 20) /* of a strip's workspace; more leaves the caches */
 
 extern const struct cvy_algo cvy_algo_subpixel_winograd;
@@ -100,8 +102,9 @@ static bool applicable(const struct cvy_conv_problem *problem, const struct cvy_
 /* Floats that so many tiles have in V and M together. */
 static size_t scratch_of(const struct geometry *s, const struct cvy_algo_config *config, size_t tiles)
 {
-    return s->all_points * s->lanes * cvy_round_up(tiles, (size_t)config->value[PANEL]) *
-           (s->blocks + s->blocks_k * (size_t)config->value[VECTORS]);
+    size_t rounded = cvy_round_up(tiles, (size_t)config->value[PANEL]);
+    size_t vectors = s->blocks_k * (size_t)config->value[VECTORS];
+    return s->all_points * s->lanes * (rounded * (s->blocks + vectors) + 1 + s->blocks_k);
 }
 
 static size_t workspace(const struct cvy_conv_problem *p, const struct cvy_device *device,
@@ -150,12 +153,12 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     double rounded = (double)(cvy_round_up(s.tiles, panel));
     double share = cvy_tile_share(config->value[VECTORS], (double)panel, 0);
     double products = 2 * rounded * weights / (0.95 * share * rates->flops);
-    double bytes = weights * sizeof(float) * strips;
-    bool is_cached = bytes < (double)device->info.cache_bytes / 2;
-    double stream = bytes / (is_cached ? rates->cache_bytes : rates->memory_bytes);
+    double bytes = weights * sizeof(float);
+    bool is_cached = bytes < MOST_CACHED * (double)device->info.cache_bytes;
+    double stream = strips * bytes / (is_cached ? rates->cache_bytes : MEMORY_RATE * rates->memory_bytes);
     double between = 4 * (double)scratch_of(&s, config, s.tiles) * sizeof(float) / rates->cache_bytes;
-    return STEPS * strips * rates->launch_seconds + CVY_MAX(products, stream) + 0.3 * stream + of_x + of_y +
-           0.3 * between;
+    return STEPS * strips * rates->launch_seconds + CVY_MAX(products, stream) +
+           0.3 * CVY_MIN(products, stream) + of_x + of_y + 0.5 * between;
 }
 
 static bool candidate(const struct cvy_conv_problem *p, size_t index, size_t max_workspace,
