@@ -229,14 +229,15 @@ bool on_y(int d, int h, int w, const struct window *win)
     return d >= 0 && d < win->out_d && h >= 0 && h < win->out_h && w >= 0 && w < win->out_w;
 }
 
-// Dimensions: chunks of tiles_each tiles and panels of all groups, either first, then images.
+// Dimensions: with panels_first panels of all groups, chunks of tiles_each tiles, images; otherwise chunks,
+// images, panels.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 subpixel_blocks(__global const float *restrict x, __global const float *restrict packed,
                 EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
 {
-    const int id0 = get_global_id(0), id1 = get_global_id(1), n = get_global_id(2);
-    const int panel = (s.panels_first ? id0 : id1) % s.panels, g = (s.panels_first ? id0 : id1) / s.panels;
-    const int first = (s.panels_first ? id1 : id0) * s.tiles_each;
+    const int id0 = get_global_id(0), id1 = get_global_id(1), id2 = get_global_id(2);
+    const int panel = (s.panels_first ? id0 : id2) % s.panels, g = (s.panels_first ? id0 : id2) / s.panels;
+    const int first = (s.panels_first ? id1 : id0) * s.tiles_each, n = s.panels_first ? id2 : id1;
     const int last = min(first + s.tiles_each, s.tiles);
     const int pixels = win.out_d * win.out_h * win.out_w, x_pixels = win.in_d * win.in_h * win.in_w;
     const int c_begin = first_row(g, s.c_group), channels = (g + 1) * s.c_group - c_begin;

@@ -243,7 +243,9 @@ static double arithmetic_seconds(const struct cvy_conv_problem *p, const struct 
     double pixels = pairs / CVY_MAX(visits, 1), weights = (double)weights_count(&s, config);
     bool is_cached = weights * sizeof(float) <= CVY_TILE_CACHE_BYTES * (double)(s.panels * s.phases);
     double share = 1 / (1 + 0.1 / (blocks * blocks) + (is_cached ? 0.3 : 1.3) / pixels);
-    share *= CVY_MIN(1, blocks * pixels / 8); /* fewer sums than a multiplier's latency needs */
+    share *= CVY_MIN(1, blocks * pixels / 4); /* fewer sums than a multiplier's latency needs */
+    /* pixels that are left out still have to be asked about */
+    pairs += 0.1 * visits * ((double)config->value[PIXELS] - pixels) / blocks;
     return 2 * rows * pairs * (double)s.width / (share * cvy_rate_flops(device));
 }
 
@@ -412,9 +414,9 @@ static size_t tiles_each(const struct geometry *s, const struct cvy_device *devi
 /* Whether less comes from beyond the caches when pixels wait for all panels, not panels for all pixels. */
 static bool panels_first(const struct geometry *s, double weights, size_t chunks)
 {
-    double x = (double)(s->p.c / s->p.groups * s->p.in[0] * s->p.in[1] * s->p.in[2]) * sizeof(float);
-    double first = weights > CVY_TILE_CACHE_BYTES ? weights * (double)chunks + x : weights + x;
-    double last = x > CVY_TILE_CACHE_BYTES ? x * (double)s->panels + weights : weights + x;
+    double x = (double)(s->p.n * s->p.c / s->p.groups * s->p.in[0] * s->p.in[1] * s->p.in[2]) * sizeof(float);
+    double first = x + weights * (weights > CVY_TILE_CACHE_BYTES ? (double)(chunks * s->p.n) : 1);
+    double last = weights + x * (x > CVY_TILE_CACHE_BYTES ? (double)s->panels : 1);
     return first < last;
 }
 
@@ -442,8 +444,8 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_struct(&launch, values, CVY_COUNT(values));
     cvy_window_argument(&launch, &s.p, s.out);
     size_t panels = s.panels * p->groups;
-    cvy_launch_range(&launch, 3, (size_t[]){first ? panels : chunks, first ? chunks : panels, p->n},
-                     (size_t[]){1, 1, 1});
+    size_t range[] = {first ? panels : chunks, first ? chunks : p->n, first ? p->n : panels};
+    cvy_launch_range(&launch, 3, range, (size_t[]){1, 1, 1});
     return cvy_launch_run(device, &launch);
 }
 
