@@ -79,10 +79,17 @@ __kernel void subpixel_winograd_weights(__global const float *restrict w, __glob
 #else
 
 struct shape {
-    int first, tiles; // of this launch
-    int tiles_h, tiles_w, blocks, blocks_k;
-    int in_h, in_w, out_h, out_w, channels;
+    int first, tiles;                       // of this launch
+    int tiles_h, tiles_w, blocks, blocks_k; // blocks: of LANES
+    int depth, in_h, in_w, out_h, out_w, channels;
 };
+
+// The plane of h x w pixels that a tile lies in, of block b of channels.
+int plane_of(const struct shape *s, int tile, int b, int blocks)
+{
+    const int at = tile / (s->tiles_h * s->tiles_w);
+    return (at / s->depth * blocks + b) * s->depth + at % s->depth;
+}
 
 // Floats of a panel in V and in M at a point, and of a point's weights of a block of y.
 #define PANEL_V(blocks) ((blocks)*PANEL * LANES)
@@ -163,8 +170,8 @@ subpixel_winograd_data(__global const float *restrict x, __global float *restric
 {
     const int panel = get_global_id(0), b = get_global_id(1), panels = PANELS_OF(s.tiles);
     for (int t = 0; t < PANEL && panel * PANEL + t < s.tiles; t++) {
-        const int tile = s.first + panel * PANEL + t, n = tile / (s.tiles_h * s.tiles_w);
-        transform_x(&s, x + (n * s.blocks + b) * s.in_h * s.in_w * LANES,
+        const int tile = s.first + panel * PANEL + t;
+        transform_x(&s, x + plane_of(&s, tile, b, s.blocks) * s.in_h * s.in_w * LANES,
                     v + panel * PANEL_V(s.blocks) + (b * PANEL + t) * LANES, V_STEP(panels, s.blocks),
                     tile / s.tiles_w % s.tiles_h, tile % s.tiles_w);
     }
@@ -293,10 +300,10 @@ subpixel_winograd_result(__global const float *restrict scratch,
     __global const float *m = scratch + ALL_POINTS * V_STEP(panels, s.blocks);
     m += i / VECTORS * ALL_POINTS * M_STEP(panels) + panel * PANEL_M + i % VECTORS * PANEL * LANES;
     for (int t = 0; t < PANEL && panel * PANEL + t < s.tiles; t++) {
-        const int tile = s.first + panel * PANEL + t, n = tile / (s.tiles_h * s.tiles_w);
+        const int tile = s.first + panel * PANEL + t;
         transform_y(&s, m + t * LANES, M_STEP(panels),
-                    EPILOGUE_PASSED y + (n * s.blocks_k + i) * s.out_h * s.out_w * LANES, i * LANES,
-                    tile / s.tiles_w % s.tiles_h, tile % s.tiles_w);
+                    EPILOGUE_PASSED y + plane_of(&s, tile, i, s.blocks_k) * s.out_h * s.out_w * LANES,
+                    i * LANES, tile / s.tiles_w % s.tiles_h, tile % s.tiles_w);
     }
 }
 

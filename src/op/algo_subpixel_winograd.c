@@ -18,7 +18,7 @@
 #include "runtime/launch.h"
 
 #define MOST_TAPS 3
-#define LEAST_CHANNELS 16 /* with fewer, transforms round much and save little */
+#define LEAST_CHANNELS 16 /* with fewer, tiles of 4 round much and save little */
 #define MOST_STRIDE 4
 #define MOST_CACHED 0.8               /* of the last cache, that weights used once stay in from run to run */
 #define MEMORY_RATE 0.6               /* of a copy's rate, at which others come */
@@ -92,8 +92,9 @@ static bool applicable(const struct cvy_conv_problem *problem, const struct cvy_
         is_wide = is_wide || kernel > stride;
         packed *= (double)(3 * stride + kernel);
     }
-    if (!is_wide || p.c < LEAST_CHANNELS || p.k < LEAST_CHANNELS || packed > INT_MAX) {
-        snprintf(why, size, "it is for kernels longer than their stride and for channels of some number");
+    if (!is_wide || packed > INT_MAX) {
+        snprintf(why, size, "it is for kernels longer than their stride, and %d transformed weights at most",
+                 INT_MAX);
         return false;
     }
     return true;
@@ -190,6 +191,8 @@ static void default_config(const struct cvy_conv_problem *p, const struct cvy_de
     struct cvy_algo_config next;
     double least = INFINITY;
     for (size_t i = 0; candidate(p, i, max_workspace, &next); i++) {
+        if (next.value[TILE] == 4 && p->c < LEAST_CHANNELS)
+            continue;
         double seconds = estimate(p, device, &next);
         if (workspace(p, device, &next) > max_workspace)
             seconds += 1e9; /* only if there is no other */
@@ -268,7 +271,7 @@ static enum cvy_status run_step(struct cvy_device *device, const struct geometry
 {
     size_t panels = cvy_ceil_div(tiles, (size_t)config->value[PANEL]);
     size_t shape[] = {first,      tiles,      s->tiles_axis[0], s->tiles_axis[1], s->blocks, s->vectors,
-                      s->p.in[1], s->p.in[2], s->out[1],        s->out[2],        s->p.k};
+                      s->p.in[0], s->p.in[1], s->p.in[2],       s->out[1],        s->out[2], s->p.k};
     struct cvy_launch launch;
     describe(&launch, s, config, step);
     cvy_launch_buffer(&launch, step == DATA ? args->x : step == PRODUCTS ? args->w : args->workspace);
