@@ -151,9 +151,12 @@ static void format(const struct cvy_conv_problem *p, char *text, size_t size)
 static double winograd_bound(const struct cvy_conv_problem *p, const struct case_data *data)
 {
     size_t each = data->w_count / p->k, taps = 1;
-    double weights = 0, greatest = 0, most = 0, amplification = 1;
-    for (size_t i = 0; i < data->w_count; i++) {
-        weights = (i % each == 0 ? 0 : weights) + fabs((double)data->w[i]);
+    size_t whole = p->transposed ? data->w_count / (p->c * p->k) : each; /* of one channel, side by side */
+    double greatest = 0, most = 0, amplification = 1;
+    for (size_t k = 0; k < p->k; k++) {
+        double weights = 0;
+        for (size_t i = 0; i < data->w_count; i++)
+            weights += i / whole % p->k == k ? fabs((double)data->w[i]) : 0;
         greatest = fmax(greatest, weights);
     }
     for (size_t i = 0; i < data->x_count; i++)
@@ -173,7 +176,7 @@ void case_check_y(const struct cvy_conv_problem *p, const struct case_data *data
     double terms = (double)data->w_count / (double)(p->transposed ? p->c : p->k);
     if (p->transposed)
         terms = terms / (double)(p->k / p->groups) * (double)(p->c / p->groups);
-    bool is_winograd = strncmp(algo, "winograd", strlen("winograd")) == 0;
+    bool is_winograd = strstr(algo, "winograd") != NULL;
     double more = is_winograd ? winograd_bound(p, data) : 0;
     for (size_t i = 0; i < data->y_count; i++) {
         double bound = (terms + 4) * 6e-8 * data->scale[i] + more + 1e-30;
@@ -439,14 +442,21 @@ struct cvy_conv_problem case_random_problem(struct test_random *random)
     bool is_short =
         !pointwise && test_random_range(random, 0, 9) == 0; /* kernels that Winograd's algorithm does */
     if (is_short) {
-        p.transposed = false;
         p.shuffle = 0;
+        p.groups = p.transposed ? 1 : p.groups;
+        if (p.transposed)
+            p.x_block = p.y_block = 16;
     }
     for (size_t i = 0; i < p.rank; i++) {
         do
             random_axis(&p, i, random);
         while (!is_possible(&p, i));
-        if (is_short) {
+        if (is_short && p.transposed) {
+            p.kernel[i] = i == 0 && p.rank == 3 ? 1 : test_random_range(random, 2, 3);
+            p.stride[i] = i == 0 && p.rank == 3 ? 1 : test_random_range(random, 1, p.kernel[i] - 1);
+            p.dilation[i] = 1;
+            p.pad_begin[i] = p.pad_end[i] = p.output_padding[i] = 0;
+        } else if (is_short) {
             p.kernel[i] = p.kernel[i] < 5 ? p.kernel[i] : 5;
             p.stride[i] = 1;
             p.output_padding[i] = 0;

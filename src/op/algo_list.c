@@ -14,14 +14,15 @@ extern const struct cvy_algo cvy_algo_pointwise_blocks;
 extern const struct cvy_algo cvy_algo_ref;
 extern const struct cvy_algo cvy_algo_subpixel;
 extern const struct cvy_algo cvy_algo_subpixel_blocks;
+extern const struct cvy_algo cvy_algo_subpixel_winograd;
 extern const struct cvy_algo cvy_algo_winograd;
 
 /* Considered in this order; at equal estimates the earlier wins. */
 static const struct cvy_algo *const algos[] = {
-    &cvy_algo_depthwise,       &cvy_algo_pointwise,     &cvy_algo_pointwise_blocks,
-    &cvy_algo_winograd,        &cvy_algo_direct,        &cvy_algo_subpixel,
-    &cvy_algo_subpixel_blocks, &cvy_algo_implicit_gemm, &cvy_algo_grouped,
-    &cvy_algo_im2col,          &cvy_algo_int8,          &cvy_algo_ref,
+    &cvy_algo_depthwise,     &cvy_algo_pointwise, &cvy_algo_pointwise_blocks, &cvy_algo_winograd,
+    &cvy_algo_direct,        &cvy_algo_subpixel,  &cvy_algo_subpixel_blocks,  &cvy_algo_subpixel_winograd,
+    &cvy_algo_implicit_gemm, &cvy_algo_grouped,   &cvy_algo_im2col,           &cvy_algo_int8,
+    &cvy_algo_ref,
 };
 
 const struct cvy_algo *cvy_algo_at(size_t index)

@@ -1,12 +1,13 @@
+#include "base/arith.h"
 #include "conv_case.h"
 #include "problem_case.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const struct cvy_algo *winograd(void)
+static const struct cvy_algo *algo_for(const struct cvy_conv_problem *p)
 {
-    const struct cvy_algo *algo = cvy_algo_by_name("winograd");
+    const struct cvy_algo *algo = cvy_algo_by_name(p->transposed ? "subpixel_winograd" : "winograd");
     ck_assert_ptr_nonnull(algo);
     return algo;
 }
@@ -28,10 +29,10 @@ static void check(const struct cvy_conv_problem *p, size_t step)
     struct case_data data;
     size_t count = 0;
     case_data_make(&data, p, &random);
-    for (; winograd()->configs(p, test_device(), count, &config); count += step) {
+    for (; algo_for(p)->configs(p, test_device(), count, &config); count += step) {
         char name[80];
-        snprintf(name, sizeof(name), "winograd, config %zu", count);
-        case_run_config(p, &data, winograd(), &config);
+        snprintf(name, sizeof(name), "%s, config %zu", algo_for(p)->id, count);
+        case_run_config(p, &data, algo_for(p), &config);
         case_check_y(p, &data, name);
     }
     ck_assert_uint_gt(count, 0);
@@ -109,6 +110,44 @@ START_TEST(winograd_takes_pairs_of_pixels_far_apart)
 }
 END_TEST
 
+/* Strides of which a kernel is no multiple give phases of different lengths. */
+START_TEST(winograd_takes_each_phase_of_a_transposed_convolution)
+{
+    static const size_t kernels[][2] = {{4, 2}, {5, 2}, {3, 1}, {7, 3}};
+    for (size_t i = 0; i < CVY_COUNT(kernels); i++) {
+        struct cvy_conv_problem p = problem(2, 20, test_small() ? 6 : 9, kernels[i][0]);
+        p.k = 39;
+        p.n = 2;
+        p.transposed = p.bias = true;
+        p.flip = i == 1;
+        p.accumulate = i == 2;
+        p.x_block = p.y_block = i == 2 ? 8 : 16;
+        p.stride[0] = p.stride[1] = kernels[i][1];
+        p.pad_begin[0] = i % 3;
+        p.output_padding[1] = i == 1;
+        p.activation = CVY_ACTIVATION_RELU;
+        check(&p, i < 2 ? 3 : 8);
+    }
+}
+END_TEST
+
+START_TEST(winograd_transposes_lines_and_planes)
+{
+    struct cvy_conv_problem p = problem(1, 33, 50, 4);
+    p.transposed = true;
+    p.stride[0] = 2;
+    p.x_block = p.y_block = 16;
+    check(&p, 8);
+    p = problem(3, 20, 5, 3);
+    p.transposed = true;
+    p.n = 2;
+    p.kernel[0] = 1;
+    p.pad_begin[0] = p.pad_end[0] = 0;
+    p.x_block = p.y_block = 16;
+    check(&p, 8);
+}
+END_TEST
+
 START_TEST(strict_problems_are_not_given_to_winograd)
 {
     struct cvy_conv_problem p = problem(2, 16, 12, 3);
@@ -142,6 +181,8 @@ Suite *test_suite(void)
     tcase_add_test(tests, winograd_sums_over_the_depth_of_a_kernel);
     tcase_add_test(tests, winograd_takes_each_phase_of_a_dilation_for_an_image);
     tcase_add_test(tests, winograd_takes_pairs_of_pixels_far_apart);
+    tcase_add_test(tests, winograd_takes_each_phase_of_a_transposed_convolution);
+    tcase_add_test(tests, winograd_transposes_lines_and_planes);
     tcase_add_test(tests, strict_problems_are_not_given_to_winograd);
     tcase_add_test(tests, winograd_refuses_strides_with_a_reason);
     suite_add_tcase(suite, tests);
