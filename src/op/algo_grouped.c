@@ -23,6 +23,8 @@
 
 extern const struct cvy_algo cvy_algo_grouped;
 
+#define CACHED_BYTES (16 << 20) /* of tensors */
+
 /* config->value[] */
 enum { TILE, PERMUTED };
 
@@ -340,8 +342,10 @@ static double estimate(const struct cvy_conv_problem *problem, const struct cvy_
         return 1e30;
     double bytes = cost.bytes + 2 * sizeof(float) * converted_count(&s);
     double alone = unit_seconds(&s, device);
-    double groups = alone < CVY_SHARE_ALONE ? 1 : 2;
-    return cvy_shared_seconds(device, groups, alone) + CVY_TILE_MEMORY_SHARE * bytes / cvy_rate_bytes(device);
+    size_t tiles = all_tiles(&s), piece = cvy_share(device, tiles, 1, tiles, alone);
+    /* depthwise arithmetic hides little of what no cache holds */
+    double share = s.steps == 1 && bytes > CACHED_BYTES ? 0.9 : CVY_TILE_MEMORY_SHARE;
+    return cvy_share_seconds(device, tiles, 1, piece, alone) + share * bytes / cvy_rate_bytes(device);
 }
 
 const struct cvy_algo cvy_algo_grouped = {

@@ -62,6 +62,9 @@ static void run_in_layout(const struct row *row, bool x_blocked, bool y_blocked)
     struct case_data data;
     case_data_make(&data, &p, &random);
     case_run_conv(&p, &data, "grouped", 0);
+    char why[256];
+    if (cvy_conv_algo_applies(test_device(), &p, "depthwise_blocks", why, sizeof(why)))
+        case_run_conv(&p, &data, "depthwise_blocks", 0);
     case_data_free(&data);
 }
 
