@@ -2,8 +2,6 @@
 #ifndef CVY_OP_TILE_H
 #define CVY_OP_TILE_H
 
-#include <math.h>
-
 #include "base/arith.h"
 #include "op/algo.h"
 #include "runtime/device.h"
@@ -96,16 +94,6 @@ static inline double cvy_share_seconds(const struct cvy_device *device, size_t t
     double groups = (double)(cvy_ceil_div(total, piece) * planes);
     if (team > 1)
         return CVY_TEAM_LAUNCH + cvy_team_seconds(team, total, planes, piece, seconds);
-    double together = (seconds + (units - 1) * CVY_SHARE_WAKE) / units;
-    return CVY_SHARE_LAUNCH + (groups > 1 ? CVY_MIN(seconds, together) : seconds);
-}
-
-/* How long a launch of so many work-groups takes that a unit alone would be busy with for `seconds`. */
-static inline double cvy_shared_seconds(const struct cvy_device *device, double groups, double seconds)
-{
-    double units = (double)CVY_MAX(device->info.compute_units, 1);
-    if (cvy_team_size(device) > 1)
-        return CVY_TEAM_LAUNCH + seconds * (groups > 1 ? ceil(groups / units) / groups : 1);
     double together = (seconds + (units - 1) * CVY_SHARE_WAKE) / units;
     return CVY_SHARE_LAUNCH + (groups > 1 ? CVY_MIN(seconds, together) : seconds);
 }
