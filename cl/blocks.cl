@@ -1,5 +1,5 @@
-// blocks.cl - between plain tensors and blocks of LANES channels (conv.h): squares of LANES channels by as many
-// pixels are transposed in registers.
+// blocks.cl - between plain tensors and blocks of LANES channels (conv.h): squares of LANES channels by as
+// many pixels are transposed in registers.
 #include "prelude.cl"
 #include "team.cl"
 #include "lane.cl"
@@ -50,8 +50,10 @@ void blocks_from_plain(TEAM_ARGUMENTS __global const float *restrict plain, __gl
                 row[i] = i < present ? LANES_LOAD(from + i * s.pixels + start) : (lanes)0.0f;
         } else {
             float part[LANES * LANES];
-            for (int i = 0; i < LANES * LANES; i++)
-                part[i] = i / LANES < present && i % LANES < width ? from[i / LANES * s.pixels + i % LANES] : 0.0f;
+            for (int i = 0; i < LANES * LANES; i++) {
+                const int channel = i / LANES, t = i % LANES;
+                part[i] = channel < present && t < width ? from[channel * s.pixels + t] : 0.0f;
+            }
             UNROLL
             for (int i = 0; i < LANES; i++)
                 row[i] = LANES_LOAD(part + i * LANES);

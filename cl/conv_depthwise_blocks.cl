@@ -10,12 +10,6 @@
 #include "epilogue.cl"
 #include "lane.cl"
 
-#if STREAM && defined(__clang__)
-#define WRITE(value, to) __builtin_nontemporal_store(value, to)
-#else
-#define WRITE(value, to) (*(to) = (value))
-#endif
-
 // Whether nothing outside x is ever multiplied.
 #if ONE_TILE && PAD_MODE == 0
 #define SKIPPED true
@@ -114,7 +108,7 @@ ALWAYS_INLINE void make_tile(struct plane at, ACTIVATION_ARGUMENTS struct sizes 
         if (q + j < done)
             continue;
 #endif
-        WRITE(filled_up(ACTIVATE(sum[j] EPILOGUE_BEFORE(to[j])), at.k, s.k), to + j);
+        LANES_PUT(filled_up(ACTIVATE(sum[j] EPILOGUE_BEFORE(to[j])), at.k, s.k), to + j);
     }
 }
 

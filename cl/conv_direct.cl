@@ -1,7 +1,8 @@
 // conv_direct.cl - the definition with its sums in registers: a work-item makes BLOCKS vectors of LANES
 // channels of y for PIXELS pixels of a row at once. Each number of x meets a vector of weights. X_BLOCK,
 // Y_BLOCK: channels that lie side by side in x and y: LANES, or 1 in plain tensors. SHUFFLED: 0 or 1;
-// STRIDE_W; PAD_MODE; the epilogue's. Other sizes are arguments. Weights come packed: [group][panel of
+// STRIDE_W; PAD_MODE; SKIP: how many pixels at an end of a tile may lie in the padding and are left out, 1 to
+// 3; STREAM: see lane.cl; the epilogue's. Other sizes are arguments. Weights come packed: [group][panel of
 // BLOCKS * LANES channels][block of c][tap][X_BLOCK][BLOCKS * LANES].
 #include "prelude.cl"
 #include "team.cl"
@@ -97,6 +98,18 @@ ALWAYS_INLINE void add_line(__global const float *line, __global const float *we
             ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, 1, PIXELS)
         } else if (PAD_MODE == 0 && !first_out && right - STRIDE_W < taps.in_w) {
             ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, 0, PIXELS - 1)
+#if SKIP > 1
+        } else if (!last_out && left + 2 * STRIDE_W >= 0) {
+            ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, 2, PIXELS)
+        } else if (!first_out && right - 2 * STRIDE_W < taps.in_w) {
+            ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, 0, PIXELS - 2)
+#endif
+#if SKIP > 2
+        } else if (!last_out && left + 3 * STRIDE_W >= 0) {
+            ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, 3, PIXELS)
+        } else if (!first_out && right - 3 * STRIDE_W < taps.in_w) {
+            ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, 0, PIXELS - 3)
+#endif
         } else {
             float part[PIXELS * X_BLOCK];
             for (int t = 0; t < PIXELS; t++) {
@@ -148,7 +161,7 @@ ALWAYS_INLINE void store(lanes sum[PIXELS], ACTIVATION_ARGUMENTS __global float 
     if (first == 0) {
         UNROLL
         for (int t = 0; t < PIXELS; t++)
-            pixels[t] = sum[t];
+            LANES_PUT(sum[t], pixels + t);
     } else {
         UNROLL
         for (int t = 1; t < PIXELS; t++)

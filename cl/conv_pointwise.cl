@@ -46,8 +46,8 @@ struct sizes {
 
 // BLOCK_K channels of y, TILE pixels from `first` on: n and g say of which image and group.
 ALWAYS_INLINE void make_tile(__global const float *x, __global const float *packed,
-                             EPILOGUE_ARGUMENTS __global float *y, struct sizes s, struct window win, int n, int g,
-                             int block, int first)
+                             EPILOGUE_ARGUMENTS __global float *y, struct sizes s, struct window win, int n,
+                             int g, int block, int first)
 {
     const int pixels = win.out_d * win.out_h * win.out_w, x_pixels = win.in_d * win.in_h * win.in_w;
     __global const float *from = x + (n * s.groups + g) * s.c_group * x_pixels;

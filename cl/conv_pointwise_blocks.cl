@@ -66,7 +66,7 @@ void store_lanes(lanes sum, __global float *to, EPILOGUE_ARGUMENTS int k, int ch
 {
 #if IS_DIRECT
     __global lanes *at = (__global lanes *)(to + k * pixels);
-    *at = EPILOGUE_CHANNELS(sum, k, channels, *at);
+    LANES_PUT(EPILOGUE_CHANNELS(sum, k, channels, *at), at);
 #else
     int at[LANES];
     float part[LANES];
@@ -157,7 +157,7 @@ void pointwise_blocks(TEAM_ARGUMENTS __global const float *restrict x, __global 
                 UNROLL
                 for (int t = 0; t < PIXELS; t++) {
                     __global lanes *at = (__global lanes *)(to + k * pixels) + t;
-                    *at = EPILOGUE_CHANNELS(sum[b][t], k, INT_MAX, *at);
+                    LANES_PUT(EPILOGUE_CHANNELS(sum[b][t], k, INT_MAX, *at), at);
                 }
             }
         } else {

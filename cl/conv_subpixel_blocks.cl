@@ -90,13 +90,6 @@ __kernel void pack(__global const float *restrict w, __global float *restrict pa
 #define WIDTH (BLOCKS * LANES)
 #define PIXEL_STEP (Y_BLOCK > 0 ? Y_BLOCK : 1)
 #define NOWHERE (-(1 << 30))
-#define STORE(value, to) (*(to) = (value))
-#if STREAM && defined(__has_builtin)
-#if __has_builtin(__builtin_nontemporal_store)
-#undef STORE
-#define STORE(value, to) __builtin_nontemporal_store(value, to)
-#endif
-#endif
 #define ALL ((int)((1u << PIXELS) - 1))
 // Rows of weights that registers hold beside the sums.
 #define AHEAD (BLOCKS * (PIXELS + 4) < 32 || UNIT < 4 ? UNIT : BLOCKS * (PIXELS + 2) < 32 ? 2 : 1)
@@ -305,7 +298,7 @@ subpixel_blocks(TEAM_ARGUMENTS __global const float *restrict x, __global const 
                     for (int t = 0; t < PIXELS; t++) {
                         __global lanes *to =
                             (__global lanes *)(y + (k + b * LANES) * pixels + pixel[t] * LANES);
-                        STORE(EPILOGUE_CHANNELS(sum[b][t], k + b * LANES, INT_MAX, *to), to);
+                        LANES_PUT(EPILOGUE_CHANNELS(sum[b][t], k + b * LANES, INT_MAX, *to), to);
                     }
                 }
                 continue;

@@ -167,7 +167,8 @@ void transform_x(const struct shape *s, __global const float *restrict x, __glob
 
 // Dimensions: panels of the strip, blocks of channels.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-subpixel_winograd_data(TEAM_ARGUMENTS __global const float *restrict x, __global float *restrict v, struct shape s)
+subpixel_winograd_data(TEAM_ARGUMENTS __global const float *restrict x, __global float *restrict v,
+                       struct shape s)
 {
     TEAM_BEGIN;
     const int panel = TEAM_ID(0), b = TEAM_ID(1), panels = PANELS_OF(s.tiles);
@@ -219,8 +220,8 @@ void multiply(__global const float *restrict v, __global const float *restrict u
 
 // Dimensions: blocks of channels of y, points.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-subpixel_winograd_products(TEAM_ARGUMENTS __global const float *restrict u, __global float *scratch, int tiles, int blocks,
-                           int blocks_k)
+subpixel_winograd_products(TEAM_ARGUMENTS __global const float *restrict u, __global float *scratch,
+                           int tiles, int blocks, int blocks_k)
 {
     TEAM_BEGIN;
     const int panels = PANELS_OF(tiles), v_step = V_STEP(panels, blocks), m_step = M_STEP(panels);

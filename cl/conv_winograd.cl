@@ -384,7 +384,8 @@ void winograd_fused(TEAM_ARGUMENTS __global const float *restrict x, __global co
 
 // Dimensions: pieces of `piece` blocks of channels, panels of the strip, groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_data(TEAM_ARGUMENTS __global const float *restrict x, __global float *restrict v, int piece, struct shape s)
+void winograd_data(TEAM_ARGUMENTS __global const float *restrict x, __global float *restrict v, int piece,
+                   struct shape s)
 {
     TEAM_BEGIN;
     const int start = TEAM_ID(0) * piece, first = TEAM_ID(1) * PANEL, g = TEAM_ID(2);
@@ -405,7 +406,8 @@ void winograd_data(TEAM_ARGUMENTS __global const float *restrict x, __global flo
 
 // Dimensions: pieces of `piece` panels, blocks of channels of y times points, groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_products(TEAM_ARGUMENTS __global const float *restrict u, __global float *scratch, int piece, struct shape s)
+void winograd_products(TEAM_ARGUMENTS __global const float *restrict u, __global float *scratch, int piece,
+                       struct shape s)
 {
     TEAM_BEGIN;
     const int blocks_c = blocks_of(s.c_group), blocks = blocks_c * s.kernel_d, blocks_k = BLOCKS_K(s.k_group);
@@ -428,8 +430,8 @@ void winograd_products(TEAM_ARGUMENTS __global const float *restrict u, __global
 
 // Dimensions: pieces of `piece` vectors of channels of y, panels of the strip, groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_result(TEAM_ARGUMENTS __global const float *restrict scratch, EPILOGUE_ARGUMENTS __global float *restrict y,
-                     int piece, struct shape s)
+void winograd_result(TEAM_ARGUMENTS __global const float *restrict scratch,
+                     EPILOGUE_ARGUMENTS __global float *restrict y, int piece, struct shape s)
 {
     TEAM_BEGIN;
     const int start = TEAM_ID(0) * piece, first = TEAM_ID(1) * PANEL;

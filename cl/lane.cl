@@ -23,3 +23,12 @@ typedef LANE_JOIN(int, LANES) lanes_int;
 #define LANES_STORE(value, to) LANE_JOIN(vstore, LANES)(value, 0, to)
 #define LANES_MASKED(value, mask) LANE_JOIN(as_float, LANES)(LANE_JOIN(as_int, LANES)(value) & (mask))
 #endif
+
+// Stores a vector; where STREAM is 1, and the compiler knows how, past the caches, which it would only sweep.
+#define LANES_PUT(value, to) (*(to) = (value))
+#if defined(STREAM) && defined(__has_builtin)
+#if STREAM && __has_builtin(__builtin_nontemporal_store)
+#undef LANES_PUT
+#define LANES_PUT(value, to) __builtin_nontemporal_store(value, to)
+#endif
+#endif

@@ -1,17 +1,17 @@
-// team.cl - launches that all members of a team work on at once (runtime/team.h): each member has a part of the
-// work-groups, waits on its own for what was launched before, and tells the others when its part is done. Without
-// TEAM the same kernel is launched as any other. For kernels with one work-item in a work-group; TEAM_BEGIN is the
-// first statement, and no way out leads past TEAM_END.
+// team.cl - launches that all members of a team work on at once (runtime/team.h): each member has a part of
+// the work-groups, waits on its own for what was launched before, and tells the others when its part is done.
+// Without TEAM the same kernel is launched as any other. For kernels with one work-item in a work-group;
+// TEAM_BEGIN is the first statement, and no way out leads past TEAM_END.
 
 #if TEAM
 
-// before: parts that must be done before this one begins. member, first: whose part it is, and where it begins.
-// end: work-groups that the member has done, in its life, when the part is done. size: of the range.
+// before: parts that must be done before this one begins. member, first: whose part it is, and where it
+// begins. end: work-groups that the member has done, in its life, when the part is done. size: of the range.
 struct team {
     int before, member, first, end, size_0, size_1;
 };
 
-// done[0] counts parts; work-groups are counted by each member for itself, a cache line apart from the others.
+// done[0] counts parts; each member counts its work-groups for itself, a line of the cache from the others.
 #define LINE 32
 
 #define TEAM_ARGUMENTS volatile __global int *done, struct team team,

@@ -86,9 +86,9 @@ enum cvy_status cvy_find_algo(struct cvy_device *device, const struct cvy_conv_p
                               size_t max_workspace, const struct cvy_algo **algo,
                               struct cvy_algo_config *config);
 
-/* The same, but a problem of plain tensors may be done in blocks of channels (convert.h) where that is expected to
- * be faster, conversions included, or where the algorithm named takes blocks alone: converted then becomes true
- * and p the problem in blocks. */
+/* The same, but a problem of plain tensors may be done in blocks of channels (convert.h) where that is
+ * expected to be faster, conversions included, or where the algorithm named takes blocks alone: converted
+ * then becomes true and p the problem in blocks. */
 enum cvy_status cvy_find_conversion(struct cvy_device *device, struct cvy_conv_problem *p, const char *name,
                                     size_t max_workspace, const struct cvy_algo **algo,
                                     struct cvy_algo_config *config, bool *converted);

@@ -21,7 +21,6 @@ extern const struct cvy_algo cvy_algo_depthwise_blocks;
 #define MOST_KERNEL_W 9 /* whose taps stay in registers */
 #define MOST_STRIDE_W 4
 #define MOST_TILE 16
-#define CACHED_BYTES (16 << 20) /* of x and y, that a next layer may still find in a cache */
 
 /* config->value[] */
 enum { TILE };
@@ -153,14 +152,14 @@ static enum cvy_status prepare(struct cvy_device *device, const struct cvy_conv_
     return cvy_launch_run(device, &launch);
 }
 
-static bool is_streamed(const struct cut *s)
+static bool is_streamed(const struct cut *s, const struct cvy_device *device)
 {
     double x = (double)(s->p.n * s->p.c) * (double)(s->p.in[0] * s->p.in[1] * s->p.in[2]);
     double y = (double)(s->rows * s->lanes) * (double)s->out[2];
-    return (x + y) * sizeof(float) > CACHED_BYTES;
+    return cvy_streams(device, (x + y) * sizeof(float));
 }
 
-static void describe(struct cvy_launch *launch, const struct cut *s)
+static void describe(struct cvy_launch *launch, const struct cvy_device *device, const struct cut *s)
 {
     const struct cvy_conv_problem *p = &s->p;
     cvy_launch_init(launch, "conv_depthwise_blocks", "conv_depthwise_blocks");
@@ -177,7 +176,7 @@ static void describe(struct cvy_launch *launch, const struct cut *s)
     cvy_launch_define(launch, "END", end);
     cvy_launch_define(launch, "ONE_TILE", s->tiles == 1);
     cvy_launch_define(launch, "TAIL", p->k % s->lanes != 0);
-    cvy_launch_define(launch, "STREAM", is_streamed(s));
+    cvy_launch_define(launch, "STREAM", is_streamed(s, device));
     cvy_launch_define(launch, "PAD_MODE", p->pad_mode);
     cvy_epilogue_define(launch, p);
 }
@@ -187,7 +186,7 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
 {
     struct cut s = cut_of(p, config);
     struct cvy_launch launch;
-    describe(&launch, &s);
+    describe(&launch, device, &s);
     enum cvy_status status = cvy_launch_prepare(device, &launch);
     if (status != CVY_OK)
         return status;
@@ -210,7 +209,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     struct cut s = cut_of(problem, config);
     size_t rows = cvy_share(device, s.rows, 1, s.rows, unit_seconds(&s, device));
     struct cvy_launch launch;
-    describe(&launch, &s);
+    describe(&launch, device, &s);
     cvy_launch_buffer(&launch, args->x);
     cvy_launch_buffer(&launch, args->w);
     cvy_epilogue_arguments(&launch, &s.p, args->bias);
@@ -232,7 +231,7 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     double alone = unit_seconds(&s, device);
     size_t piece = cvy_share(device, s.rows, 1, s.rows, alone);
     return cvy_share_seconds(device, s.rows, 1, piece, alone) +
-           (is_streamed(&s) ? 0.9 : CVY_TILE_MEMORY_SHARE) * cost.bytes / cvy_rate_bytes(device);
+           (is_streamed(&s, device) ? 0.9 : CVY_TILE_MEMORY_SHARE) * cost.bytes / cvy_rate_bytes(device);
 }
 
 const struct cvy_algo cvy_algo_depthwise_blocks = {

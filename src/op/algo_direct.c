@@ -152,7 +152,7 @@ static double unit_seconds(const struct geometry *s, const struct cvy_device *de
     double units = (double)CVY_MAX(device->info.compute_units, 1);
     double blocks = (double)s->blocks, pixels = (double)s->pixels;
     /* each vector of weights is loaded for some pixels, each pixel for some blocks; measured */
-    double efficiency = 0.95 / (1 + 0.4 / (blocks * blocks) + 0.5 / pixels);
+    double efficiency = 0.95 / (1 + cvy_broadcast_cost(device) / (blocks * blocks) + 0.5 / pixels);
     efficiency *= CVY_MIN(1, blocks * pixels / 8); /* fewer than a multiplier's latency needs */
     double sums = tiles(s) * pixels * blocks * (double)s->lanes;
     double taps = met(s, 0, 1) * met(s, 1, 1) * met(s, 2, s->pixels) /
@@ -222,7 +222,15 @@ static size_t prepared_bytes(const struct cvy_conv_problem *p, const struct cvy_
     return packed_count(&s) * sizeof(float);
 }
 
-static void describe(struct cvy_launch *launch, const struct geometry *s, const char *kernel)
+static double tensor_bytes(const struct geometry *s)
+{
+    double x = (double)s->p.c * (double)(s->p.in[0] * s->p.in[1] * s->p.in[2]);
+    double y = (double)s->p.k * (double)(s->out[0] * s->out[1] * s->out[2]);
+    return (double)s->p.n * (x + y) * sizeof(float);
+}
+
+static void describe(struct cvy_launch *launch, const struct cvy_device *device, const struct geometry *s,
+                     const char *kernel)
 {
     cvy_launch_init(launch, "conv_direct", kernel);
     cvy_launch_define(launch, "LANES", s->lanes);
@@ -231,6 +239,11 @@ static void describe(struct cvy_launch *launch, const struct geometry *s, const 
     cvy_launch_define(launch, "X_BLOCK", s->x_block);
     cvy_launch_define(launch, "Y_BLOCK", s->y_block);
     cvy_launch_define(launch, "SHUFFLED", s->p.shuffle > 1);
+    /* each case is compiled on its own */
+    size_t skip = cvy_ceil_div(CVY_MAX(s->p.pad_begin[2], s->p.pad_end[2]), s->p.stride[2]);
+    bool skips = s->p.pad_mode == CVY_PAD_CONSTANT && s->pixels > 3;
+    cvy_launch_define(launch, "SKIP", skips ? CVY_MIN(CVY_MAX(skip, 1), 3) : 1);
+    cvy_launch_define(launch, "STREAM", cvy_streams(device, tensor_bytes(s)));
     cvy_launch_define(launch, "STRIDE_W", s->p.stride[2]);
     cvy_launch_define(launch, "PAD_MODE", s->p.pad_mode);
     cvy_epilogue_define(launch, &s->p);
@@ -241,11 +254,11 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
 {
     struct geometry s = geometry_of(p, config);
     struct cvy_launch launch;
-    describe(&launch, &s, "direct_pack");
+    describe(&launch, device, &s, "direct_pack");
     enum cvy_status status = cvy_launch_prepare(device, &launch);
     if (status != CVY_OK)
         return status;
-    describe(&launch, &s, "direct");
+    describe(&launch, device, &s, "direct");
     return cvy_launch_prepare(device, &launch);
 }
 
@@ -256,7 +269,7 @@ static enum cvy_status prepare(struct cvy_device *device, const struct cvy_conv_
     struct geometry s = geometry_of(p, config);
     size_t count = packed_count(&s);
     struct cvy_launch launch;
-    describe(&launch, &s, "direct_pack");
+    describe(&launch, device, &s, "direct_pack");
     cvy_launch_buffer(&launch, w);
     cvy_launch_buffer(&launch, prepared);
     cvy_launch_int(&launch, count);
@@ -276,13 +289,14 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     size_t rows, chunk;
     share(&s, device, &rows, &chunk);
     struct cvy_launch launch;
-    describe(&launch, &s, "direct");
+    describe(&launch, device, &s, "direct");
     cvy_launch_share(&launch);
     cvy_launch_buffer(&launch, args->x);
     cvy_launch_buffer(&launch, args->w);
     cvy_epilogue_arguments(&launch, p, args->bias);
     cvy_launch_buffer(&launch, args->y);
-    cvy_launch_struct(&launch, (size_t[]){s.p.groups, s.panels, s.c_group, s.k_group, s.p.shuffle, rows, chunk}, 7);
+    cvy_launch_struct(&launch,
+                      (size_t[]){s.p.groups, s.panels, s.c_group, s.k_group, s.p.shuffle, rows, chunk}, 7);
     cvy_window_argument(&launch, &s.p, s.out);
     size_t strips = cvy_ceil_div(s.out[0] * s.out[1], rows);
     cvy_launch_range(&launch, 3, (size_t[]){strips, s.p.n, s.p.groups * s.panels}, (size_t[]){1, 1, 1});

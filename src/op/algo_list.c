@@ -20,9 +20,18 @@ extern const struct cvy_algo cvy_algo_winograd;
 
 /* Considered in this order; at equal estimates the earlier wins. */
 static const struct cvy_algo *const algos[] = {
-    &cvy_algo_depthwise,         &cvy_algo_depthwise_blocks, &cvy_algo_pointwise, &cvy_algo_pointwise_blocks,
-    &cvy_algo_winograd,          &cvy_algo_direct,           &cvy_algo_subpixel,  &cvy_algo_subpixel_blocks,
-    &cvy_algo_subpixel_winograd, &cvy_algo_implicit_gemm,    &cvy_algo_grouped,   &cvy_algo_im2col,
+    &cvy_algo_depthwise,
+    &cvy_algo_depthwise_blocks,
+    &cvy_algo_pointwise,
+    &cvy_algo_pointwise_blocks,
+    &cvy_algo_winograd,
+    &cvy_algo_direct,
+    &cvy_algo_subpixel,
+    &cvy_algo_subpixel_blocks,
+    &cvy_algo_subpixel_winograd,
+    &cvy_algo_implicit_gemm,
+    &cvy_algo_grouped,
+    &cvy_algo_im2col,
     &cvy_algo_int8,
     &cvy_algo_ref,
 };

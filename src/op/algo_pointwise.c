@@ -194,8 +194,8 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
     return cvy_launch_prepare(device, &launch);
 }
 
-/* Seconds that a unit alone would need for the arithmetic; whole tiles are computed, of y also where a transposed
- * problem's strides leave holes. */
+/* Seconds that a unit alone would need for the arithmetic; whole tiles are computed, of y also where a
+ * transposed problem's strides leave holes. */
 static double unit_seconds(const struct cvy_pointwise *s, const struct cvy_device *device,
                            const struct cvy_algo_config *config)
 {
@@ -208,8 +208,8 @@ static double unit_seconds(const struct cvy_pointwise *s, const struct cvy_devic
     return 2 * taken * (double)CVY_MAX(device->info.compute_units, 1) / (share * cvy_rate_flops(device));
 }
 
-/* How the lanes' work is shared out: runs of tiles of pixels, whose x stays in a core's cache while the channels of
- * y go by. */
+/* How the lanes' work is shared out: runs of tiles of pixels, whose x stays in a core's cache while the
+ * channels of y go by. */
 struct cut {
     size_t tiles, planes, each;
 };
@@ -222,7 +222,8 @@ static struct cut cut_of(const struct cvy_pointwise *s, const struct cvy_device 
     struct cut cut = {cvy_ceil_div(s->pixels, tile), blocks_of(s, config) * s->p.n * s->p.groups, 1};
     size_t most = CVY_MIN(CHUNK_BYTES / (tile * s->c_group * sizeof(float)), MOST_ROUNDS / s->c_group);
     if (value[ITEMS] == 1)
-        cut.each = cvy_share(device, cut.tiles, cut.planes, CVY_MAX(most, 1), unit_seconds(s, device, config));
+        cut.each =
+            cvy_share(device, cut.tiles, cut.planes, CVY_MAX(most, 1), unit_seconds(s, device, config));
     return cut;
 }
 

@@ -82,14 +82,14 @@ static void set_config(const struct cvy_pointwise *s, size_t blocks, size_t spar
 
 /* Seconds that a unit alone would need for all arithmetic, tails included. */
 static double unit_seconds(const struct cvy_pointwise *s, const struct cvy_device *device,
-                                 const struct cvy_algo_config *config)
+                           const struct cvy_algo_config *config)
 {
     struct panels panels = panels_of(s, config);
     double blocks = config->value[BLOCKS], pixels = config->value[PIXELS];
     double work = (double)s->p.n * (double)(panels.all_rows * panels.width) *
                   (double)cvy_round_up(s->pixels, (size_t)config->value[PIXELS]);
     double weights = (double)(panels.count * panels.width * panels.most_rows) * sizeof(float);
-    double share = cvy_tile_share(blocks, pixels, weights);
+    double share = cvy_tile_share(device, blocks, pixels, weights);
     return 2 * work * (double)CVY_MAX(device->info.compute_units, 1) / (share * cvy_rate_flops(device));
 }
 
@@ -159,8 +159,8 @@ static bool has_holes(const struct cvy_conv_problem *p)
     return holes;
 }
 
-static void describe(struct cvy_launch *launch, const struct cvy_pointwise *s,
-                     const struct cvy_algo_config *config)
+static void describe(struct cvy_launch *launch, const struct cvy_device *device,
+                     const struct cvy_pointwise *s, const struct cvy_algo_config *config)
 {
     cvy_launch_init(launch, "conv_pointwise_blocks", "pointwise_blocks");
     cvy_launch_define(launch, "PACK", 0);
@@ -172,6 +172,9 @@ static void describe(struct cvy_launch *launch, const struct cvy_pointwise *s,
     cvy_launch_define(launch, "LANES", (size_t)config->value[LANES]);
     cvy_launch_define(launch, "BLOCKS", (size_t)config->value[BLOCKS]);
     cvy_launch_define(launch, "PIXELS", (size_t)config->value[PIXELS]);
+    double y = (double)s->p.k * (double)s->pixels,
+           x = (double)s->p.c * (double)s->p.in[0] * (double)s->p.in[1] * (double)s->p.in[2];
+    cvy_launch_define(launch, "STREAM", cvy_streams(device, (double)s->p.n * (x + y) * sizeof(float)));
     cvy_pointwise_define(launch, s);
     cvy_epilogue_define(launch, &s->p);
 }
@@ -185,7 +188,7 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
     enum cvy_status status = cvy_launch_prepare(device, &launch);
     if (status != CVY_OK)
         return status;
-    describe(&launch, &s, config);
+    describe(&launch, device, &s, config);
     return cvy_launch_prepare(device, &launch);
 }
 
@@ -229,17 +232,17 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     bool last = panels_last(&s, &panels, chunks);
     size_t x_pixels = s.p.in[0] * s.p.in[1] * s.p.in[2];
     struct cvy_launch launch;
-    describe(&launch, &s, config);
+    describe(&launch, device, &s, config);
     cvy_launch_buffer(&launch, args->x);
     cvy_launch_buffer(&launch, args->w);
     cvy_epilogue_arguments(&launch, p, args->bias);
     cvy_launch_buffer(&launch, args->y);
     size_t x_image = cvy_round_up(p->c, CVY_MAX(p->x_block, 1)) * x_pixels;
     size_t y_image = cvy_round_up(p->k, CVY_MAX(p->y_block, 1)) * s.pixels;
-    cvy_launch_struct(
-        &launch,
-        (size_t[]){last, cut.each, panels.most_rows, x_image, y_image, p->k, s.c_group, s.k_group, p->shuffle},
-        9);
+    cvy_launch_struct(&launch,
+                      (size_t[]){last, cut.each, panels.most_rows, x_image, y_image, p->k, s.c_group,
+                                 s.k_group, p->shuffle},
+                      9);
     cvy_window_argument(&launch, &s.p, s.out);
     size_t global[] = {last ? p->n : panels.count, chunks, last ? panels.count : p->n};
     cvy_launch_share(&launch);

@@ -357,12 +357,11 @@ static enum cvy_status prepare(struct cvy_device *device, const struct cvy_conv_
     return cvy_launch_run(device, &launch);
 }
 
-/* Whether the last cache is too small for x and y together. */
-static bool is_streamed(const struct geometry *s, const struct cvy_device *device)
+static double tensor_bytes(const struct geometry *s)
 {
     double x = (double)(s->p.c * s->p.in[0] * s->p.in[1] * s->p.in[2]);
-    double y = (double)(s->p.k * s->out[0] * s->out[1] * s->out[2]), cache = (double)device->info.cache_bytes;
-    return cache > 0 && (x + y) * (double)s->p.n * sizeof(float) > cache;
+    double y = (double)(s->p.k * s->out[0] * s->out[1] * s->out[2]);
+    return (x + y) * (double)s->p.n * sizeof(float);
 }
 
 static void describe(struct cvy_launch *launch, const struct cvy_device *device, const struct geometry *s,
@@ -377,7 +376,7 @@ static void describe(struct cvy_launch *launch, const struct cvy_device *device,
     cvy_launch_define(launch, "Y_BLOCK", s->p.y_block);
     cvy_launch_define(launch, "MERGED", is_merged(config));
     cvy_launch_define(launch, "FLAT", flat);
-    cvy_launch_define(launch, "STREAM", is_streamed(s, device));
+    cvy_launch_define(launch, "STREAM", cvy_streams(device, tensor_bytes(s)));
     cvy_launch_define(launch, "IS_DIRECT",
                       s->p.y_block > 0 && s->p.shuffle <= 1 && side_by_side && !is_merged(config));
     cvy_launch_define(launch, "LANES", lanes);

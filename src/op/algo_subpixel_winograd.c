@@ -152,7 +152,7 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     double of_y = tiles * (double)s.vectors * transform_steps(s.points, out) * vector;
     double strips = ceil(tiles / (double)strip), weights = (double)weights_count(&s, config);
     double rounded = (double)(cvy_round_up(s.tiles, panel));
-    double share = cvy_tile_share(config->value[VECTORS], (double)panel, 0);
+    double share = cvy_tile_share(device, config->value[VECTORS], (double)panel, 0);
     double products = 2 * rounded * weights / (0.95 * share * rates->flops);
     double bytes = weights * sizeof(float);
     bool is_cached = bytes < MOST_CACHED * (double)device->info.cache_bytes;

@@ -40,7 +40,8 @@ static double moving_seconds(const struct cvy_device *device, const struct cvy_b
 {
     const struct cvy_device_rates *rates = cvy_rates(device);
     size_t bytes = cvy_blocks_bytes(sizes);
-    double rate = bytes <= CACHED_BYTES ? (rates->memory_bytes + rates->cache_bytes) / 2 : rates->memory_bytes;
+    double rate =
+        bytes <= CACHED_BYTES ? (rates->memory_bytes + rates->cache_bytes) / 2 : rates->memory_bytes;
     return 2 * (double)bytes / rate;
 }
 

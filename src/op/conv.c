@@ -143,8 +143,8 @@ struct cvy_conv {
     struct cvy_buffer *w, *bias, *workspace;
     struct cvy_convert_parts parts; /* of the workspace, where x and y are converted */
     struct cvy_quantization quantization;
-    pthread_mutex_t lock; /* guards what follows */
-    uint64_t x_id, y_id;  /* the last buffers */
+    pthread_mutex_t lock;            /* guards what follows */
+    uint64_t x_id, y_id;             /* the last buffers */
     struct cvy_recording *recording; /* of what is launched for them; NULL: not recorded */
     bool is_unrecordable;
 };
@@ -408,8 +408,7 @@ static enum cvy_status operator_enqueue(struct cvy_operator *base, struct cvy_bu
     if (!ready->is_converted)
         return enqueue_ready(base->device, ready, NULL, &args);
     struct cvy_convert_parts parts;
-    enum cvy_status status =
-        cvy_convert_parts_init(&parts, &ready->problem, workspace, ready->own_workspace);
+    enum cvy_status status = cvy_convert_parts_init(&parts, &ready->problem, workspace, ready->own_workspace);
     if (status != CVY_OK)
         return status;
     status = enqueue_ready(base->device, ready, &parts, &args);

@@ -72,8 +72,9 @@ enum cvy_status cvy_convert_build(struct cvy_device *device, const struct cvy_co
     return cvy_blocks_build(device, CVY_MAX(blocked->x_block, blocked->y_block));
 }
 
-enum cvy_status cvy_convert_parts_init(struct cvy_convert_parts *parts, const struct cvy_conv_problem *blocked,
-                                       struct cvy_buffer *workspace, size_t rest)
+enum cvy_status cvy_convert_parts_init(struct cvy_convert_parts *parts,
+                                       const struct cvy_conv_problem *blocked, struct cvy_buffer *workspace,
+                                       size_t rest)
 {
     const struct cvy_device *device = cvy_buffer_device(workspace);
     size_t x_bytes = x_room(blocked, device), y_bytes = y_room(blocked, device);
@@ -100,7 +101,8 @@ void cvy_convert_parts_finish(struct cvy_convert_parts *parts)
 }
 
 enum cvy_status cvy_convert_enqueue(struct cvy_device *device, const struct cvy_algo *algo,
-                                    const struct cvy_conv_problem *blocked, const struct cvy_algo_config *config,
+                                    const struct cvy_conv_problem *blocked,
+                                    const struct cvy_algo_config *config,
                                     const struct cvy_convert_parts *parts, const struct cvy_algo_args *args)
 {
     struct cvy_blocks x = x_blocks(blocked), y = y_blocks(blocked);

@@ -115,7 +115,8 @@ static struct layouts layouts_of(const struct cvy_device *device, const struct c
     return layouts;
 }
 
-static const struct cvy_conv_problem *problem_for(const struct layouts *layouts, const struct candidate *candidate)
+static const struct cvy_conv_problem *problem_for(const struct layouts *layouts,
+                                                  const struct candidate *candidate)
 {
     return candidate->is_converted ? &layouts->blocked : layouts->given;
 }
@@ -141,7 +142,8 @@ static enum cvy_status find_named(struct cvy_device *device, const struct layout
                         "cvy_conv_algo_name()",
                         name);
     *chosen = (struct candidate){0};
-    bool convert = layouts->can_convert && !cvy_algo_applies(algo, layouts->given, device, why, sizeof(why)) &&
+    bool convert = layouts->can_convert &&
+                   !cvy_algo_applies(algo, layouts->given, device, why, sizeof(why)) &&
                    cvy_algo_applies(algo, &layouts->blocked, device, why, sizeof(why));
     if (!consider(algo, device, convert ? &layouts->blocked : layouts->given,
                   max_workspace - (convert ? layouts->room : 0), true, chosen))
@@ -161,10 +163,11 @@ static size_t insert(struct candidate *candidates, size_t count, const struct ca
     return count + 1;
 }
 
-/* Adds the candidates of one layout, the fastest first: the fastest that was measured alone, if it was; otherwise
- * by estimate. */
-static size_t add_candidates(struct cvy_device *device, const struct cvy_conv_problem *p, size_t max_workspace,
-                             const struct layouts *converted, struct candidate *candidates, size_t count)
+/* Adds the candidates of one layout, the fastest first: the fastest that was measured alone, if it was;
+ * otherwise by estimate. */
+static size_t add_candidates(struct cvy_device *device, const struct cvy_conv_problem *p,
+                             size_t max_workspace, const struct layouts *converted,
+                             struct candidate *candidates, size_t count)
 {
     const double extra = converted != NULL ? converted->seconds : 0;
     const struct cvy_algo *algo;
@@ -212,8 +215,8 @@ static enum cvy_status find(struct cvy_device *device, const struct layouts *lay
     } else {
         count = add_candidates(device, layouts->given, max_workspace, NULL, candidates, 0);
         if (layouts->can_convert)
-            count = add_candidates(device, &layouts->blocked, max_workspace - layouts->room, layouts, candidates,
-                                   count);
+            count = add_candidates(device, &layouts->blocked, max_workspace - layouts->room, layouts,
+                                   candidates, count);
         status = CVY_ERROR_UNSUPPORTED;
         for (chosen = 0; chosen < count; chosen++) {
             status = build(device, layouts, &candidates[chosen]);

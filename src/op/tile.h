@@ -5,6 +5,7 @@
 #include "base/arith.h"
 #include "op/algo.h"
 #include "runtime/device.h"
+#include "runtime/rates.h"
 #include "runtime/team.h"
 
 #define CVY_TILE_MOST_BLOCKS 5
@@ -12,6 +13,12 @@
 
 /* Of the time that reading and writing all tensors once takes: what arithmetic does not hide. */
 #define CVY_TILE_MEMORY_SHARE 0.3
+
+/* Whether a result is better stored past the caches, which are too small for it and what it is made of. */
+static inline bool cvy_streams(const struct cvy_device *device, double bytes)
+{
+    return device->info.cache_bytes > 0 && bytes > 0.5 * (double)device->info.cache_bytes;
+}
 
 /* Pieces of equal size, none above `most`. */
 static inline size_t cvy_even_piece(size_t total, size_t most)
@@ -40,7 +47,8 @@ static inline size_t cvy_fair_piece(size_t total, size_t most)
 #define CVY_SHARE_LEAST 1e-6 /* seconds that outweigh starting a work-group */
 #define CVY_SHARE_PIECES 16  /* for each unit */
 
-/* The same for a team, whose members are awake, and have neighbouring work-groups each, as many as any other. */
+/* The same for a team, whose members are awake, and have neighbouring work-groups each, as many as any other.
+ */
 #define CVY_TEAM_ALONE 2e-6
 #define CVY_TEAM_LAUNCH 2.5e-6
 #define CVY_TEAM_GROUP 0.1e-6 /* seconds that a work-group costs beside its work */
@@ -71,7 +79,8 @@ static inline size_t cvy_team_share(size_t team, size_t total, size_t planes, si
 }
 
 /* How a launch is cut into work-groups: how many of `total` pieces of equal work one of them takes, at most
- * `most`, where `planes` such rows of pieces lie side by side, and a unit alone would take `seconds` for all. */
+ * `most`, where `planes` such rows of pieces lie side by side, and a unit alone would take `seconds` for all.
+ */
 static inline size_t cvy_share(const struct cvy_device *device, size_t total, size_t planes, size_t most,
                                double seconds)
 {
@@ -86,8 +95,8 @@ static inline size_t cvy_share(const struct cvy_device *device, size_t total, si
 }
 
 /* How long a launch that is cut so takes. */
-static inline double cvy_share_seconds(const struct cvy_device *device, size_t total, size_t planes, size_t piece,
-                                       double seconds)
+static inline double cvy_share_seconds(const struct cvy_device *device, size_t total, size_t planes,
+                                       size_t piece, double seconds)
 {
     size_t team = cvy_team_size(device);
     double units = (double)CVY_MAX(device->info.compute_units, 1);
@@ -121,12 +130,23 @@ static inline size_t cvy_tile_pixels(size_t lanes, size_t blocks, size_t spare)
     return CVY_MAX((registers - spare - blocks) / blocks, 1);
 }
 
+/* What loading a pixel for one vector of products costs beside it: nothing where a unit loads as many numbers
+ * a cycle as it multiplies vectors, as those do that multiply only one. */
+static inline double cvy_broadcast_cost(const struct cvy_device *device)
+{
+    const struct cvy_device_info *info = &device->info;
+    double cycles = 1e6 * (double)info->clock_mhz * (double)CVY_MAX(info->compute_units, 1);
+    double vectors = cvy_rates(device)->flops / (2 * (double)CVY_MAX(info->vector_width, 1));
+    return cycles > 0 && vectors < 1.6 * cycles ? 0.02 : 0.4;
+}
+
 /* The share of the peak that such a tile reaches; each vector of weights is loaded for some pixels, each
  * pixel for some blocks. The constants were measured. */
-static inline double cvy_tile_share(double blocks, double pixels, double weight_bytes)
+static inline double cvy_tile_share(const struct cvy_device *device, double blocks, double pixels,
+                                    double weight_bytes)
 {
     double per_vector = weight_bytes <= CVY_TILE_CACHE_BYTES ? 0.3 : 1.3;
-    double share = 1 / (1 + 0.4 / (blocks * blocks) + per_vector / pixels);
+    double share = 1 / (1 + cvy_broadcast_cost(device) / (blocks * blocks) + per_vector / pixels);
     /* fewer sums than a multiplier's latency needs */
     return share * CVY_MIN(1, blocks * pixels / 8);
 }

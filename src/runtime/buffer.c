@@ -263,8 +263,8 @@ enum cvy_status cvy_buffer_write(struct cvy_buffer *buffer, size_t offset, size_
         return status;
     if (source == NULL)
         return cvy_fail(CVY_ERROR_INVALID, "cvy_buffer_write: source is NULL; pass %zu bytes", bytes);
-    cl_int error = clEnqueueWriteBuffer(cvy_device_queue(buffer->device), buffer->memory, CL_TRUE, offset, bytes, source,
-                                        0, NULL, NULL);
+    cl_int error = clEnqueueWriteBuffer(cvy_device_queue(buffer->device), buffer->memory, CL_TRUE, offset,
+                                        bytes, source, 0, NULL, NULL);
     return error == CL_SUCCESS ? CVY_OK : cvy_fail_cl(error, "clEnqueueWriteBuffer");
 }
 
@@ -289,8 +289,8 @@ enum cvy_status cvy_buffer_read(const struct cvy_buffer *buffer, size_t offset, 
         return status;
     if (target == NULL)
         return cvy_fail(CVY_ERROR_INVALID, "cvy_buffer_read: target is NULL; pass room for %zu bytes", bytes);
-    cl_int error = clEnqueueReadBuffer(cvy_device_queue(buffer->device), buffer->memory, CL_TRUE, offset, bytes, target,
-                                       0, NULL, NULL);
+    cl_int error = clEnqueueReadBuffer(cvy_device_queue(buffer->device), buffer->memory, CL_TRUE, offset,
+                                       bytes, target, 0, NULL, NULL);
     if (error != CL_SUCCESS)
         return cvy_fail_cl(error, "clEnqueueReadBuffer");
     cvy_programs_save(buffer->device, true);
@@ -303,8 +303,8 @@ enum cvy_status cvy_buffer_map(struct cvy_buffer *buffer, enum cvy_map_mode mode
         return cvy_fail(CVY_ERROR_INVALID, "cvy_buffer_map: an argument is NULL; pass buffer and data");
     cl_int error;
     cl_map_flags flags = mode == CVY_MAP_WRITE ? CL_MAP_WRITE_INVALIDATE_REGION : CL_MAP_READ;
-    void *mapped = clEnqueueMapBuffer(cvy_device_queue(buffer->device), buffer->memory, CL_TRUE, flags, 0, buffer->bytes,
-                                      0, NULL, NULL, &error);
+    void *mapped = clEnqueueMapBuffer(cvy_device_queue(buffer->device), buffer->memory, CL_TRUE, flags, 0,
+                                      buffer->bytes, 0, NULL, NULL, &error);
     if (error != CL_SUCCESS)
         return cvy_fail_cl(error, "clEnqueueMapBuffer");
     *data = mapped;
@@ -315,7 +315,8 @@ enum cvy_status cvy_buffer_unmap(struct cvy_buffer *buffer, void *data)
 {
     if (buffer == NULL || data == NULL)
         return cvy_fail(CVY_ERROR_INVALID, "cvy_buffer_unmap: an argument is NULL; pass what was mapped");
-    cl_int error = clEnqueueUnmapMemObject(cvy_device_queue(buffer->device), buffer->memory, data, 0, NULL, NULL);
+    cl_int error =
+        clEnqueueUnmapMemObject(cvy_device_queue(buffer->device), buffer->memory, data, 0, NULL, NULL);
     return error == CL_SUCCESS ? CVY_OK : cvy_fail_cl(error, "clEnqueueUnmapMemObject");
 }
 
@@ -327,7 +328,7 @@ enum cvy_status cvy_buffer_copy(struct cvy_buffer *from, size_t from_offset, str
         status = check_range(to, to_offset, bytes, "cvy_buffer_copy");
     if (status != CVY_OK || bytes == 0)
         return status;
-    cl_int error = clEnqueueCopyBuffer(cvy_device_queue(to->device), from->memory, to->memory, from_offset, to_offset,
-                                       bytes, 0, NULL, NULL);
+    cl_int error = clEnqueueCopyBuffer(cvy_device_queue(to->device), from->memory, to->memory, from_offset,
+                                       to_offset, bytes, 0, NULL, NULL);
     return error == CL_SUCCESS ? CVY_OK : cvy_fail_cl(error, "clEnqueueCopyBuffer");
 }

@@ -301,17 +301,17 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launc
         global[i] = cvy_round_up(launch->global[i], local[i]);
     }
     if (for_team && !fits_team(global, local))
-        return fail_launch(launch, CVY_ERROR_INVALID, "%zux%zux%zu work-groups are more than a team's int holds",
-                           global[0], global[1], global[2]);
+        return fail_launch(launch, CVY_ERROR_INVALID,
+                           "%zux%zux%zu work-groups are more than a team's int holds", global[0], global[1],
+                           global[2]);
     bool is_new = cvy_programs_is_new(device, kernel, local);
     cl_event event = NULL, *wanted = is_new ? &event : NULL;
     cl_int error;
     if (for_team)
         error = cvy_team_enqueue(device, kernel->cl, global, wanted);
     else
-        error =
-            clEnqueueNDRangeKernel(launch->queue != NULL ? launch->queue : cvy_team_join(device), kernel->cl,
-                                   launch->dims, NULL, global, local, 0, NULL, wanted);
+        error = clEnqueueNDRangeKernel(launch->queue != NULL ? launch->queue : cvy_team_join(device),
+                                       kernel->cl, launch->dims, NULL, global, local, 0, NULL, wanted);
     if (error != CL_SUCCESS) {
         char where[160];
         snprintf(where, sizeof(where), "kernel %s of %s.cl: clEnqueueNDRangeKernel", launch->kernel,

@@ -72,7 +72,8 @@ void cvy_launch_sizes(struct cvy_launch *launch, const size_t *values, size_t co
 void cvy_launch_struct(struct cvy_launch *launch, const size_t *values, size_t count);
 void cvy_launch_float(struct cvy_launch *launch, float value);
 void cvy_launch_local(struct cvy_launch *launch, size_t bytes);
-/* The kernel is written for a team (cl/team.cl): work-groups of one work-item, TEAM_ARGUMENTS before all others. */
+/* The kernel is written for a team (cl/team.cl): work-groups of one work-item, TEAM_ARGUMENTS before all
+ * others. */
 void cvy_launch_share(struct cvy_launch *launch);
 /* dims 1 to 3. local NULL: chosen here. */
 void cvy_launch_range(struct cvy_launch *launch, unsigned dims, const size_t *global, const size_t *local);

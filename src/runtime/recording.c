@@ -60,8 +60,8 @@ void cvy_recording_spoil(const struct cvy_device *device)
         each->is_spoilt = each->is_spoilt || each->device == device;
 }
 
-void cvy_recording_add(struct cvy_device *device, const struct cvy_launch *launch, cl_kernel kernel, bool for_team,
-                       const size_t global[3], const size_t local[3])
+void cvy_recording_add(struct cvy_device *device, const struct cvy_launch *launch, cl_kernel kernel,
+                       bool for_team, const size_t global[3], const size_t local[3])
 {
     if (current == NULL || current->device != device)
         return;

@@ -1,6 +1,6 @@
 /*
- * recording.h - the launches of one enqueue with kernels of their own, whose arguments stay set: doing them again
- * costs the host a fraction of describing them anew, which matters where a launch takes microseconds.
+ * recording.h - the launches of one enqueue with kernels of their own, whose arguments stay set: doing them
+ * again costs the host a fraction of describing them anew, which matters where a launch takes microseconds.
  */
 #ifndef CVY_RUNTIME_RECORDING_H
 #define CVY_RUNTIME_RECORDING_H
@@ -22,8 +22,8 @@ enum cvy_status cvy_recording_replay(struct cvy_recording *recording);
 void cvy_recording_destroy(struct cvy_recording **recording);
 
 /* Called where things are enqueued: a launch, with device->lock held; or anything else. */
-void cvy_recording_add(struct cvy_device *device, const struct cvy_launch *launch, cl_kernel kernel, bool for_team,
-                       const size_t global[3], const size_t local[3]);
+void cvy_recording_add(struct cvy_device *device, const struct cvy_launch *launch, cl_kernel kernel,
+                       bool for_team, const size_t global[3], const size_t local[3]);
 void cvy_recording_spoil(const struct cvy_device *device);
 
 #endif

@@ -13,8 +13,9 @@
 #define LINE 32        /* numbers between counts, as in cl/team.cl */
 #define TRIALS 8
 #define ROUNDS 4096
-#define MAX_LOOKS (1 << 23)   /* some 10 ms: workers take less to wake */
-#define MAX_MEETING 2e-6      /* seconds, the launch itself included; members that share a core need milliseconds */
+#define MAX_LOOKS (1 << 23) /* some 10 ms: workers take less to wake */
+#define MAX_MEETING \
+    2e-6 /* seconds, the launch itself included; members that share a core need milliseconds */
 
 struct cvy_team {
     bool is_trying;
@@ -23,11 +24,11 @@ struct cvy_team {
     cl_device_id ids[MAX_MEMBERS];
     cl_command_queue queues[MAX_MEMBERS];
     cl_mem done;
-    /* Of all launches: parts, and each member's work-groups. The counts of those done follow in `done`: a number
-     * in a line of the cache for each. */
+    /* Of all launches: parts, and each member's work-groups. The counts of those done follow in `done`: a
+     * number in a line of the cache for each. */
     cl_uint parts, groups[MAX_MEMBERS];
-    bool is_ahead;    /* members have work that the device's queue does not wait for */
-    bool is_behind;   /* the device's queue has work that members do not wait for */
+    bool is_ahead;  /* members have work that the device's queue does not wait for */
+    bool is_behind; /* the device's queue has work that members do not wait for */
     bool is_disbanded;
 };
 
@@ -42,8 +43,8 @@ static bool can_partition(const struct cvy_device *device)
     cl_device_partition_property kinds[8];
     size_t bytes = 0;
     /* drivers that can not may lack clCreateSubDevices() altogether */
-    if (device->info.type != CVY_DEVICE_CPU ||
-        clGetDeviceInfo(device->id, CL_DEVICE_PARTITION_PROPERTIES, sizeof(kinds), kinds, &bytes) != CL_SUCCESS)
+    if (device->info.type != CVY_DEVICE_CPU || clGetDeviceInfo(device->id, CL_DEVICE_PARTITION_PROPERTIES,
+                                                               sizeof(kinds), kinds, &bytes) != CL_SUCCESS)
         return false;
     for (size_t i = 0; i < bytes / sizeof(kinds[0]); i++)
         if (kinds[i] == CL_DEVICE_PARTITION_EQUALLY)
@@ -53,6 +54,10 @@ static bool can_partition(const struct cvy_device *device)
 
 static void release(struct cvy_team *team)
 {
+    /* before the queues, whose last events PoCL's buffers know */
+    if (team->done != NULL)
+        clReleaseMemObject(team->done);
+    team->done = NULL;
     for (size_t i = 0; i < MAX_MEMBERS; i++) {
         if (team->queues[i] != NULL)
             clReleaseCommandQueue(team->queues[i]);
@@ -61,9 +66,6 @@ static void release(struct cvy_team *team)
         team->queues[i] = NULL;
         team->ids[i] = NULL;
     }
-    if (team->done != NULL)
-        clReleaseMemObject(team->done);
-    team->done = NULL;
     team->size = 1;
 }
 
@@ -80,8 +82,8 @@ static bool create_members(struct cvy_team *team, const struct cvy_device *devic
             team->queues[i] = NULL;
     }
     if (error == CL_SUCCESS)
-        team->done = clCreateBuffer(device->context, CL_MEM_READ_WRITE, (1 + MAX_MEMBERS) * LINE * sizeof(cl_uint),
-                                    NULL, &error);
+        team->done = clCreateBuffer(device->context, CL_MEM_READ_WRITE,
+                                    (1 + MAX_MEMBERS) * LINE * sizeof(cl_uint), NULL, &error);
     if (error != CL_SUCCESS) {
         cvy_log(CVY_LOG_DEBUG, "team: %s; launches go through one queue", cvy_cl_error(error));
         return false;
@@ -127,7 +129,7 @@ static bool time_meeting(struct cvy_team *team, struct cvy_device *device, struc
         const struct {
             size_t bytes;
             const void *value;
-        } args[] = {{sizeof(cl_mem), &team->done}, {sizeof(cl_mem), &met}, {sizeof(i), &i},
+        } args[] = {{sizeof(cl_mem), &team->done}, {sizeof(cl_mem), &met},    {sizeof(i), &i},
                     {sizeof(size), &size},         {sizeof(rounds), &rounds}, {sizeof(most), &most}};
         for (cl_uint a = 0; error == CL_SUCCESS && a < CVY_COUNT(args); a++)
             error = clSetKernelArg(kernel->cl, a, args[a].bytes, args[a].value);
@@ -257,15 +259,15 @@ static void follow_device(struct cvy_team *team, struct cvy_device *device)
     team->is_behind = false;
 }
 
-/* Work-groups begin, ..., end - 1 of a launch. The kernel's first argument are the counts of what is done, the
- * second is struct team of cl/team.cl. */
+/* Work-groups begin, ..., end - 1 of a launch. The kernel's first argument are the counts of what is done,
+ * the second is struct team of cl/team.cl. */
 static cl_int enqueue_part(struct cvy_team *team, cl_command_queue queue, size_t member, cl_kernel kernel,
                            size_t begin, size_t end, const size_t sizes[3], cl_event *event)
 {
     const size_t count = end - begin, one = 1;
     team->groups[member] += (cl_uint)count;
-    const cl_int values[] = {(cl_int)team->parts, (cl_int)member,   (cl_int)begin, (cl_int)team->groups[member],
-                             (cl_int)sizes[0],    (cl_int)sizes[1]};
+    const cl_int values[] = {(cl_int)team->parts,          (cl_int)member,   (cl_int)begin,
+                             (cl_int)team->groups[member], (cl_int)sizes[0], (cl_int)sizes[1]};
     cl_int error = clSetKernelArg(kernel, 1, sizeof(values), values);
     if (error == CL_SUCCESS)
         error = clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &count, &one, 0, NULL, event);
@@ -292,7 +294,8 @@ cl_int cvy_team_enqueue(struct cvy_device *device, cl_kernel kernel, const size_
             const size_t begin = part_begin(total, i, team->size), end = part_begin(total, i + 1, team->size);
             if (begin == end)
                 continue;
-            error = enqueue_part(team, team->queues[i], i, kernel, begin, end, sizes, end == total ? event : NULL);
+            error = enqueue_part(team, team->queues[i], i, kernel, begin, end, sizes,
+                                 end == total ? event : NULL);
             parts++;
         }
         flush_members(team);

@@ -1,11 +1,11 @@
 /*
- * team.h - the compute units of a CPU as a team: a sub-device and a queue for each, on which every member runs
- * its part of each launch and waits for the others by looking at a counter in memory (cl/team.cl).
+ * team.h - the compute units of a CPU as a team: a sub-device and a queue for each, on which every member
+ * runs its part of each launch and waits for the others by looking at a counter in memory (cl/team.cl).
  *
  * Between two launches in one queue, CPU drivers send their workers to sleep and wake them again, which takes
- * longer than many layers; members stay awake. Whether sub-devices really run at the same time is tried out on
- * the first use; where they do not, or do not exist, or where the queue is the caller's, there is no team and
- * everything goes through the device's queue.
+ * longer than many layers; members stay awake. Whether sub-devices really run at the same time is tried out
+ * on the first use; where they do not, or do not exist, or where the queue is the caller's, there is no team
+ * and everything goes through the device's queue.
  *
  * The device's queue and the team take turns: whoever comes next waits for the other in order.
  */
@@ -24,8 +24,8 @@ cl_command_queue cvy_device_queue(struct cvy_device *device);
 
 /* Call the following with device->lock held. */
 
-/* Those that kernels are compiled for, also where the team is disbanded by now; tries the team out when it is first
- * asked, which must be before a kernel is built. */
+/* Those that kernels are compiled for, also where the team is disbanded by now; tries the team out when it is
+ * first asked, which must be before a kernel is built. */
 size_t cvy_team_settle(struct cvy_device *device);
 const char *cvy_team_macros(const struct cvy_device *device);
 /* As cvy_device_queue(). */

@@ -369,8 +369,8 @@ START_TEST(store_keeps_the_newest_times_of_processes_at_once)
 }
 END_TEST
 
-/* Opens the device with the store, runs one kernel, and closes it. n_programs: how many that took, with what the
- * device needed for itself (a team is tried out). */
+/* Opens the device with the store, runs one kernel, and closes it. n_programs: how many that took, with what
+ * the device needed for itself (a team is tried out). */
 static struct cvy_build_stats use_device(size_t *n_programs)
 {
     struct cvy_device *device = NULL;

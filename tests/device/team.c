@@ -8,15 +8,16 @@
 #include "runtime/device.h"
 #include "runtime/team.h"
 
-/* Launches that follow each other without a wait, as a team's members run them, and again from recordings. The
- * results must be those of the same launches waited for one by one, to the last bit. */
+/* Launches that follow each other without a wait, as a team's members run them, and again from recordings.
+ * The results must be those of the same launches waited for one by one, to the last bit. */
 
 #define CHANNELS 32
 #define SIDE 14
 #define COUNT (CHANNELS * SIDE * SIDE)
 #define BYTES (COUNT * sizeof(float))
 
-/* 3x3 from CHANNELS to CHANNELS, in blocks of channels where the device has them; y does not grow on the way. */
+/* 3x3 from CHANNELS to CHANNELS, in blocks of channels where the device has them; y does not grow on the way.
+ */
 static struct cvy_conv *make_conv(struct cvy_device *device, struct test_random *random, bool accumulate)
 {
     static float w[CHANNELS * CHANNELS * 9];
@@ -69,7 +70,8 @@ static void finish_chain(struct chain *chain)
     cvy_buffer_destroy(&chain->c);
 }
 
-/* a to b and back, both added up in c, with copies between now and then: those go through the device's queue. */
+/* a to b and back, both added up in c, with copies between now and then: those go through the device's queue.
+ */
 static void run_chain(struct chain *chain, size_t steps, bool wait, float *result)
 {
     struct test_random random = {test_seed()};
@@ -130,8 +132,8 @@ START_TEST(launches_stay_in_order_when_the_team_is_disbanded)
 }
 END_TEST
 
-/* Other buffers, other values in the same ones, another source of the kernels: what was recorded must not be what
- * is launched. */
+/* Other buffers, other values in the same ones, another source of the kernels: what was recorded must not be
+ * what is launched. */
 START_TEST(enqueued_again_takes_what_is_new)
 {
     struct cvy_device *device = NULL;
@@ -163,11 +165,12 @@ START_TEST(enqueued_again_takes_what_is_new)
 }
 END_TEST
 
-/* An algorithm that takes blocks of channels alone does plain tensors through a conversion; tails of channels and
- * of pixels, few pixels, y that is added to. */
+/* An algorithm that takes blocks of channels alone does plain tensors through a conversion; tails of channels
+ * and of pixels, few pixels, y that is added to. */
 START_TEST(plain_tensors_are_converted_for_algorithms_in_blocks)
 {
-    static const size_t rows[][4] = {{18, 35, 5, 1}, {16, 16, 2, 3}, {33, 8, 9, 3}, {3, 50, 7, 2}, {40, 3, 6, 3}};
+    static const size_t rows[][4] = {
+        {18, 35, 5, 1}, {16, 16, 2, 3}, {33, 8, 9, 3}, {3, 50, 7, 2}, {40, 3, 6, 3}};
     struct test_random random = {test_seed() + 2};
     if (cvy_conv_best_block(test_device()) == 0)
         return;

@@ -232,9 +232,9 @@ static const struct cvy_peer_library onednn = {
     .destroy = destroy,
 };
 
-/* OpenMP's idle workers spin for many milliseconds, while convoy waits for its turn and its workers' cores fall
- * asleep; a fraction of one bridges the gaps within a turn as well. The variable is read before main(), so the
- * program begins anew. What the user has set stays. */
+/* OpenMP's idle workers spin for many milliseconds, while convoy waits for its turn and its workers' cores
+ * fall asleep; a fraction of one bridges the gaps within a turn as well. The variable is read before main(),
+ * so the program begins anew. What the user has set stays. */
 static void shorten_spinning(char **argv)
 {
     if (!getenv("GOMP_SPINCOUNT") && !getenv("OMP_WAIT_POLICY") &&
