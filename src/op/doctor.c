@@ -9,6 +9,7 @@
 #include "op/doctor_trial.h"
 #include "runtime/quarantine.h"
 #include "runtime/rates.h"
+#include "runtime/team.h"
 #include "runtime/source.h"
 
 const char *cvy_verdict_name(enum cvy_verdict verdict)
@@ -39,7 +40,7 @@ static enum cvy_status list_kernels(struct cvy_doctor *doctor)
     for (size_t i = 0; status == CVY_OK && (program = cvy_kernel_file_name(i)) != NULL; i++) {
         char kernel[64];
         const char *text = cvy_source_text(NULL, program);
-        if (strcmp(program, CVY_RATES_PROGRAM) == 0)
+        if (strcmp(program, CVY_RATES_PROGRAM) == 0 || strcmp(program, CVY_TEAM_PROGRAM) == 0)
             continue;
         for (size_t k = 0; status == CVY_OK && cvy_source_kernel(text, k, kernel, sizeof(kernel)); k++)
             status = add_kernel(doctor, program, kernel);
@@ -105,6 +106,8 @@ static enum cvy_status examine(struct cvy_doctor *doctor)
     enum cvy_status status = list_kernels(doctor);
     if (status == CVY_OK)
         status = cvy_doctor_check_gemm(doctor);
+    if (status == CVY_OK)
+        status = cvy_doctor_check_blocks(doctor);
     if (status == CVY_OK)
         status = cvy_doctor_check_convolutions(doctor);
     if (status == CVY_OK)

@@ -54,6 +54,7 @@ enum cvy_status cvy_trial_end(struct cvy_doctor *doctor, enum cvy_status status,
 
 /* The parts of the examination. */
 enum cvy_status cvy_doctor_check_gemm(struct cvy_doctor *doctor);
+enum cvy_status cvy_doctor_check_blocks(struct cvy_doctor *doctor);
 enum cvy_status cvy_doctor_check_convolutions(struct cvy_doctor *doctor);
 enum cvy_status cvy_doctor_check_operators(struct cvy_doctor *doctor);
 /* CLBlast's products alone, and nothing is quarantined for them: false, and the first that is wrong, cut to

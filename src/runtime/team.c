@@ -157,7 +157,7 @@ static bool try_out(struct cvy_team *team, struct cvy_device *device)
 {
     struct cvy_kernel *kernel = NULL;
     if (!create_members(team, device) ||
-        cvy_programs_get(device, "team_meet", "team_meet", "", &kernel) != CVY_OK)
+        cvy_programs_get(device, CVY_TEAM_PROGRAM, "team_meet", "", &kernel) != CVY_OK)
         return false;
     cl_int error;
     cl_mem met =

@@ -14,7 +14,8 @@
 
 #include "runtime/device.h"
 
-struct cvy_kernel;
+/* The kernel that tries a team out; it computes nothing. */
+#define CVY_TEAM_PROGRAM "team_meet"
 
 /* Members; 1: there is no team. Tries the team out when it is first asked. */
 size_t cvy_team_size(const struct cvy_device *device);
