@@ -11,6 +11,7 @@
 
 #define MAX_MEMBERS 16 /* the host enqueues for each of them */
 #define LINE 32        /* numbers between counts, as in cl/team.cl */
+#define MAX_TEAMS 16
 #define TRIALS 8
 #define ROUNDS 4096
 #define MAX_LOOKS (1 << 23) /* some 10 ms: workers take less to wake */
@@ -31,6 +32,38 @@ struct cvy_team {
     bool is_behind; /* the device's queue has work that members do not wait for */
     bool is_disbanded;
 };
+
+/*
+ * The devices that have a team, in this process. Two teams on the same cores could wait for each other for
+ * ever, each with a part that runs and looks for one that is queued behind the other's.
+ */
+static pthread_mutex_t taken_lock = PTHREAD_MUTEX_INITIALIZER;
+static cl_device_id taken[MAX_TEAMS];
+
+static size_t place_of(cl_device_id id)
+{
+    size_t i = 0;
+    while (i < MAX_TEAMS && taken[i] != id)
+        i++;
+    return i;
+}
+
+static bool take(cl_device_id id)
+{
+    pthread_mutex_lock(&taken_lock);
+    size_t place = place_of(id) == MAX_TEAMS ? place_of(NULL) : MAX_TEAMS;
+    if (place < MAX_TEAMS)
+        taken[place] = id;
+    pthread_mutex_unlock(&taken_lock);
+    return place < MAX_TEAMS;
+}
+
+static void give_back(cl_device_id id)
+{
+    pthread_mutex_lock(&taken_lock);
+    taken[place_of(id)] = NULL;
+    pthread_mutex_unlock(&taken_lock);
+}
 
 /* Each of `parts` neighbours gets as much as any other, or one more. */
 static size_t part_begin(size_t total, size_t part, size_t parts)
@@ -189,10 +222,13 @@ size_t cvy_team_settle(struct cvy_device *device)
         return 1;
     pthread_cond_init(&team->tried, NULL);
     team->size = 1;
-    if (device->owns_queue && device->info.compute_units <= MAX_MEMBERS && can_partition(device)) {
+    if (device->owns_queue && device->info.compute_units <= MAX_MEMBERS && can_partition(device) &&
+        take(device->id)) {
         team->is_trying = true;
-        if (!try_out(team, device))
+        if (!try_out(team, device)) {
             release(team);
+            give_back(device->id);
+        }
         team->is_trying = false;
         pthread_cond_broadcast(&team->tried);
     }
@@ -332,8 +368,10 @@ void cvy_team_destroy(struct cvy_device *device)
     struct cvy_team *team = device->team;
     if (team == NULL)
         return;
-    if (team->size > 1)
+    if (team->size > 1) {
         finish_members(team);
+        give_back(device->id);
+    }
     release(team);
     pthread_cond_destroy(&team->tried);
     free(team);

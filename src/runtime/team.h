@@ -5,7 +5,8 @@
  * Between two launches in one queue, CPU drivers send their workers to sleep and wake them again, which takes
  * longer than many layers; members stay awake. Whether sub-devices really run at the same time is tried out
  * on the first use; where they do not, or do not exist, or where the queue is the caller's, there is no team
- * and everything goes through the device's queue.
+ * and everything goes through the device's queue. So it does where the process has opened the same device
+ * before, until that is destroyed.
  *
  * The device's queue and the team take turns: whoever comes next waits for the other in order.
  */
