@@ -226,7 +226,8 @@ size_t cvy_team_settle(struct cvy_device *device)
         take(device->id)) {
         team->is_trying = true;
         if (!try_out(team, device)) {
-            release(team);
+            /* what it made stays: PoCL's events do not keep the queue that they know */
+            team->size = 1;
             give_back(device->id);
         }
         team->is_trying = false;
