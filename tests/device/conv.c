@@ -75,8 +75,8 @@ START_TEST(conv_agrees_with_the_oracle_in_any_config)
             size_t n_configs = 0;
             while (algo->configs(&p, test_device(), n_configs, &config))
                 n_configs++;
-            /* each is a program to compile: some of them, others the next time */
-            for (size_t j = 0; j < CVY_MIN(n_configs, 2); j++) {
+            /* each is a program to compile: one of them, others the next time */
+            for (size_t j = 0; j < CVY_MIN(n_configs, 1); j++) {
                 size_t c = test_random_range(&random, 0, n_configs - 1);
                 algo->configs(&p, test_device(), c, &config);
                 char name[80];
