@@ -36,7 +36,7 @@ class CommandTest(unittest.TestCase):
     """(exit status, standard output, standard error)"""
     everything = dict(os.environ, XDG_CACHE_HOME=os.path.join(SHARED_CACHE.name, 'cache'), **environment)
     done = subprocess.run([CONVOY] + [str(arg) for arg in args], env=everything, cwd=self.folder,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300, check=False)
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=900, check=False)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
   def succeed(self, *args, **environment):
