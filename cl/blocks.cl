@@ -4,7 +4,6 @@
 #include "team.cl"
 #include "lane.cl"
 
-#define UNROLL _Pragma("unroll")
 #define HALF (LANES / 2)
 
 // Each round lays the second half of the rows between those of the first, like cards.
@@ -31,12 +30,10 @@ struct sizes {
     int channels, pixels, blocks, run;
 };
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void blocks_from_plain(TEAM_ARGUMENTS __global const float *restrict plain, __global float *restrict blocked,
-                       struct sizes s)
+APART void blocks_from_plain_work(int3 id, __global const float *restrict plain,
+                                  __global float *restrict blocked, struct sizes s)
 {
-    TEAM_BEGIN;
-    const int begin = TEAM_ID(0) * s.run, block = TEAM_ID(1), n = TEAM_ID(2);
+    const int begin = id.x * s.run, block = id.y, n = id.z;
     const int end = min(begin + s.run, s.pixels), present = min(LANES, s.channels - block * LANES);
     __global const float *from = plain + (n * s.channels + block * LANES) * s.pixels;
     __global float *to = blocked + (n * s.blocks + block) * s.pixels * LANES;
@@ -64,15 +61,21 @@ void blocks_from_plain(TEAM_ARGUMENTS __global const float *restrict plain, __gl
             if (t < width)
                 LANES_STORE(row[t], to + (start + t) * LANES);
     }
-    TEAM_END;
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void blocks_to_plain(TEAM_ARGUMENTS __global const float *restrict blocked, __global float *restrict plain,
-                     struct sizes s)
+void blocks_from_plain(TEAM_ARGUMENTS __global const float *restrict plain,
+                       __global float *restrict blocked, struct sizes s)
 {
     TEAM_BEGIN;
-    const int begin = TEAM_ID(0) * s.run, block = TEAM_ID(1), n = TEAM_ID(2);
+    blocks_from_plain_work(TEAM_IDS, plain, blocked, s);
+    TEAM_END;
+}
+
+APART void blocks_to_plain_work(int3 id, __global const float *restrict blocked,
+                                __global float *restrict plain, struct sizes s)
+{
+    const int begin = id.x * s.run, block = id.y, n = id.z;
     const int end = min(begin + s.run, s.pixels), present = min(LANES, s.channels - block * LANES);
     __global const float *from = blocked + (n * s.blocks + block) * s.pixels * LANES;
     __global float *to = plain + (n * s.channels + block * LANES) * s.pixels;
@@ -98,5 +101,13 @@ void blocks_to_plain(TEAM_ARGUMENTS __global const float *restrict blocked, __gl
                     to[i * s.pixels + t] = part[i * LANES + t];
         }
     }
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void blocks_to_plain(TEAM_ARGUMENTS __global const float *restrict blocked, __global float *restrict plain,
+                     struct sizes s)
+{
+    TEAM_BEGIN;
+    blocks_to_plain_work(TEAM_IDS, blocked, plain, s);
     TEAM_END;
 }

@@ -34,26 +34,24 @@ void store_row(__global float *to, lanes value, int left)
 }
 
 // Dimensions: along W, strips of `rows` rows of a channel of y, images times channels of w.
-__kernel __attribute__((reqd_work_group_size(ITEMS_W, ITEMS_H, 1)))
-void conv_depthwise(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict w,
-                    EPILOGUE_ARGUMENTS __global float *restrict y, int x_count, int channels,
-                    int multiplier, int shuffle, int rows, int along, struct window win)
+APART void conv_depthwise_work(int3 id, __global const float *restrict x, __global const float *restrict w,
+                               EPILOGUE_ARGUMENTS __global float *restrict y, int x_count, int channels,
+                               int multiplier, int shuffle, int rows, int along, struct window win)
 {
-    TEAM_BEGIN;
-    const int plane = TEAM_ID(2);
+    const int plane = id.z;
     const int k = plane % channels, n = plane / channels;
     const int y_rows = win.out_d * win.out_h;
-    const int first_row = TEAM_ID(1) * rows, end_row = min(first_row + rows, y_rows);
+    const int first_row = id.y * rows, end_row = min(first_row + rows, y_rows);
     const int x_plane = plane / multiplier * win.in_d;
     const int w_plane = k * win.kernel_d;
     const int y_plane = (n * channels + shuffled_to(k, channels, shuffle)) * y_rows;
     for (int row = first_row, count; row < end_row; row += count) {
         const int o = row / win.out_h, p = row % win.out_h;
         count = min(min(BLOCK_H, win.out_h - p), end_row - row);
-        for (int q = TEAM_ID(0) * LANES; q < win.out_w; q += along * LANES) {
+        for (int q = id.x * LANES; q < win.out_w; q += along * LANES) {
             lanes sum[BLOCK_H];
             depthwise_sums(x, w, win, x_count, x_plane, w_plane, o, p, q, sum);
-#pragma unroll
+            UNROLL
             for (int j = 0; j < BLOCK_H; j++) {
                 __global float *to = y + (y_plane + row + j) * win.out_w + q;
                 if (j < count)
@@ -61,5 +59,15 @@ void conv_depthwise(TEAM_ARGUMENTS __global const float *restrict x, __global co
             }
         }
     }
+}
+
+__kernel __attribute__((reqd_work_group_size(ITEMS_W, ITEMS_H, 1)))
+void conv_depthwise(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict w,
+                    EPILOGUE_ARGUMENTS __global float *restrict y, int x_count, int channels,
+                    int multiplier, int shuffle, int rows, int along, struct window win)
+{
+    TEAM_BEGIN;
+    conv_depthwise_work(TEAM_IDS, x, w, EPILOGUE_PASSED y, x_count, channels, multiplier, shuffle, rows,
+                        along, win);
     TEAM_END;
 }

@@ -19,7 +19,6 @@
 
 // Pixels of a row of x that a tile sees.
 #define SEEN ((TILE_W - 1) * STRIDE_W + (KERNEL_W - 1) * DILATION_W + 1)
-#define UNROLL _Pragma("unroll")
 
 // Of one launch: blocks of channels in all images, channels, rows of y that a work-item makes.
 struct sizes {
@@ -124,16 +123,16 @@ ALWAYS_INLINE void clip_taps(int first, int dilation, int in, int *begin, int *e
 }
 
 // Dimension: pieces of `rows` of all rows of y. Behind the last weights are LANES zeros.
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-conv_depthwise_blocks(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict w,
-                      EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
+APART void conv_depthwise_blocks_work(int3 id, __global const float *restrict x,
+                                      __global const float *restrict w,
+                                      EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s,
+                                      struct window win)
 {
-    TEAM_BEGIN;
     const int blocks = (s.k + LANES - 1) / LANES, taps = win.kernel_d * win.kernel_h * KERNEL_W;
     const int x_plane = win.in_d * win.in_h * win.in_w, y_plane = win.out_d * win.out_h * win.out_w;
     const int rows = win.out_d * win.out_h;
     __global const float *zeros = w + blocks * taps * LANES;
-    int row = TEAM_ID(0) * s.rows;
+    int row = id.x * s.rows;
     const int end = min(row + s.rows, s.planes * rows);
     while (row < end) {
         const int plane = row / rows, until = min(end, (plane + 1) * rows);
@@ -167,5 +166,14 @@ conv_depthwise_blocks(TEAM_ARGUMENTS __global const float *restrict x, __global 
             }
         }
     }
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void conv_depthwise_blocks(TEAM_ARGUMENTS __global const float *restrict x,
+                           __global const float *restrict w, EPILOGUE_ARGUMENTS __global float *restrict y,
+                           struct sizes s, struct window win)
+{
+    TEAM_BEGIN;
+    conv_depthwise_blocks_work(TEAM_IDS, x, w, EPILOGUE_PASSED y, s, win);
     TEAM_END;
 }

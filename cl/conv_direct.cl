@@ -1,9 +1,8 @@
 // conv_direct.cl - the definition with its sums in registers: a work-item makes BLOCKS vectors of LANES
 // channels of y for PIXELS pixels of a row at once. Each number of x meets a vector of weights. X_BLOCK,
 // Y_BLOCK: channels that lie side by side in x and y: LANES, or 1 in plain tensors. SHUFFLED: 0 or 1;
-// STRIDE_W; PAD_MODE; SKIP: how many pixels at an end of a tile may lie in the padding and are left out, 1 to
-// 3; STREAM: see lane.cl; the epilogue's. Other sizes are arguments. Weights come packed: [group][panel of
-// BLOCKS * LANES channels][block of c][tap][X_BLOCK][BLOCKS * LANES].
+// STRIDE_W; PAD_MODE; STREAM: see lane.cl; the epilogue's. Other sizes are arguments. Weights come packed:
+// [group][panel of BLOCKS * LANES channels][block of c][tap][X_BLOCK][BLOCKS * LANES].
 #include "prelude.cl"
 #include "team.cl"
 #include "window.cl"
@@ -21,10 +20,6 @@ typedef lanes x_lanes;
 #endif
 
 #define PANEL (BLOCKS * LANES)
-#define UNROLL _Pragma("unroll")
-// Unrolled, taps would share the numbers that they have in common, in registers that the sums need.
-#define ROLLED _Pragma("nounroll")
-#define UNIT (X_BLOCK < 4 ? X_BLOCK : 4)
 // Whether a block of y is written at once.
 #define WHOLE_BLOCKS (Y_BLOCK == LANES && !SHUFFLED)
 
@@ -43,20 +38,28 @@ __kernel void direct_pack(__global const float *restrict w, __global float *rest
     packed[id] = k < k_group && c < c_group ? w[from] : 0.0f;
 }
 
-// What a channel of x under one tap adds to the sums of pixels from, ..., to - 1; `at` is where pixel 0 is,
-// others lie `step` apart. Constant offsets from one pointer: with more the sums no longer fit the registers.
-#define ADD(at, weights, step, from, to)                                                                     \
+// What the channels of a block of x under one tap add to the sums; `at` is where pixel 0 is, others lie
+// `step` blocks apart. Constant offsets from one pointer: with more the sums no longer fit the registers.
+// `guard` stands before what a pixel t adds.
+#define ADD_BLOCK(space, x_at, step, guard)                                                                  \
     {                                                                                                        \
-        lanes weight[BLOCKS];                                                                                \
-        UNROLL                                                                                               \
-        for (int b = 0; b < BLOCKS; b++)                                                                     \
-            weight[b] = LANES_LOAD((weights) + b * LANES);                                                   \
-        UNROLL                                                                                               \
-        for (int t = from; t < to; t++) {                                                                    \
-            const lanes value = (at)[t * (step)];                                                            \
+        space const float *at = x_at;                                                                        \
+        ROLLED                                                                                               \
+        for (int i = 0; i < X_BLOCK; i++, at++, weights += PANEL) {                                          \
+            lanes weight[BLOCKS];                                                                            \
             UNROLL                                                                                           \
             for (int b = 0; b < BLOCKS; b++)                                                                 \
-                sum[b][t] += value * weight[b];                                                              \
+                weight[b] = LANES_LOAD(weights + b * LANES);                                                 \
+            UNROLL                                                                                           \
+            for (int t = 0; t < PIXELS; t++) {                                                               \
+                guard                                                                                        \
+                {                                                                                            \
+                    const lanes value = at[t * (step)*X_BLOCK];                                              \
+                    UNROLL                                                                                   \
+                    for (int b = 0; b < BLOCKS; b++)                                                         \
+                        sum[b][t] += value * weight[b];                                                      \
+                }                                                                                            \
+            }                                                                                                \
         }                                                                                                    \
     }
 
@@ -65,60 +68,40 @@ struct taps {
     int left, in_w, kernel_w, dilation_w;
 };
 
-// The same of a block's channels.
-#define ADD_BLOCK(space, x_at, step, from, to)                                                               \
-    {                                                                                                        \
-        space const float *at = x_at;                                                                        \
-        for (int i = 0; i < X_BLOCK; i += UNIT, at += UNIT, weights += UNIT * PANEL) {                       \
-            UNROLL                                                                                           \
-            for (int u = 0; u < UNIT; u++)                                                                   \
-                ADD(at + u, weights + u * PANEL, (step)*X_BLOCK, from, to)                                   \
-        }                                                                                                    \
-    }
-
 // What one row of taps, on one line of a block of x, adds to the sums.
 ALWAYS_INLINE void add_line(__global const float *line, __global const float *weights,
                             struct taps taps, lanes sum[BLOCKS][PIXELS])
 {
     const int span = (taps.kernel_w - 1) * taps.dilation_w + (PIXELS - 1) * STRIDE_W;
     if (taps.left >= 0 && taps.left + span < taps.in_w) {
+        // unrolled, taps would share the numbers that they have in common, in registers that the sums need
         ROLLED
         for (int s = 0; s < taps.kernel_w; s++)
-            ADD_BLOCK(__global, line + (taps.left + s * taps.dilation_w) * X_BLOCK, STRIDE_W, 0, PIXELS)
+            ADD_BLOCK(__global, line + (taps.left + s * taps.dilation_w) * X_BLOCK, STRIDE_W, )
         return;
     }
+    ROLLED
     for (int s = 0; s < taps.kernel_w; s++) {
         const int left = taps.left + s * taps.dilation_w, right = left + (PIXELS - 1) * STRIDE_W;
-        const bool first_out = left < 0, last_out = right >= taps.in_w;
-        if (!first_out && !last_out) {
-            ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, 0, PIXELS)
-        } else if (PAD_MODE == 0 && (right < 0 || left >= taps.in_w)) {
-            weights += X_BLOCK * PANEL;
-        } else if (PAD_MODE == 0 && !last_out && left + STRIDE_W >= 0) {
-            ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, 1, PIXELS)
-        } else if (PAD_MODE == 0 && !first_out && right - STRIDE_W < taps.in_w) {
-            ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, 0, PIXELS - 1)
-#if SKIP > 1
-        } else if (!last_out && left + 2 * STRIDE_W >= 0) {
-            ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, 2, PIXELS)
-        } else if (!first_out && right - 2 * STRIDE_W < taps.in_w) {
-            ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, 0, PIXELS - 2)
-#endif
-#if SKIP > 2
-        } else if (!last_out && left + 3 * STRIDE_W >= 0) {
-            ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, 3, PIXELS)
-        } else if (!first_out && right - 3 * STRIDE_W < taps.in_w) {
-            ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, 0, PIXELS - 3)
-#endif
-        } else {
-            float part[PIXELS * X_BLOCK];
-            for (int t = 0; t < PIXELS; t++) {
-                const int w = border(left + t * STRIDE_W, taps.in_w);
-                const x_lanes zero = 0.0f;
-                X_STORE(w >= 0 ? X_LOAD(line + w * X_BLOCK) : zero, part + t * X_BLOCK);
-            }
-            ADD_BLOCK(__private, part, 1, 0, PIXELS)
+        if (left >= 0 && right < taps.in_w) {
+            ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, )
+            continue;
         }
+#if PAD_MODE == 0
+        // a bit for each pixel that lies on x
+        const int first = min((max(-left, 0) + STRIDE_W - 1) / STRIDE_W, PIXELS);
+        const int end = clamp((taps.in_w - left + STRIDE_W - 1) / STRIDE_W, 0, PIXELS);
+        const int on_x = -1 << first & ~(-1 << end);
+        if (on_x == 0)
+            weights += X_BLOCK * PANEL;
+        else
+            ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, if (on_x >> t & 1))
+#else
+        float part[PIXELS * X_BLOCK];
+        for (int t = 0; t < PIXELS; t++)
+            X_STORE(X_LOAD(line + border(left + t * STRIDE_W, taps.in_w) * X_BLOCK), part + t * X_BLOCK);
+        ADD_BLOCK(__private, part, 1, )
+#endif
     }
 }
 
@@ -201,19 +184,17 @@ struct sizes {
 
 // Dimensions: strips of `rows` rows of y, images, panels of all groups. The weights of `chunk` blocks of x
 // serve the whole strip before the next ones are read; between chunks y holds the sums.
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void direct(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict packed,
-            EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
+APART void direct_work(int3 id, __global const float *restrict x, __global const float *restrict packed,
+                       EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
 {
-    TEAM_BEGIN;
-    const int n = TEAM_ID(1), panel = TEAM_ID(2);
+    const int n = id.y, panel = id.z;
     const int g = panel / s.panels, first_k = panel % s.panels * PANEL;
     const int k0 = g * s.k_group + first_k, channels = s.groups * s.k_group;
     const int y_pixels = win.out_d * win.out_h * win.out_w;
     const int x_blocks = (s.c_group + X_BLOCK - 1) / X_BLOCK, x_pixels = win.in_d * win.in_h * win.in_w;
     const int line_weights = win.kernel_w * X_BLOCK * PANEL;
     const int block_weights = win.kernel_d * win.kernel_h * line_weights;
-    const int first_row = TEAM_ID(0) * s.rows;
+    const int first_row = id.x * s.rows;
     const int end_row = min(first_row + s.rows, win.out_d * win.out_h);
     __global float *image = y + n * ((channels + Y_BLOCK - 1) / Y_BLOCK) * y_pixels * Y_BLOCK;
     __global const float *own = packed + panel * x_blocks * block_weights;
@@ -266,5 +247,13 @@ void direct(TEAM_ARGUMENTS __global const float *restrict x, __global const floa
             }
         }
     }
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void direct(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict packed,
+            EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
+{
+    TEAM_BEGIN;
+    direct_work(TEAM_IDS, x, packed, EPILOGUE_PASSED y, s, win);
     TEAM_END;
 }

@@ -42,7 +42,6 @@ typedef float seen;
 #define SUMS 1
 #endif
 
-#define UNROLL _Pragma("unroll")
 
 // Sums change registers around branches. Measured; else the branches, which are foreseen, cost less.
 #define BRANCHLESS (SUMS > 1 || (PERMUTED && STEP == 1))
@@ -275,14 +274,13 @@ ALWAYS_INLINE struct plane plane_of(__global const float *x, __global const floa
 }
 
 // Dimension: strips of `tiles` tiles, which follow each other through rows, blocks of y and images.
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void conv_grouped(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict w,
-                  EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
+APART void conv_grouped_work(int3 id, __global const float *restrict x, __global const float *restrict w,
+                             EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s,
+                             struct window win)
 {
-    TEAM_BEGIN;
     const int pixels = win.out_d * win.out_h * win.out_w, tiles_w = (win.out_w + TILE - 1) / TILE;
     const int tiles = win.out_d * win.out_h * tiles_w, all = (s.k_end + LANES - 1) / LANES * s.n * tiles;
-    const int first = TEAM_ID(0) * s.tiles, count = min(s.tiles, all - first);
+    const int first = id.x * s.tiles, count = min(s.tiles, all - first);
     int index = first / tiles, row = first % tiles / tiles_w, q = first % tiles % tiles_w * TILE;
     struct plane at = plane_of(x, w, y, s, win, index);
     for (int i = 0; i < count; i++) {
@@ -329,5 +327,13 @@ void conv_grouped(TEAM_ARGUMENTS __global const float *restrict x, __global cons
             at = plane_of(x, w, y, s, win, ++index);
         }
     }
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void conv_grouped(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict w,
+                  EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
+{
+    TEAM_BEGIN;
+    conv_grouped_work(TEAM_IDS, x, w, EPILOGUE_PASSED y, s, win);
     TEAM_END;
 }

@@ -137,7 +137,6 @@ __kernel void join(__global const float *restrict sums, EPILOGUE_ARGUMENTS __glo
 #define FETCHES_X (DEPTH / ROWS)
 #define WEIGHTS (DEPTH * BLOCK_K / 4)
 #define FETCHES_W ((WEIGHTS + ITEMS - 1) / ITEMS)
-#define UNROLL _Pragma("unroll")
 
 // Dimensions: tiles of pixels of all images, blocks of channels, groups times classes times pieces. A piece
 // is `span` entries of each sum, a multiple of DEPTH.

@@ -32,7 +32,6 @@ __kernel void pack(__global const float *restrict w, __global float *restrict pa
 
 #else
 
-#define UNROLL _Pragma("unroll")
 
 #if KIND == 1
 
@@ -121,16 +120,25 @@ ALWAYS_INLINE void make_tile(__global const float *x, __global const float *pack
 }
 
 // Dimensions: blocks of channels, runs of tiles_each tiles of pixels, images times groups.
-__kernel __attribute__((reqd_work_group_size(1, ITEMS, 1)))
-void pointwise_lanes(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict packed,
-                     EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
+APART void pointwise_lanes_work(int3 id, __global const float *restrict x,
+                                __global const float *restrict packed,
+                                EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s,
+                                struct window win)
 {
-    TEAM_BEGIN;
-    const int n = TEAM_ID(2) / s.groups, g = TEAM_ID(2) % s.groups;
-    const int run = s.tiles_each * TILE, begin = TEAM_ID(1) * run;
+    const int n = id.z / s.groups, g = id.z % s.groups;
+    const int run = s.tiles_each * TILE, begin = id.y * run;
     const int end = min(begin + run, win.out_d * win.out_h * win.out_w);
     for (int first = begin; first < end; first += TILE)
-        make_tile(x, packed, EPILOGUE_PASSED y, s, win, n, g, TEAM_ID(0), first);
+        make_tile(x, packed, EPILOGUE_PASSED y, s, win, n, g, id.x, first);
+}
+
+__kernel __attribute__((reqd_work_group_size(1, ITEMS, 1)))
+void pointwise_lanes(TEAM_ARGUMENTS __global const float *restrict x,
+                     __global const float *restrict packed, EPILOGUE_ARGUMENTS __global float *restrict y,
+                     struct sizes s, struct window win)
+{
+    TEAM_BEGIN;
+    pointwise_lanes_work(TEAM_IDS, x, packed, EPILOGUE_PASSED y, s, win);
     TEAM_END;
 }
 

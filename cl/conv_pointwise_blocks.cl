@@ -9,13 +9,12 @@
 #include "pixel.cl"
 #include "shuffle.cl"
 
-// Channels of x that lie side by side, and those of a round of the loop over them.
+// Channels of x that lie side by side.
 #if X_BLOCK
 #define CHUNK X_BLOCK
 #else
 #define CHUNK 1
 #endif
-#define UNIT (CHUNK < 4 ? CHUNK : 4)
 
 // The channel of x of a panel's first row; k: its first channel of y.
 int first_row(int k, int c_group, int k_group)
@@ -43,7 +42,6 @@ __kernel void pack(__global const float *restrict w, __global float *restrict pa
 
 #include "epilogue_channels.cl"
 
-#define UNROLL _Pragma("unroll")
 #define WIDTH (BLOCKS * LANES)
 
 // Where channel k of pixel 0 lies in y's image.
@@ -89,16 +87,16 @@ struct sizes {
 
 // Dimensions: panels, chunks of tiles_each tiles of PIXELS pixels, images; with panels_last the other way
 // round. y has at least PIXELS pixels.
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void pointwise_blocks(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict packed,
-                      EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
+APART void pointwise_blocks_work(int3 id, __global const float *restrict x,
+                                 __global const float *restrict packed,
+                                 EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s,
+                                 struct window win)
 {
-    TEAM_BEGIN;
-    const int panel = TEAM_ID(s.panels_last ? 2 : 0), n = TEAM_ID(s.panels_last ? 0 : 2);
+    const int panel = s.panels_last ? id.z : id.x, n = s.panels_last ? id.x : id.z;
     const int k0 = panel * WIDTH;
     const int pixels = win.out_d * win.out_h * win.out_w, x_pixels = win.in_d * win.in_h * win.in_w;
     const int end = (min(k0 + WIDTH, s.channels) - 1) / s.k_group * s.c_group + s.c_group;
-    int first = TEAM_ID(1) * s.tiles_each * PIXELS;
+    int first = id.y * s.tiles_each * PIXELS;
     const int last = min(first + s.tiles_each * PIXELS, pixels);
 
     for (; first < last; first += PIXELS) {
@@ -132,21 +130,18 @@ void pointwise_blocks(TEAM_ARGUMENTS __global const float *restrict x, __global 
             chunk += start * CHUNK;
 #define VALUE(t, i) chunk[(t)*CHUNK + (i)]
 #endif
-            for (int i = 0; i < min(end - c, CHUNK); i += UNIT) {
+            ROLLED
+            for (int i = 0; i < min(end - c, CHUNK); i++, weights += WIDTH) {
+                lanes w[BLOCKS];
                 UNROLL
-                for (int u = 0; u < UNIT; u++) {
-                    lanes w[BLOCKS];
+                for (int b = 0; b < BLOCKS; b++)
+                    w[b] = ((__global const lanes *)weights)[b];
+                UNROLL
+                for (int t = 0; t < PIXELS; t++) {
                     UNROLL
                     for (int b = 0; b < BLOCKS; b++)
-                        w[b] = ((__global const lanes *)weights)[u * BLOCKS + b];
-                    UNROLL
-                    for (int t = 0; t < PIXELS; t++) {
-                        UNROLL
-                        for (int b = 0; b < BLOCKS; b++)
-                            sum[b][t] += VALUE(t, i + u) * w[b];
-                    }
+                        sum[b][t] += VALUE(t, i) * w[b];
                 }
-                weights += UNIT * WIDTH;
             }
         }
         __global float *to = y + n * s.y_image + start * PIXEL_STEP;
@@ -173,6 +168,15 @@ void pointwise_blocks(TEAM_ARGUMENTS __global const float *restrict x, __global 
             }
         }
     }
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void pointwise_blocks(TEAM_ARGUMENTS __global const float *restrict x,
+                      __global const float *restrict packed, EPILOGUE_ARGUMENTS __global float *restrict y,
+                      struct sizes s, struct window win)
+{
+    TEAM_BEGIN;
+    pointwise_blocks_work(TEAM_IDS, x, packed, EPILOGUE_PASSED y, s, win);
     TEAM_END;
 }
 

@@ -34,31 +34,31 @@ void multiply(__local const float *tile, int tile_width, __global const float *r
               int k_group, int shuffle, int k0, int first, int begin, int pixels)
 {
     lanes sum[BLOCK_K][VECTORS];
-#pragma unroll
+    UNROLL
     for (int k = 0; k < BLOCK_K; k++) {
-#pragma unroll
+        UNROLL
         for (int v = 0; v < VECTORS; v++)
             sum[k][v] = 0.0f;
     }
     for (int m = 0; m < m_group; m++) {
         lanes value[VECTORS];
-#pragma unroll
+        UNROLL
         for (int v = 0; v < VECTORS; v++)
             value[v] = LANES_LOAD(tile + m * tile_width + begin + v * LANES);
-#pragma unroll
+        UNROLL
         for (int k = 0; k < BLOCK_K; k++) {
             const lanes weight = w[m * BLOCK_K + k];
-#pragma unroll
+            UNROLL
             for (int v = 0; v < VECTORS; v++)
                 sum[k][v] += weight * value[v];
         }
     }
-#pragma unroll
+    UNROLL
     for (int k = 0; k < BLOCK_K; k++) {
         const int channel = g * k_group + min(k0 + k, k_group - 1);
         __global float *to = y + shuffled_to(channel, groups * k_group, shuffle) * y_pixels;
         float part[WIDTH];
-#pragma unroll
+        UNROLL
         for (int v = 0; v < VECTORS; v++) {
             const lanes value = EPILOGUE(sum[k][v], channel, 0.0f);
             if (k0 + k < k_group && begin == first && first + WIDTH <= pixels)
@@ -85,19 +85,23 @@ __kernel void separable_pack(__global const float *restrict w, __global float *r
     packed[id] = w[(block / blocks * k_group + k) * m_group + m];
 }
 
-// Dimensions: strips of `rows` rows of y, images. tile: channels between the passes times tile_width floats.
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void separable(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict w_depthwise,
-               __global const float *restrict w_pointwise,
 #if HAS_BETWEEN
-               __global const float *restrict bias_between,
+#define BETWEEN_ARGUMENT __global const float *restrict bias_between,
+#define BETWEEN_PASSED bias_between,
+#else
+#define BETWEEN_ARGUMENT
+#define BETWEEN_PASSED
 #endif
-               EPILOGUE_ARGUMENTS __global float *restrict y, __local float *tile, int tile_width, int rows,
-               int multiplier, int groups, int m_group, int k_group, int shuffle, int images,
-               struct window win)
+
+// Dimensions: strips of `rows` rows of y, images. tile: channels between the passes times tile_width floats.
+APART void separable_work(int3 id, __global const float *restrict x,
+                          __global const float *restrict w_depthwise,
+                          __global const float *restrict w_pointwise, BETWEEN_ARGUMENT EPILOGUE_ARGUMENTS
+                          __global float *restrict y, __local float *tile, int tile_width, int rows,
+                          int multiplier, int groups, int m_group, int k_group, int shuffle, int images,
+                          struct window win)
 {
-    TEAM_BEGIN;
-    const int n = TEAM_ID(1), first_row = TEAM_ID(0) * rows;
+    const int n = id.y, first_row = id.x * rows;
     const int y_rows = win.out_d * win.out_h, end_row = min(first_row + rows, y_rows);
     const int middle = groups * m_group;
     const int x_count = images * (middle / multiplier) * win.in_d * win.in_h * win.in_w;
@@ -123,5 +127,16 @@ void separable(TEAM_ARGUMENTS __global const float *restrict x, __global const f
                          max(min(first, pixels - WIDTH), 0), pixels);
         }
     }
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void separable(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict w_depthwise,
+               __global const float *restrict w_pointwise, BETWEEN_ARGUMENT EPILOGUE_ARGUMENTS
+               __global float *restrict y, __local float *tile, int tile_width, int rows, int multiplier,
+               int groups, int m_group, int k_group, int shuffle, int images, struct window win)
+{
+    TEAM_BEGIN;
+    separable_work(TEAM_IDS, x, w_depthwise, w_pointwise, BETWEEN_PASSED EPILOGUE_PASSED y, tile, tile_width,
+                   rows, multiplier, groups, m_group, k_group, shuffle, images, win);
     TEAM_END;
 }

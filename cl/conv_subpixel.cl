@@ -14,21 +14,17 @@
 
 #define WIDTH (LANES * VECTORS)
 
-__kernel void subpixel(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict w,
-                       EPILOGUE_ARGUMENTS __global float *restrict y, int planes, int groups, int c_group,
-                       int k_group, int shuffle, int step_d, int step_h, int step_w,
-                       struct window win)
+APART void subpixel_work(int3 id, __global const float *restrict x, __global const float *restrict w,
+                         EPILOGUE_ARGUMENTS __global float *restrict y, int planes, int groups, int c_group,
+                         int k_group, int shuffle, int step_d, int step_h, int step_w, struct window win)
 {
-    TEAM_BEGIN;
     const int along = (win.out_w + win.stride_w * WIDTH - 1) / (win.stride_w * WIDTH);
-    const int class = TEAM_ID(0) / along, row = TEAM_ID(1);
+    const int class = id.x / along, row = id.y;
     const int blocks = (k_group + BLOCK_K - 1) / BLOCK_K;
-    const int plane = TEAM_ID(2) / blocks, k0 = TEAM_ID(2) % blocks * BLOCK_K;
-    const int q0 = class + TEAM_ID(0) % along * (win.stride_w * WIDTH);
-    if (class >= win.stride_w || row >= win.out_d * win.out_h || plane >= planes || q0 >= win.out_w) {
-        TEAM_END;
+    const int plane = id.z / blocks, k0 = id.z % blocks * BLOCK_K;
+    const int q0 = class + id.x % along * (win.stride_w * WIDTH);
+    if (class >= win.stride_w || row >= win.out_d * win.out_h || plane >= planes || q0 >= win.out_w)
         return;
-    }
     const int p = row % win.out_h, o = row / win.out_h, g = plane % groups;
     const int reach_d = o + win.pad_d, reach_h = p + win.pad_h, reach_w = q0 + win.pad_w;
     const int z0 = first_tap(reach_d, win.stride_d, win.dilation_d, step_d);
@@ -39,9 +35,9 @@ __kernel void subpixel(TEAM_ARGUMENTS __global const float *restrict x, __global
     const bool reached = z0 < step_d && r0 < step_h && s0 < step_w;
 
     lanes sum[BLOCK_K][VECTORS];
-#pragma unroll
+    UNROLL
     for (int k = 0; k < BLOCK_K; k++) {
-#pragma unroll
+        UNROLL
         for (int v = 0; v < VECTORS; v++)
             sum[k][v] = 0.0f;
     }
@@ -65,22 +61,22 @@ __kernel void subpixel(TEAM_ARGUMENTS __global const float *restrict x, __global
                 for (int c = 0; c < c_group; c++) {
                     lanes value[VECTORS];
                     if (inside) {
-#pragma unroll
+                        UNROLL
                         for (int v = 0; v < VECTORS; v++)
                             value[v] = LANES_LOAD(x + source + v * LANES);
                     } else {
                         float each[WIDTH];
-#pragma unroll
+                        UNROLL
                         for (int i = 0; i < WIDTH; i++)
                             each[i] = first + i >= 0 && first + i < win.in_w ? x[source + i] : 0.0f;
-#pragma unroll
+                        UNROLL
                         for (int v = 0; v < VECTORS; v++)
                             value[v] = LANES_LOAD(each + v * LANES);
                     }
-#pragma unroll
+                    UNROLL
                     for (int k = 0; k < BLOCK_K; k++) {
                         const lanes factor = w[weight + min(k, k_group - 1 - k0) * taps];
-#pragma unroll
+                        UNROLL
                         for (int v = 0; v < VECTORS; v++)
                             sum[k][v] += factor * value[v];
                     }
@@ -91,13 +87,13 @@ __kernel void subpixel(TEAM_ARGUMENTS __global const float *restrict x, __global
         }
     }
     const int channels = groups * k_group;
-#pragma unroll
+    UNROLL
     for (int k = 0; k < BLOCK_K; k++) {
         const int channel = g * k_group + min(k0 + k, k_group - 1);
         const int at = plane / groups * channels + shuffled_to(channel, channels, shuffle);
         __global float *target = y + (at * win.out_d * win.out_h + row) * win.out_w + q0;
         float each[WIDTH];
-#pragma unroll
+        UNROLL
         for (int v = 0; v < VECTORS; v++)
             LANES_STORE(sum[k][v], each + v * LANES);
         if (k0 + k < k_group) {
@@ -105,5 +101,14 @@ __kernel void subpixel(TEAM_ARGUMENTS __global const float *restrict x, __global
                 target[i * win.stride_w] = EPILOGUE(each[i], channel, target[i * win.stride_w]);
         }
     }
+}
+
+__kernel void subpixel(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict w,
+                       EPILOGUE_ARGUMENTS __global float *restrict y, int planes, int groups, int c_group,
+                       int k_group, int shuffle, int step_d, int step_h, int step_w, struct window win)
+{
+    TEAM_BEGIN;
+    subpixel_work(TEAM_IDS, x, w, EPILOGUE_PASSED y, planes, groups, c_group, k_group, shuffle, step_d,
+                  step_h, step_w, win);
     TEAM_END;
 }

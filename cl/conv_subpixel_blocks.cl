@@ -18,7 +18,6 @@
 #else
 #define CHUNK 1
 #endif
-#define UNIT (CHUNK < 4 ? CHUNK : 4)
 
 #define PLAN 8
 // Of a phase: the least offset from the grid to x and the number of offsets for each axis, then the taps of
@@ -86,13 +85,10 @@ __kernel void pack(__global const float *restrict w, __global float *restrict pa
 
 #include "epilogue_channels.cl"
 
-#define UNROLL _Pragma("unroll")
 #define WIDTH (BLOCKS * LANES)
 #define PIXEL_STEP (Y_BLOCK > 0 ? Y_BLOCK : 1)
 #define NOWHERE (-(1 << 30))
 #define ALL ((int)((1u << PIXELS) - 1))
-// Rows of weights that registers hold beside the sums.
-#define AHEAD (BLOCKS * (PIXELS + 4) < 32 || UNIT < 4 ? UNIT : BLOCKS * (PIXELS + 2) < 32 ? 2 : 1)
 
 // Of one launch.
 struct sizes {
@@ -144,56 +140,39 @@ int seen_along(const int at[PIXELS], int offset, int in)
     return seen;
 }
 
-// One tap's products. from: channel 0 of x, at the first pixel's neighbour; seen: which of the pixels have
-// one.
+// One tap's products. from: channel 0 of x, at the first pixel's neighbour; `guard` stands before what a
+// pixel t adds.
+#define ADD_TAP(guard)                                                                                       \
+    for (int c = 0; c < channels; c += CHUNK, from += CHUNK * x_pixels) {                                    \
+        ROLLED                                                                                               \
+        for (int i = 0; i < min(channels - c, CHUNK); i++, row += WIDTH) {                                   \
+            lanes value[BLOCKS];                                                                             \
+            UNROLL                                                                                           \
+            for (int b = 0; b < BLOCKS; b++)                                                                 \
+                value[b] = ((__global const lanes *)row)[b];                                                 \
+            UNROLL                                                                                           \
+            for (int t = 0; t < PIXELS; t++) {                                                               \
+                guard                                                                                        \
+                {                                                                                            \
+                    UNROLL                                                                                   \
+                    for (int b = 0; b < BLOCKS; b++)                                                         \
+                        sum[b][t] += x[from + t * CHUNK + i] * value[b];                                     \
+                }                                                                                            \
+            }                                                                                                \
+        }                                                                                                    \
+    }
+
 ALWAYS_INLINE void add_tap(lanes sum[BLOCKS][PIXELS], __global const float *x, int from,
                            __global const float *row, int channels, int x_pixels)
 {
-    for (int c = 0; c < channels; c += CHUNK, from += CHUNK * x_pixels) {
-        for (int i = 0; i < min(channels - c, CHUNK); i += UNIT, row += UNIT * WIDTH) {
-            UNROLL
-            for (int u = 0; u < UNIT; u++) {
-                lanes value[BLOCKS];
-                UNROLL
-                for (int b = 0; b < BLOCKS; b++)
-                    value[b] = ((__global const lanes *)row)[u * BLOCKS + b];
-                UNROLL
-                for (int t = 0; t < PIXELS; t++) {
-                    UNROLL
-                    for (int b = 0; b < BLOCKS; b++)
-                        sum[b][t] += x[from + t * CHUNK + i + u] * value[b];
-                }
-            }
-        }
-    }
+    ADD_TAP()
 }
 
-// The same where some of the pixels have none.
+// seen: which of the pixels have a neighbour.
 ALWAYS_INLINE void add_seen(lanes sum[BLOCKS][PIXELS], __global const float *x, int from,
                             __global const float *row, int channels, int x_pixels, int seen)
 {
-    for (int c = 0; c < channels; c += CHUNK, from += CHUNK * x_pixels) {
-        for (int i = 0; i < min(channels - c, CHUNK); i += AHEAD, row += AHEAD * WIDTH) {
-            lanes value[AHEAD][BLOCKS];
-            UNROLL
-            for (int u = 0; u < AHEAD; u++) {
-                UNROLL
-                for (int b = 0; b < BLOCKS; b++)
-                    value[u][b] = ((__global const lanes *)row)[u * BLOCKS + b];
-            }
-            UNROLL
-            for (int t = 0; t < PIXELS; t++) {
-                if ((seen >> t & 1) == 0)
-                    continue;
-                UNROLL
-                for (int u = 0; u < AHEAD; u++) {
-                    UNROLL
-                    for (int b = 0; b < BLOCKS; b++)
-                        sum[b][t] += x[from + t * CHUNK + i + u] * value[u][b];
-                }
-            }
-        }
-    }
+    ADD_TAP(if (seen >> t & 1))
 }
 
 // All taps of a phase for one tile. x: the group's first channel.
@@ -225,12 +204,12 @@ bool on_y(int d, int h, int w, const struct window *win)
 
 // Dimensions: with panels_first panels of all groups, chunks of tiles_each tiles, images; otherwise chunks,
 // images, panels.
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-subpixel_blocks(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict packed,
-                EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
+APART void subpixel_blocks_work(int3 id, __global const float *restrict x,
+                                __global const float *restrict packed,
+                                EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s,
+                                struct window win)
 {
-    TEAM_BEGIN;
-    const int id0 = TEAM_ID(0), id1 = TEAM_ID(1), id2 = TEAM_ID(2);
+    const int id0 = id.x, id1 = id.y, id2 = id.z;
     const int panel = (s.panels_first ? id0 : id2) % s.panels, g = (s.panels_first ? id0 : id2) / s.panels;
     const int first = (s.panels_first ? id1 : id0) * s.tiles_each, n = s.panels_first ? id2 : id1;
     const int last = min(first + s.tiles_each, s.tiles);
@@ -344,6 +323,15 @@ subpixel_blocks(TEAM_ARGUMENTS __global const float *restrict x, __global const 
 #endif
         }
     }
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void subpixel_blocks(TEAM_ARGUMENTS __global const float *restrict x,
+                     __global const float *restrict packed, EPILOGUE_ARGUMENTS __global float *restrict y,
+                     struct sizes s, struct window win)
+{
+    TEAM_BEGIN;
+    subpixel_blocks_work(TEAM_IDS, x, packed, EPILOGUE_PASSED y, s, win);
     TEAM_END;
 }
 

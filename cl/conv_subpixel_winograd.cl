@@ -11,7 +11,6 @@
 #include "epilogue_channels.cl"
 #include "winograd.cl"
 
-#define UNROLL _Pragma("unroll")
 #define MOST_SIDE 6
 #define MOST_TAPS 3
 
@@ -166,71 +165,51 @@ void transform_x(const struct shape *s, __global const float *restrict x, __glob
 }
 
 // Dimensions: panels of the strip, blocks of channels.
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-subpixel_winograd_data(TEAM_ARGUMENTS __global const float *restrict x, __global float *restrict v,
-                       struct shape s)
+APART void subpixel_winograd_data_work(int3 id, __global const float *restrict x,
+                                       __global float *restrict v, struct shape s)
 {
-    TEAM_BEGIN;
-    const int panel = TEAM_ID(0), b = TEAM_ID(1), panels = PANELS_OF(s.tiles);
+    const int panel = id.x, b = id.y, panels = PANELS_OF(s.tiles);
     for (int t = 0; t < PANEL && panel * PANEL + t < s.tiles; t++) {
         const int tile = s.first + panel * PANEL + t;
         transform_x(&s, x + plane_of(&s, tile, b, s.blocks) * s.in_h * s.in_w * LANES,
                     v + panel * PANEL_V(s.blocks) + (b * PANEL + t) * LANES, V_STEP(panels, s.blocks),
                     tile / s.tiles_w % s.tiles_h, tile % s.tiles_w);
     }
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void subpixel_winograd_data(TEAM_ARGUMENTS __global const float *restrict x, __global float *restrict v,
+                            struct shape s)
+{
+    TEAM_BEGIN;
+    subpixel_winograd_data_work(TEAM_IDS, x, v, s);
     TEAM_END;
 }
 
 #elif KIND == 2
 
-// A panel's tiles by VECTORS * LANES channels of y, at one point.
-void multiply(__global const float *restrict v, __global const float *restrict u, __global float *restrict m,
-              int blocks)
-{
-    lanes sum[VECTORS][PANEL];
-    UNROLL
-    for (int i = 0; i < VECTORS; i++) {
-        UNROLL
-        for (int t = 0; t < PANEL; t++)
-            sum[i][t] = 0.0f;
-    }
-    for (int b = 0; b < blocks; b++, v += PANEL * LANES, u += LANES * VECTORS * LANES) {
-        _Pragma("unroll 4") for (int c = 0; c < LANES; c++)
-        {
-            lanes weight[VECTORS];
-            UNROLL
-            for (int i = 0; i < VECTORS; i++)
-                weight[i] = LANES_LOAD(u + (c * VECTORS + i) * LANES);
-            UNROLL
-            for (int t = 0; t < PANEL; t++) {
-                const float value = v[t * LANES + c];
-                UNROLL
-                for (int i = 0; i < VECTORS; i++)
-                    sum[i][t] += value * weight[i];
-            }
-        }
-    }
-    UNROLL
-    for (int i = 0; i < VECTORS; i++) {
-        UNROLL
-        for (int t = 0; t < PANEL; t++)
-            *(__global lanes *)(m + (i * PANEL + t) * LANES) = sum[i][t];
-    }
-}
+#define SCRATCH __global
+#include "panel.cl"
 
 // Dimensions: blocks of channels of y, points.
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-subpixel_winograd_products(TEAM_ARGUMENTS __global const float *restrict u, __global float *scratch,
-                           int tiles, int blocks, int blocks_k)
+APART void subpixel_winograd_products_work(int3 id, __global const float *restrict u,
+                                           __global float *scratch, int tiles, int blocks, int blocks_k)
 {
-    TEAM_BEGIN;
     const int panels = PANELS_OF(tiles), v_step = V_STEP(panels, blocks), m_step = M_STEP(panels);
-    const int block = TEAM_ID(0), point = TEAM_ID(1);
+    const int block = id.x, point = id.y;
     __global const float *v = scratch + point * v_step;
     __global float *m = scratch + ALL_POINTS * v_step + (block * ALL_POINTS + point) * m_step;
     u += (block * ALL_POINTS + point) * WEIGHTS(blocks);
     for (int panel = 0; panel < panels; panel++)
-        multiply(v + panel * PANEL_V(blocks), u, m + panel * PANEL_M, blocks);
+        panel_multiply(v + panel * PANEL_V(blocks), u, m + panel * PANEL_M, blocks);
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void subpixel_winograd_products(TEAM_ARGUMENTS __global const float *restrict u, __global float *scratch,
+                                int tiles, int blocks, int blocks_k)
+{
+    TEAM_BEGIN;
+    subpixel_winograd_products_work(TEAM_IDS, u, scratch, tiles, blocks, blocks_k);
     TEAM_END;
 }
 
@@ -298,12 +277,10 @@ void transform_y(const struct shape *s, __global const float *restrict m, int st
 }
 
 // Dimensions: panels of the strip, vectors of channels of y.
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-subpixel_winograd_result(TEAM_ARGUMENTS __global const float *restrict scratch,
-                         EPILOGUE_ARGUMENTS __global float *restrict y, struct shape s)
+APART void subpixel_winograd_result_work(int3 id, __global const float *restrict scratch,
+                                         EPILOGUE_ARGUMENTS __global float *restrict y, struct shape s)
 {
-    TEAM_BEGIN;
-    const int panel = TEAM_ID(0), i = TEAM_ID(1), panels = PANELS_OF(s.tiles);
+    const int panel = id.x, i = id.y, panels = PANELS_OF(s.tiles);
     __global const float *m = scratch + ALL_POINTS * V_STEP(panels, s.blocks);
     m += i / VECTORS * ALL_POINTS * M_STEP(panels) + panel * PANEL_M + i % VECTORS * PANEL * LANES;
     for (int t = 0; t < PANEL && panel * PANEL + t < s.tiles; t++) {
@@ -312,6 +289,14 @@ subpixel_winograd_result(TEAM_ARGUMENTS __global const float *restrict scratch,
                     EPILOGUE_PASSED y + plane_of(&s, tile, i, s.blocks_k) * s.out_h * s.out_w * LANES,
                     i * LANES, tile / s.tiles_w % s.tiles_h, tile % s.tiles_w);
     }
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void subpixel_winograd_result(TEAM_ARGUMENTS __global const float *restrict scratch,
+                              EPILOGUE_ARGUMENTS __global float *restrict y, struct shape s)
+{
+    TEAM_BEGIN;
+    subpixel_winograd_result_work(TEAM_IDS, scratch, EPILOGUE_PASSED y, s);
     TEAM_END;
 }
 

@@ -13,7 +13,6 @@
 #include "epilogue_channels.cl"
 #include "winograd.cl"
 
-#define UNROLL _Pragma("unroll")
 #define POINTS (SIDE_H * SIDE_W)
 #define TILE_H WINOGRAD_TILE(SIDE_H, TAPS_H)
 #define TILE_W WINOGRAD_TILE(SIDE_W, TAPS_W)
@@ -123,8 +122,6 @@ void locate(const struct shape *s, int tile, struct patch *at)
 #else
 #define SCRATCH __global
 #endif
-// Of whole vectors: compilers cut vstore's in pieces.
-#define WHOLE_STORE(space, value, to) (*(space lanes *)(to) = (value))
 
 #if KIND <= 2
 
@@ -133,7 +130,7 @@ void locate(const struct shape *s, int tile, struct patch *at)
 #define POINTS_OF_COLUMN LANE_JOIN(WINOGRAD_DATA_, SIDE_H)
 // The rows of a plane's tile are too many for the registers; those of a line's are not.
 #if SIDE_W > 1
-#define EACH_ROW _Pragma("nounroll")
+#define EACH_ROW ROLLED
 #else
 #define EACH_ROW UNROLL
 #endif
@@ -207,6 +204,8 @@ ALWAYS_INLINE void transform_x(const struct shape *s, __global const float *x,
 #endif
 #if KIND == 1 || KIND == 3
 
+#include "panel.cl"
+
 // The depths of the kernel that meet x from any of the tiles: from x on, before y.
 int2 depths_of(const struct shape *s, int first_tile, int last_tile)
 {
@@ -227,42 +226,12 @@ int2 depths_of(const struct shape *s, int first_tile, int last_tile)
     return all;
 }
 
-// A panel's tiles by VECTORS * LANES channels of y, at one point; blocks of channels of x:
-// from blocks.x on, before blocks.y.
+// The same for the blocks of channels of x, at one point, from blocks.x on and before blocks.y.
 void multiply(SCRATCH const float *restrict v, __global const float *restrict u, SCRATCH float *restrict m,
               int2 blocks)
 {
-    lanes sum[VECTORS][PANEL];
-    UNROLL
-    for (int i = 0; i < VECTORS; i++) {
-        UNROLL
-        for (int t = 0; t < PANEL; t++)
-            sum[i][t] = 0.0f;
-    }
-    v += blocks.x * PANEL * LANES;
-    u += blocks.x * LANES * VECTORS * LANES;
-    for (int b = blocks.x; b < blocks.y; b++, v += PANEL * LANES, u += LANES * VECTORS * LANES) {
-        _Pragma("unroll 4")
-        for (int c = 0; c < LANES; c++) {
-            lanes weight[VECTORS];
-            UNROLL
-            for (int i = 0; i < VECTORS; i++)
-                weight[i] = LANES_LOAD(u + (c * VECTORS + i) * LANES);
-            UNROLL
-            for (int t = 0; t < PANEL; t++) {
-                const float value = v[t * LANES + c];
-                UNROLL
-                for (int i = 0; i < VECTORS; i++)
-                    sum[i][t] += value * weight[i];
-            }
-        }
-    }
-    UNROLL
-    for (int i = 0; i < VECTORS; i++) {
-        UNROLL
-        for (int t = 0; t < PANEL; t++)
-            WHOLE_STORE(SCRATCH, sum[i][t], m + (i * PANEL + t) * LANES);
-    }
+    panel_multiply(v + blocks.x * PANEL * LANES, u + blocks.x * LANES * VECTORS * LANES, m,
+                   blocks.y - blocks.x);
 }
 
 #endif
@@ -342,13 +311,11 @@ ALWAYS_INLINE void transform_y(const struct shape *s, SCRATCH const float *m, in
 #if KIND == 1
 
 // Dimensions: strips of STRIP tiles, whole panels, parts of the blocks of channels of y, groups.
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_fused(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict u,
-                    EPILOGUE_ARGUMENTS __global float *restrict y, __local lanes *restrict local_scratch,
-                    int parts, struct shape s)
+APART void winograd_fused_work(int3 id, __global const float *restrict x, __global const float *restrict u,
+                               EPILOGUE_ARGUMENTS __global float *restrict y,
+                               __local lanes *restrict local_scratch, int parts, struct shape s)
 {
-    TEAM_BEGIN;
-    const int start = TEAM_ID(0) * STRIP, part = TEAM_ID(1), g = TEAM_ID(2);
+    const int start = id.x * STRIP, part = id.y, g = id.z;
     const int here = min(s.tiles - start, STRIP), panels = PANELS_OF(here);
     const int blocks_c = blocks_of(s.c_group), blocks = blocks_c * s.kernel_d, blocks_k = BLOCKS_K(s.k_group);
     const int v_step = panels * PANEL_V(blocks), m_step = panels * PANEL_M;
@@ -377,18 +344,25 @@ void winograd_fused(TEAM_ARGUMENTS __global const float *restrict x, __global co
                 transform_y(&s, m + IN_M(i, t), m_step, EPILOGUE_PASSED y, g, (block * VECTORS + i) * LANES,
                             patches + t);
     }
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void winograd_fused(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict u,
+                    EPILOGUE_ARGUMENTS __global float *restrict y, __local lanes *restrict local_scratch,
+                    int parts, struct shape s)
+{
+    TEAM_BEGIN;
+    winograd_fused_work(TEAM_IDS, x, u, EPILOGUE_PASSED y, local_scratch, parts, s);
     TEAM_END;
 }
 
 #elif KIND == 2
 
 // Dimensions: pieces of `piece` blocks of channels, panels of the strip, groups.
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_data(TEAM_ARGUMENTS __global const float *restrict x, __global float *restrict v, int piece,
-                   struct shape s)
+APART void winograd_data_work(int3 id, __global const float *restrict x, __global float *restrict v,
+                              int piece, struct shape s)
 {
-    TEAM_BEGIN;
-    const int start = TEAM_ID(0) * piece, first = TEAM_ID(1) * PANEL, g = TEAM_ID(2);
+    const int start = id.x * piece, first = id.y * PANEL, g = id.z;
     const int blocks_c = blocks_of(s.c_group), blocks = blocks_c * s.kernel_d;
     const int here = min(s.tiles - first, PANEL), v_step = PANELS_OF(s.tiles) * PANEL_V(blocks);
     struct patch patches[PANEL];
@@ -399,21 +373,27 @@ void winograd_data(TEAM_ARGUMENTS __global const float *restrict x, __global flo
         for (int t = 0; t < here; t++)
             transform_x(&s, x, v + IN_V(b, first + t, blocks), v_step, g, b % blocks_c, b / blocks_c,
                         patches + t);
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void winograd_data(TEAM_ARGUMENTS __global const float *restrict x, __global float *restrict v, int piece,
+                   struct shape s)
+{
+    TEAM_BEGIN;
+    winograd_data_work(TEAM_IDS, x, v, piece, s);
     TEAM_END;
 }
 
 #elif KIND == 3
 
 // Dimensions: pieces of `piece` panels, blocks of channels of y times points, groups.
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_products(TEAM_ARGUMENTS __global const float *restrict u, __global float *scratch, int piece,
-                       struct shape s)
+APART void winograd_products_work(int3 id, __global const float *restrict u, __global float *scratch,
+                                  int piece, struct shape s)
 {
-    TEAM_BEGIN;
     const int blocks_c = blocks_of(s.c_group), blocks = blocks_c * s.kernel_d, blocks_k = BLOCKS_K(s.k_group);
     const int panels = PANELS_OF(s.tiles), v_step = panels * PANEL_V(blocks), m_step = panels * PANEL_M;
-    const int start = TEAM_ID(0) * piece, g = TEAM_ID(2);
-    const int block = TEAM_ID(1) % blocks_k, point = TEAM_ID(1) / blocks_k;
+    const int start = id.x * piece, g = id.z;
+    const int block = id.y % blocks_k, point = id.y / blocks_k;
     __global const float *v = scratch + (g * POINTS + point) * v_step;
     __global float *m = scratch + s.groups * POINTS * v_step;
     u += ((g * blocks_k + block) * POINTS + point) * WEIGHTS(blocks);
@@ -423,19 +403,25 @@ void winograd_products(TEAM_ARGUMENTS __global const float *restrict u, __global
         const int2 met = depths_of(&s, first, end - 1) * blocks_c;
         multiply(v + panel * PANEL_V(blocks), u, m + panel * PANEL_M, met);
     }
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void winograd_products(TEAM_ARGUMENTS __global const float *restrict u, __global float *scratch, int piece,
+                       struct shape s)
+{
+    TEAM_BEGIN;
+    winograd_products_work(TEAM_IDS, u, scratch, piece, s);
     TEAM_END;
 }
 
 #elif KIND == 4
 
 // Dimensions: pieces of `piece` vectors of channels of y, panels of the strip, groups.
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_result(TEAM_ARGUMENTS __global const float *restrict scratch,
-                     EPILOGUE_ARGUMENTS __global float *restrict y, int piece, struct shape s)
+APART void winograd_result_work(int3 id, __global const float *restrict scratch,
+                                EPILOGUE_ARGUMENTS __global float *restrict y, int piece, struct shape s)
 {
-    TEAM_BEGIN;
-    const int start = TEAM_ID(0) * piece, first = TEAM_ID(1) * PANEL;
-    const int g = TEAM_ID(2), here = min(s.tiles - first, PANEL), m_step = PANELS_OF(s.tiles) * PANEL_M;
+    const int start = id.x * piece, first = id.y * PANEL;
+    const int g = id.z, here = min(s.tiles - first, PANEL), m_step = PANELS_OF(s.tiles) * PANEL_M;
     const int v_floats = s.groups * POINTS * PANELS_OF(s.tiles) * PANEL_V(blocks_of(s.c_group) * s.kernel_d);
     struct patch patches[PANEL];
     for (int t = 0; t < here; t++)
@@ -447,6 +433,14 @@ void winograd_result(TEAM_ARGUMENTS __global const float *restrict scratch,
             transform_y(&s, m + IN_M(i % VECTORS, first + t), m_step, EPILOGUE_PASSED y, g, i * LANES,
                         patches + t);
     }
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void winograd_result(TEAM_ARGUMENTS __global const float *restrict scratch,
+                     EPILOGUE_ARGUMENTS __global float *restrict y, int piece, struct shape s)
+{
+    TEAM_BEGIN;
+    winograd_result_work(TEAM_IDS, scratch, EPILOGUE_PASSED y, piece, s);
     TEAM_END;
 }
 

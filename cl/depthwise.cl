@@ -64,7 +64,7 @@ void depthwise_sums(__global const float *restrict x, __global const float *rest
 #endif
     const int first = q * win.stride_w - win.pad_w;
     const bool inside = first >= 0 && first + (kernel_w - 1) * win.dilation_w + LANES * STEP <= win.in_w;
-#pragma unroll
+    UNROLL
     for (int j = 0; j < BLOCK_H; j++)
         sum[j] = 0.0f;
     for (int z = 0; z < win.kernel_d; z++) {
@@ -83,7 +83,7 @@ void depthwise_sums(__global const float *restrict x, __global const float *rest
             for (int s = 0; s < kernel_w; s++) {
                 const lanes value =
                     load_row(x, x_row, first + s * win.dilation_w, inside, win.in_w, win.stride_w, x_count);
-#pragma unroll
+                UNROLL
                 for (int j = 0; j < BLOCK_H; j++)
                     if (i >= j && i - j < kernel_h)
                         sum[j] += weights[TAP(i - j, kernel_h) * kernel_w + TAP(s, kernel_w)] * value;

@@ -3,8 +3,6 @@
 #include "prelude.cl"
 #include "lane.cl"
 
-#define UNROLL _Pragma("unroll")
-
 // Each work-item does rounds * CHAINS * LANES multiply-adds.
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 void multiply_add(__global float *restrict y, float factor, float summand, int rounds)

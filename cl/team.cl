@@ -1,7 +1,7 @@
 // team.cl - launches that all members of a team work on at once (runtime/team.h): each member has a part of
 // the work-groups, waits on its own for what was launched before, and tells the others when its part is done.
-// Without TEAM the same kernel is launched as any other. For kernels with one work-item in a work-group;
-// TEAM_BEGIN is the first statement, and no way out leads past TEAM_END.
+// Without TEAM the same kernel is launched as any other. For kernels of one work-item a work-group; their
+// work is a function of its own, called with TEAM_IDS between TEAM_BEGIN and TEAM_END.
 
 #if TEAM
 
@@ -15,14 +15,14 @@ struct team {
 #define LINE 32
 
 #define TEAM_ARGUMENTS volatile __global int *done, struct team team,
-#define TEAM_ID(dimension) team_id(team, dimension)
+#define TEAM_IDS team_ids(team)
 #define TEAM_BEGIN team_begin(done, team)
 #define TEAM_END team_end(done, team)
 
-ALWAYS_INLINE int team_id(struct team team, int dimension)
+ALWAYS_INLINE int3 team_ids(struct team team)
 {
     const int id = team.first + (int)get_global_id(0), row = id / team.size_0;
-    return dimension == 0 ? id % team.size_0 : dimension == 1 ? row % team.size_1 : row / team.size_1;
+    return (int3)(id % team.size_0, row % team.size_1, row / team.size_1);
 }
 
 // Counts go round: differences stay right.
@@ -43,7 +43,7 @@ ALWAYS_INLINE void team_end(volatile __global int *done, struct team team)
 #else
 
 #define TEAM_ARGUMENTS
-#define TEAM_ID(dimension) ((int)get_global_id(dimension))
+#define TEAM_IDS ((int3)(get_global_id(0), get_global_id(1), get_global_id(2)))
 #define TEAM_BEGIN
 #define TEAM_END
 

@@ -62,3 +62,6 @@ float winograd_weight(int side, int taps, int point, int r)
         power *= points[point];
     return power / (side <= 4 ? slopes4[point] : slopes6[point]);
 }
+
+// Of whole vectors: compilers cut vstore's in pieces.
+#define WHOLE_STORE(space, value, to) (*(space lanes *)(to) = (value))

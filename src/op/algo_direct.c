@@ -239,10 +239,6 @@ static void describe(struct cvy_launch *launch, const struct cvy_device *device,
     cvy_launch_define(launch, "X_BLOCK", s->x_block);
     cvy_launch_define(launch, "Y_BLOCK", s->y_block);
     cvy_launch_define(launch, "SHUFFLED", s->p.shuffle > 1);
-    /* each case is compiled on its own */
-    size_t skip = cvy_ceil_div(CVY_MAX(s->p.pad_begin[2], s->p.pad_end[2]), s->p.stride[2]);
-    bool skips = s->p.pad_mode == CVY_PAD_CONSTANT && s->pixels > 3;
-    cvy_launch_define(launch, "SKIP", skips ? CVY_MIN(CVY_MAX(skip, 1), 3) : 1);
     cvy_launch_define(launch, "STREAM", cvy_streams(device, tensor_bytes(s)));
     cvy_launch_define(launch, "STRIDE_W", s->p.stride[2]);
     cvy_launch_define(launch, "PAD_MODE", s->p.pad_mode);
