@@ -23,8 +23,6 @@
 
 extern const struct cvy_algo cvy_algo_grouped;
 
-#define CACHED_BYTES (16 << 20) /* of tensors */
-
 /* config->value[] */
 enum { TILE, PERMUTED };
 
@@ -344,7 +342,7 @@ static double estimate(const struct cvy_conv_problem *problem, const struct cvy_
     double alone = unit_seconds(&s, device);
     size_t tiles = all_tiles(&s), piece = cvy_share(device, tiles, 1, tiles, alone);
     /* depthwise arithmetic hides little of what no cache holds */
-    double share = s.steps == 1 && bytes > CACHED_BYTES ? 0.9 : CVY_TILE_MEMORY_SHARE;
+    double share = s.steps == 1 && cvy_streams(device, bytes) ? 0.9 : CVY_TILE_MEMORY_SHARE;
     return cvy_share_seconds(device, tiles, 1, piece, alone) + share * bytes / cvy_rate_bytes(device);
 }
 
