@@ -15,6 +15,7 @@
 #define DEFAULT_WORKSPACE ((size_t)64 << 20)
 #define SMALL_WORKSPACE ((size_t)1 << 14) /* cuts the work into strips */
 #define RANDOM_PROBLEMS 8
+#define KINDS 32 /* of problems */
 
 /* A problem in few numbers: further axes of x are longer than the first, padding is uneven. */
 struct row {
@@ -345,34 +346,57 @@ static enum cvy_status check(struct cvy_doctor *doctor, const struct cvy_conv_pr
     return status;
 }
 
+/* How often an algorithm was checked with problems of a kind: as it runs by itself, and otherwise. Most of a
+ * check is the compilation of kernels, whose macros problems set. */
+struct tally {
+    unsigned char checks[KINDS][2];
+};
+
+static size_t kind_of(const struct cvy_conv_problem *p)
+{
+    return (size_t)p->transposed | (size_t)(p->groups > 1) << 1 |
+           (size_t)(p->x_block > 0 || p->y_block > 0) << 2 | (size_t)p->pad_mode << 3;
+}
+
+static bool wants(const struct cvy_doctor *doctor, struct tally *tally, const struct cvy_conv_problem *p,
+                  bool otherwise)
+{
+    unsigned char *checks = &tally->checks[kind_of(p)][otherwise];
+    bool is_wanted = *checks < (doctor->quick ? 1 : 4);
+    *checks += is_wanted;
+    return is_wanted;
+}
+
 /* As convoy runs it by itself, in strips, or with one more point of its search space. */
 static enum cvy_status check_algorithm(struct cvy_doctor *doctor, const struct cvy_conv_problem *p,
                                        const struct conv_data *data, const struct cvy_algo *algo,
-                                       size_t number)
+                                       struct tally *tally, size_t number)
 {
     struct cvy_algo_config config, other;
     struct cvy_device *device = doctor->device;
     algo->default_config(p, device, DEFAULT_WORKSPACE, &config);
     if (cvy_algo_workspace(algo, p, device, &config) > DEFAULT_WORKSPACE)
         return CVY_OK;
-    enum cvy_status status = check(doctor, p, data, algo, &config, "");
+    enum cvy_status status = CVY_OK;
+    if (wants(doctor, tally, p, false))
+        status = check(doctor, p, data, algo, &config, "");
     algo->default_config(p, device, SMALL_WORKSPACE, &other);
     if (status == CVY_OK && number % 4 == 0 && memcmp(&config, &other, sizeof(config)) != 0 &&
-        cvy_algo_workspace(algo, p, device, &other) <= SMALL_WORKSPACE)
+        cvy_algo_workspace(algo, p, device, &other) <= SMALL_WORKSPACE && wants(doctor, tally, p, true))
         status = check(doctor, p, data, algo, &other, " in strips");
     size_t count = 0;
     while (algo->configs(p, device, count, &other))
         count++;
     if (status == CVY_OK && count > 1 && algo->configs(p, device, number % count, &other) &&
         memcmp(&config, &other, sizeof(config)) != 0 &&
-        cvy_algo_workspace(algo, p, device, &other) <= DEFAULT_WORKSPACE)
+        cvy_algo_workspace(algo, p, device, &other) <= DEFAULT_WORKSPACE && wants(doctor, tally, p, true))
         status = check(doctor, p, data, algo, &other, " tuned otherwise");
     return status;
 }
 
-/* number: of the problem, so that variants take turns. */
-static enum cvy_status check_problem(struct cvy_doctor *doctor, const struct cvy_conv_problem *p,
-                                     size_t number)
+/* tallies: of all algorithms. number: of the problem, so that variants take turns. */
+static enum cvy_status check_problem(struct cvy_doctor *doctor, struct tally *tallies,
+                                     const struct cvy_conv_problem *p, size_t number)
 {
     struct conv_data data;
     const struct cvy_algo *algo;
@@ -382,7 +406,7 @@ static enum cvy_status check_problem(struct cvy_doctor *doctor, const struct cvy
         return cvy_fail_memory("the doctor", p->c * p->k);
     for (size_t a = 0; status == CVY_OK && (algo = cvy_algo_at(a)) != NULL; a++) {
         if (cvy_conv_algo_applies(doctor->device, p, algo->id, why, sizeof(why)))
-            status = check_algorithm(doctor, p, &data, algo, number);
+            status = check_algorithm(doctor, p, &data, algo, &tallies[a], number);
     }
     data_finish(&data);
     return status;
@@ -390,18 +414,26 @@ static enum cvy_status check_problem(struct cvy_doctor *doctor, const struct cvy
 
 enum cvy_status cvy_doctor_check_convolutions(struct cvy_doctor *doctor)
 {
+    size_t n_algos = 0;
+    while (cvy_algo_at(n_algos) != NULL)
+        n_algos++;
+    struct tally *tallies = calloc(n_algos, sizeof(*tallies));
+    if (tallies == NULL)
+        return cvy_fail_memory("the doctor", n_algos * sizeof(*tallies));
     enum cvy_status status = CVY_OK;
+    /* first, for what is done often enough is not done again */
+    for (size_t i = 0; status == CVY_OK && !doctor->quick && i < RANDOM_PROBLEMS; i++) {
+        struct cvy_conv_problem p = random_problem(doctor);
+        status = check_problem(doctor, tallies, &p, i);
+    }
     for (size_t i = 0; status == CVY_OK && i < CVY_COUNT(rows); i++) {
         bool is_large = rows[i].in > 16 || rows[i].c * rows[i].k > 200;
         if (doctor->quick && is_large)
             continue;
         struct cvy_conv_problem p = problem_of(&rows[i], doctor->quick ? 1 : 1 + i % 2);
-        status = check_problem(doctor, &p, i);
+        status = check_problem(doctor, tallies, &p, i);
     }
-    for (size_t i = 0; status == CVY_OK && !doctor->quick && i < RANDOM_PROBLEMS; i++) {
-        struct cvy_conv_problem p = random_problem(doctor);
-        status = check_problem(doctor, &p, i);
-    }
+    free(tallies);
     return status;
 }
 
