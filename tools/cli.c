@@ -166,7 +166,8 @@ double cvy_cli_now(void)
 
 void cvy_cli_common_init(struct cvy_cli_common *common)
 {
-    *common = (struct cvy_cli_common){.device = getenv("CONVOY_DEVICE"), .store_mib = 256, .tolerance = 1e-3};
+    *common = (struct cvy_cli_common){
+        .device = getenv("CONVOY_DEVICE"), .store_mib = 256, .store_seconds = 1, .tolerance = 1e-3};
 }
 
 int cvy_cli_common_option(struct cvy_cli_common *common, const char *command, int option,
@@ -184,6 +185,11 @@ int cvy_cli_common_option(struct cvy_cli_common *common, const char *command, in
             return cvy_cli_usage(command, "--store: empty; give a file or 'off'");
         }
         common->store = argument;
+        return CVY_CLI_OK;
+    case CVY_CLI_OPT_STORE_TIME:
+        if (!cvy_cli_parse_double(argument, &common->store_seconds) || common->store_seconds <= 0) {
+            return cvy_cli_usage(command, "--store-time %s: not a number of seconds above 0", argument);
+        }
         return CVY_CLI_OK;
     case CVY_CLI_OPT_STORE_SIZE:
         if (!cvy_cli_parse_size(argument, &common->store_mib) || common->store_mib == 0 ||
@@ -324,7 +330,9 @@ bool cvy_cli_open_device(struct cvy_device **device, const struct cvy_cli_common
     }
     char *path = common->store ? strdup(common->store) : default_store();
     if (path) {
-        struct cvy_store_params params = {.path = path, .max_bytes = (uint64_t)common->store_mib << 20};
+        struct cvy_store_params params = {.path = path,
+                                          .max_bytes = (uint64_t)common->store_mib << 20,
+                                          .save_seconds = common->store_seconds};
         /* A store that cannot be had costs speed alone, and the library has said so. */
         (void)cvy_device_set_store(*device, &params);
         free(path);

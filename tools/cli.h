@@ -63,6 +63,7 @@ struct cvy_cli_common {
     const char *algo;
     const char *store; /* NULL = default place */
     size_t store_mib;
+    double store_seconds; /* for saving */
     const char *kernels[CVY_CLI_MAX_KERNELS]; /* NAME=FILE: kernel files to use instead of built-in ones */
     size_t n_kernels;
     double tolerance;
@@ -75,6 +76,7 @@ enum {
     CVY_CLI_OPT_ALGO,
     CVY_CLI_OPT_STORE,
     CVY_CLI_OPT_STORE_SIZE,
+    CVY_CLI_OPT_STORE_TIME,
     CVY_CLI_OPT_TOLERANCE,
     CVY_CLI_OPT_KERNEL,
     CVY_CLI_OPT_JSON,
@@ -86,6 +88,7 @@ enum {
     {"device", required_argument, NULL, CVY_CLI_OPT_DEVICE},                                \
         {"store", required_argument, NULL, CVY_CLI_OPT_STORE},                              \
         {"store-size", required_argument, NULL, CVY_CLI_OPT_STORE_SIZE},                    \
+        {"store-time", required_argument, NULL, CVY_CLI_OPT_STORE_TIME},                    \
         {"kernel", required_argument, NULL, CVY_CLI_OPT_KERNEL},                            \
         {"json", no_argument, NULL, CVY_CLI_OPT_JSON}, {"verbose", no_argument, NULL, 'v'}, \
     {                                                                                       \
@@ -101,6 +104,8 @@ enum {
     "  --store FILE|off    where compiled kernels and measured times are kept\n"                  \
     "                      (default: $XDG_CACHE_HOME/convoy/kernels.db)\n"                        \
     "  --store-size MIB    its largest size (default 256)\n"                                      \
+    "  --store-time S      most seconds to spend on saving kernels; the rest is saved\n"          \
+    "                      by later runs (default 1)\n"                                           \
     "  --kernel NAME=FILE  compile FILE instead of the kernel file NAME; for those who develop\n" \
     "                      kernels: begin with 'convoy doctor --print-kernel NAME'\n"             \
     "  --json              print the report as JSON\n"                                            \

@@ -10,7 +10,7 @@ static const char help[] =
     "Usage: convoy devices [--rates] [--json]\n"
     "Lists every OpenCL platform, also those without a device, and every device.\n\n"
     "  --rates        measure how fast each is, in about a second; what is found is kept\n"
-    "  --store FILE|off, --store-size MIB  where it is kept\n"
+    "  --store FILE|off, --store-size MIB, --store-time S  where it is kept\n"
     "  --json         print as JSON\n"
     "  -v, --verbose  show the library's messages; twice: all of them\n"
     "  -h, --help     this text\n";
@@ -205,6 +205,7 @@ int cvy_cmd_devices(int argc, char **argv)
         {"rates", no_argument, NULL, OPT_RATES},
         {"store", required_argument, NULL, CVY_CLI_OPT_STORE},
         {"store-size", required_argument, NULL, CVY_CLI_OPT_STORE_SIZE},
+        {"store-time", required_argument, NULL, CVY_CLI_OPT_STORE_TIME},
         {"json", no_argument, NULL, CVY_CLI_OPT_JSON},
         {"verbose", no_argument, NULL, 'v'},
         {"help", no_argument, NULL, 'h'},

@@ -131,6 +131,9 @@ struct cvy_store_params {
     const char
         *path; /* the store's file; parent folders are made. NULL = keep compiled kernels in memory only */
     uint64_t max_bytes; /* the oldest entries go beyond this; 0 = 256 MiB */
+    /* Seconds that this device may spend on saving; 0 = 1. PoCL compiles a kernel once more to give it away.
+     * What is left over, later processes save. */
+    double save_seconds;
 };
 
 /*

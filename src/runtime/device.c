@@ -308,6 +308,7 @@ enum cvy_status cvy_device_set_store(struct cvy_device *device, const struct cvy
     pthread_mutex_lock(&device->lock);
     struct cvy_store *old = device->store;
     device->store = store;
+    device->save_seconds = params != NULL && params->save_seconds > 0 ? params->save_seconds : 1;
     cvy_quarantine_sync(device);
     cvy_gemm_setting_sync(device);
     if (store != NULL) {

@@ -30,6 +30,7 @@ struct cvy_device {
     struct cvy_programs *programs;
     struct cvy_pool *pool;
     struct cvy_store *store; /* NULL: kernels are kept in memory only */
+    double save_seconds;     /* left of store_params.save_seconds */
     struct cvy_store *times; /* where there is no store: one in memory for measured times, made when needed */
     struct cvy_source *sources;
     struct cvy_quarantined *quarantined;

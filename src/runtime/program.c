@@ -280,7 +280,7 @@ static uint64_t launch_hash(const struct cvy_kernel *kernel, const size_t local[
 bool cvy_programs_is_new(struct cvy_device *device, const struct cvy_kernel *kernel, const size_t local[3])
 {
     const struct cvy_program *program = kernel->program;
-    if (device->store == NULL || program->n_seen == MAX_SEEN)
+    if (device->store == NULL || device->save_seconds <= 0 || program->n_seen == MAX_SEEN)
         return false;
     uint64_t hash = launch_hash(kernel, local);
     for (size_t i = 0; i < program->n_seen; i++) {
@@ -305,6 +305,9 @@ void cvy_programs_launched(struct cvy_device *device, const struct cvy_kernel *k
 
 static void save(struct cvy_device *device, struct cvy_program *program)
 {
+    if (device->save_seconds <= 0)
+        return;
+    double start = cvy_now();
     size_t head = sizeof(uint64_t) * (1 + program->n_seen);
     uint64_t n = program->n_seen;
     size_t bytes = 0;
@@ -315,6 +318,7 @@ static void save(struct cvy_device *device, struct cvy_program *program)
     memcpy(payload + sizeof(n), program->seen, head - sizeof(n));
     cvy_store_put(device->store, program->store_key, payload, bytes);
     free(payload);
+    device->save_seconds -= cvy_now() - start;
 }
 
 /* Some drivers (rusticl) tell the end of an event only to those who wait for it. */

@@ -36,8 +36,8 @@ enum cvy_status cvy_programs_get(struct cvy_device *device, const char *program,
                                  const char *macros, struct cvy_kernel **result);
 /*
  * Whether a launch with these local sizes is new to the program: then its binary is worth saving once the
- * launch has run (PoCL compiles machine code for each local size at launch, and has none before), and
- * cvy_programs_launched() wants the launch's event. Call both with device->lock held.
+ * launch has run (PoCL compiles machine code for each local size at launch, and has none before) while there
+ * is time for it, and cvy_programs_launched() wants the launch's event. Call both with device->lock held.
  */
 bool cvy_programs_is_new(struct cvy_device *device, const struct cvy_kernel *kernel, const size_t local[3]);
 /* Takes over a reference to event. */

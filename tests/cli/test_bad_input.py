@@ -60,6 +60,7 @@ class BadConv(support.CommandTest):
     self.refuse_conv(2, ['--pad'], 'x.npy', 'w.npy', '-o', 'y.npy', '--pad', '1:1:1')
     self.refuse_conv(2, ['--groups'], 'x.npy', 'w.npy', '-o', 'y.npy', '--groups', '-1')
     self.refuse_conv(2, ['--tolerance'], 'x.npy', 'w.npy', '-o', 'y.npy', '--tolerance', 'nan')
+    self.refuse_conv(2, ['--store-time'], 'x.npy', 'w.npy', '-o', 'y.npy', '--store-time', '0')
     self.refuse_conv(2, ['--store-size'], 'x.npy', 'w.npy', '-o', 'y.npy', '--store-size', '0')
 
   def test_padding_mode_and_shuffle_that_are_wrong(self):

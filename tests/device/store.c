@@ -379,7 +379,8 @@ static struct cvy_build_stats use_device(size_t *n_programs)
     float data[12] = {1, 2, 3, 4, 5, 6, 7, 8};
     test_poison(data + 8, 4);
     ck_assert_int_eq(cvy_device_open(&device, getenv("CVY_TEST_DEVICE")), CVY_OK);
-    ck_assert_int_eq(cvy_device_set_store(device, &(struct cvy_store_params){.path = path}), CVY_OK);
+    ck_assert_int_eq(
+        cvy_device_set_store(device, &(struct cvy_store_params){.path = path, .save_seconds = 100}), CVY_OK);
     cvy_team_size(device);
     cvy_device_get_build_stats(device, &stats);
     *n_programs = stats.compiled + stats.loaded + 1;
