@@ -11,8 +11,10 @@ struct team {
     int before, member, first, end, size_0, size_1;
 };
 
-// done[0] counts parts; each member counts its work-groups for itself, a line of the cache from the others.
+// done[0] counts parts, done[1] what long waits took, in LONG_WAIT looks. Each member counts its work-groups
+// for itself, a line of the cache from the others.
 #define LINE 32
+#define LONG_WAIT 65536
 
 #define TEAM_ARGUMENTS volatile __global int *done, struct team team,
 #define TEAM_IDS team_ids(team)
@@ -28,8 +30,11 @@ ALWAYS_INLINE int3 team_ids(struct team team)
 // Counts go round: differences stay right.
 ALWAYS_INLINE void team_begin(volatile __global int *done, struct team team)
 {
+    uint looks = 0;
     while (*done - team.before < 0)
-        ;
+        looks++;
+    if (looks >= LONG_WAIT)
+        atomic_add(done + 1, (int)(looks / LONG_WAIT));
     mem_fence(CLK_GLOBAL_MEM_FENCE);
 }
 

@@ -15,8 +15,15 @@
 #define TRIALS 8
 #define ROUNDS 4096
 #define MAX_LOOKS (1 << 23) /* some 10 ms: workers take less to wake */
+#define LONG_LOOK 5e-9      /* seconds; longer on no machine that does nothing else */
 #define MAX_MEETING \
     2e-6 /* seconds, the launch itself included; members that share a core need milliseconds */
+#define LONG_WAIT 65536 /* looks, as in cl/team.cl */
+/* How often the waits are looked at, and what share of the time they may take. */
+#define WATCH_SECONDS 0.02
+#define MAX_WAITING 0.25
+#define MIN_REST 0.5 /* seconds; doubled each time */
+#define MAX_REST 60
 
 struct cvy_team {
     bool is_trying;
@@ -31,6 +38,13 @@ struct cvy_team {
     bool is_ahead;  /* members have work that the device's queue does not wait for */
     bool is_behind; /* the device's queue has work that members do not wait for */
     bool is_disbanded;
+    /* Where others want the cores, members wait for each other as long as a scheduler's slice: then the team
+     * rests, and launches go through the device's queue. */
+    double look_seconds; /* of LONG_WAIT looks */
+    double watched_at, watch_seconds, rest, rest_end;
+    cl_event waits_read; /* NULL, or done[1] is on its way to waits; of the last watch_seconds */
+    cl_uint waits, waits_before;
+    bool is_late; /* once may be chance */
 };
 
 /*
@@ -150,15 +164,22 @@ static void flush_members(struct cvy_team *team)
         clFlush(team->queues[i]);
 }
 
-/* Seconds that a meeting takes; false where the members do not meet. */
-static bool time_meeting(struct cvy_team *team, struct cvy_device *device, struct cvy_kernel *kernel,
-                         cl_mem met, double *seconds)
+static void rest(struct cvy_team *team, double now)
+{
+    team->rest = CVY_MIN(CVY_MAX(2 * team->rest, MIN_REST), MAX_REST);
+    team->rest_end = now + team->rest;
+    cvy_log(CVY_LOG_DEBUG, "team: the cores are wanted elsewhere; it rests for %.1f s", team->rest);
+}
+
+/* Seconds until the members that come have met, or given up. Returns how often all of them met. */
+static cl_int time_meetings(struct cvy_team *team, struct cvy_device *device, struct cvy_kernel *kernel,
+                            cl_mem met, cl_int coming, double *seconds)
 {
     cl_int rounds = ROUNDS, most = MAX_LOOKS, size = (cl_int)team->size, counts[MAX_MEMBERS] = {0};
     const size_t one = 1, local[] = {1, 1, 1};
     cl_int error = reset_counts(team, device);
     const double start = cvy_now();
-    for (cl_int i = 0; error == CL_SUCCESS && i < size; i++) {
+    for (cl_int i = 0; error == CL_SUCCESS && i < coming; i++) {
         const struct {
             size_t bytes;
             const void *value;
@@ -176,14 +197,16 @@ static bool time_meeting(struct cvy_team *team, struct cvy_device *device, struc
     }
     flush_members(team);
     cl_int finished = finish_members(team);
-    *seconds = (cvy_now() - start) / ROUNDS;
+    *seconds = cvy_now() - start;
     if (error == CL_SUCCESS && finished == CL_SUCCESS)
         error = clEnqueueReadBuffer(device->queue, met, CL_TRUE, 0, team->size * sizeof(counts[0]), counts, 0,
                                     NULL, NULL);
-    for (size_t i = 0; i < team->size; i++)
-        if (error != CL_SUCCESS || finished != CL_SUCCESS || counts[i] != ROUNDS)
-            return false;
-    return true;
+    if (error != CL_SUCCESS || finished != CL_SUCCESS)
+        return 0;
+    cl_int least = ROUNDS;
+    for (cl_int i = 0; i < coming; i++)
+        least = CVY_MIN(least, counts[i]);
+    return least;
 }
 
 static bool try_out(struct cvy_team *team, struct cvy_device *device)
@@ -197,15 +220,23 @@ static bool try_out(struct cvy_team *team, struct cvy_device *device)
         clCreateBuffer(device->context, CL_MEM_READ_WRITE, MAX_MEMBERS * sizeof(cl_int), NULL, &error);
     if (error != CL_SUCCESS)
         return false;
-    /* the first ones wake the workers, which may begin on one core */
-    double seconds = 1;
-    bool meets = false;
-    for (int i = 0; i < TRIALS && !meets; i++)
-        meets = time_meeting(team, device, kernel, met, &seconds) && seconds < MAX_MEETING;
+    /* the first ones wake the workers, which may begin on one core; one at a time, they would never meet */
+    double seconds = 1, alone = 0;
+    cl_int most_met = 0;
+    for (int i = 0; i < TRIALS && !(most_met == ROUNDS && seconds < MAX_MEETING); i++) {
+        cl_int times = time_meetings(team, device, kernel, met, (cl_int)team->size, &seconds);
+        seconds /= CVY_MAX(times, 1);
+        most_met = CVY_MAX(most_met, times);
+    }
+    time_meetings(team, device, kernel, met, 1, &alone);
     clReleaseMemObject(met);
-    meets = meets && reset_counts(team, device) == CL_SUCCESS;
-    cvy_log(CVY_LOG_DEBUG, "team: %zu members %s; a meeting takes %.2f us", team->size,
-            meets ? "work together" : "do not work together", 1e6 * seconds);
+    team->look_seconds = CVY_MIN(alone / MAX_LOOKS, LONG_LOOK) * LONG_WAIT;
+    if (seconds >= MAX_MEETING)
+        rest(team, cvy_now());
+    bool meets = most_met > 0 && reset_counts(team, device) == CL_SUCCESS;
+    cvy_log(CVY_LOG_DEBUG, "team: %zu members %s; a meeting takes %.2f us, a look %.2f ns", team->size,
+            meets ? "work together" : "do not work together", 1e6 * seconds,
+            1e9 * team->look_seconds / LONG_WAIT);
     return meets;
 }
 
@@ -316,13 +347,57 @@ cl_int cvy_team_bind(struct cvy_device *device, cl_kernel kernel)
     return clSetKernelArg(kernel, 0, sizeof(cl_mem), &device->team->done);
 }
 
+/* Begins to read how long the members have waited; the device may get to it when this has returned. */
+static void read_waits(struct cvy_team *team, struct cvy_device *device)
+{
+    cl_int error = clEnqueueReadBuffer(device->queue, team->done, CL_FALSE, sizeof(cl_uint), sizeof(cl_uint),
+                                       &team->waits, 0, NULL, &team->waits_read);
+    if (error != CL_SUCCESS)
+        team->waits_read = NULL;
+    else
+        clFlush(device->queue);
+}
+
+/* Looks from time to time at how long the members wait for each other. */
+static bool is_resting(struct cvy_team *team, struct cvy_device *device)
+{
+    const double now = cvy_now(), passed = now - team->watched_at;
+    if (now < team->rest_end)
+        return true;
+    if (passed < WATCH_SECONDS)
+        return false;
+    cl_int state = CL_QUEUED;
+    if (team->waits_read != NULL &&
+        clGetEventInfo(team->waits_read, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(state), &state, NULL) ==
+            CL_SUCCESS &&
+        state > CL_COMPLETE)
+        return false;
+    const bool was_late = team->is_late;
+    if (team->waits_read != NULL) {
+        const double waited = (double)(team->waits - team->waits_before) * team->look_seconds;
+        clReleaseEvent(team->waits_read);
+        team->waits_read = NULL;
+        team->waits_before = team->waits;
+        team->is_late = waited > MAX_WAITING * team->watch_seconds;
+        if (was_late && team->is_late)
+            rest(team, now);
+        else if (now > team->rest_end + team->rest)
+            team->rest = 0;
+    }
+    read_waits(team, device);
+    team->watch_seconds = passed;
+    team->watched_at = now;
+    return now < team->rest_end;
+}
+
 cl_int cvy_team_enqueue(struct cvy_device *device, cl_kernel kernel, const size_t sizes[3], cl_event *event)
 {
     struct cvy_team *team = device->team;
     const size_t total = sizes[0] * sizes[1] * sizes[2];
     cl_uint parts = 0;
     cl_int error = CL_SUCCESS;
-    if (team->is_disbanded) {
+    if (team->is_disbanded || is_resting(team, device)) {
+        cvy_team_join(device);
         error = enqueue_part(team, device->queue, 0, kernel, 0, total, sizes, event);
         parts = 1;
     } else {
@@ -371,8 +446,11 @@ void cvy_team_destroy(struct cvy_device *device)
         return;
     if (team->size > 1) {
         finish_members(team);
+        clFinish(device->queue);
         give_back(device->id);
     }
+    if (team->waits_read != NULL)
+        clReleaseEvent(team->waits_read);
     release(team);
     pthread_cond_destroy(&team->tried);
     free(team);

@@ -1,5 +1,8 @@
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "conv_case.h"
@@ -124,6 +127,34 @@ START_TEST(launches_in_flight_give_what_they_give_one_by_one)
 }
 END_TEST
 
+/* Others want the cores: the team rests, then works again. */
+START_TEST(launches_in_flight_are_right_on_a_busy_machine)
+{
+    struct cvy_device *device = NULL;
+    pid_t others[4];
+    ck_assert_int_eq(cvy_device_open(&device, getenv("CVY_TEST_DEVICE")), CVY_OK);
+    struct chain first = make_chain(device), second = make_chain(device);
+    test_poison(in_flight, COUNT);
+    run_chain(&second, steps(), true, one_by_one);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        others[i] = fork();
+        if (others[i] == 0)
+            for (;;)
+                ;
+    }
+    run_chain(&first, steps(), false, in_flight);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        kill(others[i], SIGKILL);
+        waitpid(others[i], NULL, 0);
+    }
+    ck_assert(one_by_one[0] == one_by_one[0]);
+    ck_assert_msg(memcmp(in_flight, one_by_one, BYTES) == 0, "launches overtook each other");
+    finish_chain(&first);
+    finish_chain(&second);
+    cvy_device_destroy(&device);
+}
+END_TEST
+
 /* Two teams on the same cores could wait for each other for ever. */
 START_TEST(a_device_opened_twice_has_one_team)
 {
@@ -200,6 +231,7 @@ Suite *test_suite(void)
     TCase *tests = tcase_create("team");
     tcase_set_timeout(tests, 0);
     tcase_add_test(tests, launches_in_flight_give_what_they_give_one_by_one);
+    tcase_add_test(tests, launches_in_flight_are_right_on_a_busy_machine);
     tcase_add_test(tests, a_device_opened_twice_has_one_team);
     tcase_add_test(tests, enqueued_again_takes_what_is_new);
     tcase_add_test(tests, plain_tensors_are_converted_for_algorithms_in_blocks);
