@@ -94,6 +94,12 @@ void test_alter_kernel(struct cvy_device *device, const char *name, const char *
     free(altered);
 }
 
+size_t test_programs(void)
+{
+    const char *most = getenv("CVY_TEST_PROGRAMS");
+    return most != NULL ? strtoul(most, NULL, 10) : 25;
+}
+
 bool test_small(void)
 {
     return getenv("CVY_TEST_SMALL") != NULL;

@@ -27,6 +27,9 @@ struct cvy_device *test_device(void);
 void test_alter_kernel(struct cvy_device *device, const char *name, const char *from, const char *to);
 /* true when CVY_TEST_SMALL is set: a slow interpreter of kernels runs the test, so do a subset. */
 bool test_small(void);
+/* How many problems an algorithm gets that compiles for each: CVY_TEST_PROGRAMS, fewer where that takes
+ * long. */
+size_t test_programs(void);
 
 /* The last error logged; "" after test_log_clear(). */
 const char *test_log_last(void);

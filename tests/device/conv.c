@@ -20,11 +20,9 @@ static bool each_has_run(const size_t *counts)
 
 /* Compiling takes most of the time of an algorithm that has a program for each of many forms: after so many
  * problems of this run it has the others of the next. */
-#define MOST_COMPILED 25
-
 static bool has_had_enough(const char *algo, size_t count)
 {
-    return count >= MOST_COMPILED && strcmp(algo, "ref") != 0 && strcmp(algo, "im2col") != 0;
+    return count >= test_programs() && strcmp(algo, "ref") != 0 && strcmp(algo, "im2col") != 0;
 }
 
 /* So many problems, and more until every algorithm has had one. */
@@ -59,7 +57,7 @@ END_TEST
 START_TEST(conv_agrees_with_the_oracle_in_any_config)
 {
     struct test_random random = {test_seed() + 8};
-    size_t problems = test_small() ? 2 : 8;
+    size_t problems = test_small() ? 2 : 1 + test_programs() / 3;
     const struct cvy_algo *algo;
     for (size_t a = 0; (algo = cvy_algo_at(a)) != NULL; a++) {
         for (size_t i = 0; i < problems && !algo->for_integers; i++) {
