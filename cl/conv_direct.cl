@@ -182,12 +182,12 @@ struct sizes {
     int groups, panels, c_group, k_group, shuffle, rows, chunk;
 };
 
-// Dimensions: strips of `rows` rows of y, images, panels of all groups. The weights of `chunk` blocks of x
+// Dimensions: strips of `rows` rows of y, panels of all groups, images. The weights of `chunk` blocks of x
 // serve the whole strip before the next ones are read; between chunks y holds the sums.
 APART void direct_work(int3 id, __global const float *restrict x, __global const float *restrict packed,
                        EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
 {
-    const int n = id.y, panel = id.z;
+    const int panel = id.y, n = id.z;
     const int g = panel / s.panels, first_k = panel % s.panels * PANEL;
     const int k0 = g * s.k_group + first_k, channels = s.groups * s.k_group;
     const int y_pixels = win.out_d * win.out_h * win.out_w;

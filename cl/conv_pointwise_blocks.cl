@@ -19,7 +19,7 @@
 // The channel of x of a panel's first row; k: its first channel of y.
 int first_row(int k, int c_group, int k_group)
 {
-    return k / k_group * c_group / CHUNK * CHUNK;
+    return k / k_group * c_group;
 }
 
 #if PACK
@@ -58,14 +58,31 @@ int channel_start(int k, int pixels)
 // Whether vectors of channels are stored as they are.
 #define IS_DIRECT (Y_BLOCK > 0 && SHUFFLE == 0)
 
+#if IS_DIRECT
+
+// LANES channels from k on, of a tile; the first `made` pixels are there already, and stored again where that
+// changes nothing.
+ALWAYS_INLINE void store_block(lanes sum[PIXELS], __global lanes *to, EPILOGUE_ARGUMENTS int k, int channels,
+                               int made)
+{
+    lanes start = 0.0f;
+#if HAS_BIAS
+    start = bias_of_channels(bias, k, channels);
+#endif
+    UNROLL
+    for (int t = 0; t < PIXELS; t++) {
+        if (ACCUMULATE && t < made)
+            continue;
+        LANES_PUT(end_of_channels(ACTIVATE(sum[t] + start EPILOGUE_BEFORE(to[t])), k, channels), to + t);
+    }
+}
+
+#else
+
 // Channels k, k + 1, ... of a pixel, those that there are; to: the pixel's channel 0.
 void store_lanes(lanes sum, __global float *to, EPILOGUE_ARGUMENTS int k, int channels, int shuffle,
                  int pixels)
 {
-#if IS_DIRECT
-    __global lanes *at = (__global lanes *)(to + k * pixels);
-    LANES_PUT(EPILOGUE_CHANNELS(sum, k, channels, *at), at);
-#else
     int at[LANES];
     float part[LANES];
     for (int i = 0; i < LANES; i++) {
@@ -77,8 +94,9 @@ void store_lanes(lanes sum, __global float *to, EPILOGUE_ARGUMENTS int k, int ch
     const int end = (channels + PIXEL_STEP - 1) / PIXEL_STEP * PIXEL_STEP;
     for (int i = 0; i < LANES && k + i < end; i++)
         to[at[i]] = part[i];
-#endif
 }
+
+#endif
 
 // Of one launch.
 struct sizes {
@@ -116,7 +134,8 @@ APART void pointwise_blocks_work(int3 id, __global const float *restrict x,
         for (int t = 0; t < PIXELS; t++)
             offset[t] = source_pixel(start + t, win) * CHUNK;
 #endif
-        for (int c = first_row(k0, s.c_group, s.k_group); c < end; c += CHUNK) {
+        const int begin = first_row(k0, s.c_group, s.k_group);
+        for (int c = begin / CHUNK * CHUNK; c < end; c += CHUNK) {
             __global const float *chunk = x + n * s.x_image + c * x_pixels;
 #if HOLES
             float value[PIXELS * CHUNK];
@@ -131,7 +150,7 @@ APART void pointwise_blocks_work(int3 id, __global const float *restrict x,
 #define VALUE(t, i) chunk[(t)*CHUNK + (i)]
 #endif
             ROLLED
-            for (int i = 0; i < min(end - c, CHUNK); i++, weights += WIDTH) {
+            for (int i = max(begin - c, 0); i < min(end - c, CHUNK); i++, weights += WIDTH) {
                 lanes w[BLOCKS];
                 UNROLL
                 for (int b = 0; b < BLOCKS; b++)
@@ -145,28 +164,25 @@ APART void pointwise_blocks_work(int3 id, __global const float *restrict x,
             }
         }
         __global float *to = y + n * s.y_image + start * PIXEL_STEP;
-        if (IS_DIRECT && start == first && k0 + WIDTH <= s.channels) {
-            UNROLL
-            for (int b = 0; b < BLOCKS; b++) {
-                const int k = k0 + b * LANES;
-                UNROLL
-                for (int t = 0; t < PIXELS; t++) {
-                    __global lanes *at = (__global lanes *)(to + k * pixels) + t;
-                    LANES_PUT(EPILOGUE_CHANNELS(sum[b][t], k, INT_MAX, *at), at);
-                }
-            }
-        } else {
-            lanes each[BLOCKS * PIXELS];
-            UNROLL
-            for (int i = 0; i < BLOCKS * PIXELS; i++)
-                each[i] = sum[i / PIXELS][i % PIXELS];
-            for (int i = 0; i < BLOCKS * PIXELS; i++) {
-                const int k = k0 + i / PIXELS * LANES, t = i % PIXELS;
-                if (k < s.channels && start + t >= first)
-                    store_lanes(each[i], to + t * PIXEL_STEP, EPILOGUE_PASSED k, s.channels, s.shuffle,
-                                pixels);
-            }
+#if IS_DIRECT
+        UNROLL
+        for (int b = 0; b < BLOCKS; b++) {
+            const int k = k0 + b * LANES;
+            if (k < s.channels)
+                store_block(sum[b], (__global lanes *)(to + k * pixels), EPILOGUE_PASSED k, s.channels,
+                            first - start);
         }
+#else
+        lanes each[BLOCKS * PIXELS];
+        UNROLL
+        for (int i = 0; i < BLOCKS * PIXELS; i++)
+            each[i] = sum[i / PIXELS][i % PIXELS];
+        for (int i = 0; i < BLOCKS * PIXELS; i++) {
+            const int k = k0 + i / PIXELS * LANES, t = i % PIXELS;
+            if (k < s.channels && start + t >= first)
+                store_lanes(each[i], to + t * PIXEL_STEP, EPILOGUE_PASSED k, s.channels, s.shuffle, pixels);
+        }
+#endif
     }
 }
 

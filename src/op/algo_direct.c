@@ -187,9 +187,13 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
         return 1e30;
     size_t rows, chunk;
     share(&s, device, &rows, &chunk);
+    /* each panel goes through the whole image of x */
+    double x = (double)(s.c_group * s.p.in[0] * s.p.in[1] * s.p.in[2]) * sizeof(float), again = 0;
+    if (cvy_streams(device, 2 * x))
+        again = (double)(s.p.n * s.p.groups * (s.panels - 1)) * x;
     return cvy_share_seconds(device, s.out[0] * s.out[1], s.panels * s.p.groups * s.p.n, rows,
                              unit_seconds(&s, device)) +
-           CVY_TILE_MEMORY_SHARE * cost.bytes / cvy_rate_bytes(device);
+           (CVY_TILE_MEMORY_SHARE * cost.bytes + again) / cvy_rate_bytes(device);
 }
 
 static void default_config(const struct cvy_conv_problem *p, const struct cvy_device *device,
@@ -295,7 +299,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
                       (size_t[]){s.p.groups, s.panels, s.c_group, s.k_group, s.p.shuffle, rows, chunk}, 7);
     cvy_window_argument(&launch, &s.p, s.out);
     size_t strips = cvy_ceil_div(s.out[0] * s.out[1], rows);
-    cvy_launch_range(&launch, 3, (size_t[]){strips, s.p.n, s.p.groups * s.panels}, (size_t[]){1, 1, 1});
+    cvy_launch_range(&launch, 3, (size_t[]){strips, s.p.groups * s.panels, s.p.n}, (size_t[]){1, 1, 1});
     return cvy_launch_run(device, &launch);
 }
 

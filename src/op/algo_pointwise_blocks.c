@@ -50,10 +50,8 @@ struct panels {
 /* From the first channel's group to the last one's. */
 static size_t panel_rows(const struct cvy_pointwise *s, size_t width, size_t panel)
 {
-    size_t chunk = CVY_MAX(s->p.x_block, 1), last = CVY_MIN((panel + 1) * width, s->p.k) - 1;
-    size_t begin = panel * width / s->k_group * s->c_group / chunk * chunk;
-    /* the kernel's loop goes by up to four of them */
-    return cvy_round_up((last / s->k_group + 1) * s->c_group - begin, CVY_MIN(chunk, 4));
+    size_t last = CVY_MIN((panel + 1) * width, s->p.k) - 1;
+    return (last / s->k_group + 1 - panel * width / s->k_group) * s->c_group;
 }
 
 static struct panels panels_of(const struct cvy_pointwise *s, const struct cvy_algo_config *config)
