@@ -3,9 +3,11 @@
 #if ACTIVATION == 2 || ACTIVATION == 3 || ACTIVATION == 6
 #define ACTIVATION_ARGUMENTS float alpha, float beta,
 #define ACTIVATION_PASSED alpha, beta,
+#define ACTIVATION_LIST(VALUE) VALUE(float, alpha) VALUE(float, beta)
 #else
 #define ACTIVATION_ARGUMENTS
 #define ACTIVATION_PASSED
+#define ACTIVATION_LIST(VALUE)
 #endif
 
 #if ACTIVATION == 1

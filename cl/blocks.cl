@@ -63,14 +63,10 @@ APART void blocks_from_plain_work(int3 id, __global const float *restrict plain,
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void blocks_from_plain(TEAM_ARGUMENTS __global const float *restrict plain,
-                       __global float *restrict blocked, struct sizes s)
-{
-    TEAM_BEGIN;
-    blocks_from_plain_work(TEAM_IDS, plain, blocked, s);
-    TEAM_END;
-}
+#define ARGUMENTS(IN, OUT, VALUE, LAST) \
+    IN(plain) OUT(blocked) LAST(struct sizes, s)
+TEAM_KERNEL(blocks_from_plain, WORK_GROUP(1, 1, 1), ARGUMENTS)
+#undef ARGUMENTS
 
 APART void blocks_to_plain_work(int3 id, __global const float *restrict blocked,
                                 __global float *restrict plain, struct sizes s)
@@ -103,11 +99,7 @@ APART void blocks_to_plain_work(int3 id, __global const float *restrict blocked,
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void blocks_to_plain(TEAM_ARGUMENTS __global const float *restrict blocked, __global float *restrict plain,
-                     struct sizes s)
-{
-    TEAM_BEGIN;
-    blocks_to_plain_work(TEAM_IDS, blocked, plain, s);
-    TEAM_END;
-}
+#define ARGUMENTS(IN, OUT, VALUE, LAST) \
+    IN(blocked) OUT(plain) LAST(struct sizes, s)
+TEAM_KERNEL(blocks_to_plain, WORK_GROUP(1, 1, 1), ARGUMENTS)
+#undef ARGUMENTS

@@ -61,13 +61,7 @@ APART void conv_depthwise_work(int3 id, __global const float *restrict x, __glob
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(ITEMS_W, ITEMS_H, 1)))
-void conv_depthwise(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict w,
-                    EPILOGUE_ARGUMENTS __global float *restrict y, int x_count, int channels,
-                    int multiplier, int shuffle, int rows, int along, struct window win)
-{
-    TEAM_BEGIN;
-    conv_depthwise_work(TEAM_IDS, x, w, EPILOGUE_PASSED y, x_count, channels, multiplier, shuffle, rows,
-                        along, win);
-    TEAM_END;
-}
+#define ARGUMENTS(IN, OUT, VALUE, LAST) \
+    IN(x) IN(w) EPILOGUE_LIST(IN, VALUE) OUT(y) VALUE(int, x_count) VALUE(int, channels) \
+    VALUE(int, multiplier) VALUE(int, shuffle) VALUE(int, rows) VALUE(int, along) LAST(struct window, win)
+TEAM_KERNEL(conv_depthwise, WORK_GROUP(ITEMS_W, ITEMS_H, 1), ARGUMENTS)

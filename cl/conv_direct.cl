@@ -249,11 +249,6 @@ APART void direct_work(int3 id, __global const float *restrict x, __global const
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void direct(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict packed,
-            EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
-{
-    TEAM_BEGIN;
-    direct_work(TEAM_IDS, x, packed, EPILOGUE_PASSED y, s, win);
-    TEAM_END;
-}
+#define ARGUMENTS(IN, OUT, VALUE, LAST) \
+    IN(x) IN(packed) EPILOGUE_LIST(IN, VALUE) OUT(y) VALUE(struct sizes, s) LAST(struct window, win)
+TEAM_KERNEL(direct, WORK_GROUP(1, 1, 1), ARGUMENTS)

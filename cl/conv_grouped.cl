@@ -329,11 +329,6 @@ APART void conv_grouped_work(int3 id, __global const float *restrict x, __global
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void conv_grouped(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict w,
-                  EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s, struct window win)
-{
-    TEAM_BEGIN;
-    conv_grouped_work(TEAM_IDS, x, w, EPILOGUE_PASSED y, s, win);
-    TEAM_END;
-}
+#define ARGUMENTS(IN, OUT, VALUE, LAST) \
+    IN(x) IN(w) EPILOGUE_LIST(IN, VALUE) OUT(y) VALUE(struct sizes, s) LAST(struct window, win)
+TEAM_KERNEL(conv_grouped, WORK_GROUP(1, 1, 1), ARGUMENTS)

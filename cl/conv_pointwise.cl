@@ -132,15 +132,9 @@ APART void pointwise_lanes_work(int3 id, __global const float *restrict x,
         make_tile(x, packed, EPILOGUE_PASSED y, s, win, n, g, id.x, first);
 }
 
-__kernel __attribute__((reqd_work_group_size(1, ITEMS, 1)))
-void pointwise_lanes(TEAM_ARGUMENTS __global const float *restrict x,
-                     __global const float *restrict packed, EPILOGUE_ARGUMENTS __global float *restrict y,
-                     struct sizes s, struct window win)
-{
-    TEAM_BEGIN;
-    pointwise_lanes_work(TEAM_IDS, x, packed, EPILOGUE_PASSED y, s, win);
-    TEAM_END;
-}
+#define ARGUMENTS(IN, OUT, VALUE, LAST) \
+    IN(x) IN(packed) EPILOGUE_LIST(IN, VALUE) OUT(y) VALUE(struct sizes, s) LAST(struct window, win)
+TEAM_KERNEL(pointwise_lanes, WORK_GROUP(1, ITEMS, 1), ARGUMENTS)
 
 #else
 

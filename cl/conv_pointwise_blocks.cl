@@ -186,14 +186,8 @@ APART void pointwise_blocks_work(int3 id, __global const float *restrict x,
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void pointwise_blocks(TEAM_ARGUMENTS __global const float *restrict x,
-                      __global const float *restrict packed, EPILOGUE_ARGUMENTS __global float *restrict y,
-                      struct sizes s, struct window win)
-{
-    TEAM_BEGIN;
-    pointwise_blocks_work(TEAM_IDS, x, packed, EPILOGUE_PASSED y, s, win);
-    TEAM_END;
-}
+#define ARGUMENTS(IN, OUT, VALUE, LAST) \
+    IN(x) IN(packed) EPILOGUE_LIST(IN, VALUE) OUT(y) VALUE(struct sizes, s) LAST(struct window, win)
+TEAM_KERNEL(pointwise_blocks, WORK_GROUP(1, 1, 1), ARGUMENTS)
 
 #endif

@@ -87,19 +87,19 @@ __kernel void separable_pack(__global const float *restrict w, __global float *r
 
 #if HAS_BETWEEN
 #define BETWEEN_ARGUMENT __global const float *restrict bias_between,
-#define BETWEEN_PASSED bias_between,
+#define BETWEEN_LIST(IN) IN(bias_between)
 #else
 #define BETWEEN_ARGUMENT
-#define BETWEEN_PASSED
+#define BETWEEN_LIST(IN)
 #endif
 
 // Dimensions: strips of `rows` rows of y, images. tile: channels between the passes times tile_width floats.
 APART void separable_work(int3 id, __global const float *restrict x,
                           __global const float *restrict w_depthwise,
                           __global const float *restrict w_pointwise, BETWEEN_ARGUMENT EPILOGUE_ARGUMENTS
-                          __global float *restrict y, __local float *tile, int tile_width, int rows,
-                          int multiplier, int groups, int m_group, int k_group, int shuffle, int images,
-                          struct window win)
+                          __global float *restrict y, int tile_width, int rows, int multiplier, int groups,
+                          int m_group, int k_group, int shuffle, int images, struct window win,
+                          __local float *tile)
 {
     const int n = id.y, first_row = id.x * rows;
     const int y_rows = win.out_d * win.out_h, end_row = min(first_row + rows, y_rows);
@@ -129,14 +129,8 @@ APART void separable_work(int3 id, __global const float *restrict x,
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void separable(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict w_depthwise,
-               __global const float *restrict w_pointwise, BETWEEN_ARGUMENT EPILOGUE_ARGUMENTS
-               __global float *restrict y, __local float *tile, int tile_width, int rows, int multiplier,
-               int groups, int m_group, int k_group, int shuffle, int images, struct window win)
-{
-    TEAM_BEGIN;
-    separable_work(TEAM_IDS, x, w_depthwise, w_pointwise, BETWEEN_PASSED EPILOGUE_PASSED y, tile, tile_width,
-                   rows, multiplier, groups, m_group, k_group, shuffle, images, win);
-    TEAM_END;
-}
+#define ARGUMENTS(IN, OUT, VALUE, LAST) \
+    IN(x) IN(w_depthwise) IN(w_pointwise) BETWEEN_LIST(IN) EPILOGUE_LIST(IN, VALUE) OUT(y) \
+    VALUE(int, tile_width) VALUE(int, rows) VALUE(int, multiplier) VALUE(int, groups) VALUE(int, m_group) \
+    VALUE(int, k_group) VALUE(int, shuffle) VALUE(int, images) LAST(struct window, win)
+TEAM_KERNEL_LOCAL(separable, WORK_GROUP(1, 1, 1), float, tile, ARGUMENTS)

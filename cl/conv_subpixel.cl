@@ -103,12 +103,8 @@ APART void subpixel_work(int3 id, __global const float *restrict x, __global con
     }
 }
 
-__kernel void subpixel(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict w,
-                       EPILOGUE_ARGUMENTS __global float *restrict y, int planes, int groups, int c_group,
-                       int k_group, int shuffle, int step_d, int step_h, int step_w, struct window win)
-{
-    TEAM_BEGIN;
-    subpixel_work(TEAM_IDS, x, w, EPILOGUE_PASSED y, planes, groups, c_group, k_group, shuffle, step_d,
-                  step_h, step_w, win);
-    TEAM_END;
-}
+#define ARGUMENTS(IN, OUT, VALUE, LAST) \
+    IN(x) IN(w) EPILOGUE_LIST(IN, VALUE) OUT(y) VALUE(int, planes) VALUE(int, groups) VALUE(int, c_group) \
+    VALUE(int, k_group) VALUE(int, shuffle) VALUE(int, step_d) VALUE(int, step_h) VALUE(int, step_w) \
+    LAST(struct window, win)
+TEAM_KERNEL(subpixel, ANY_WORK_GROUP, ARGUMENTS)

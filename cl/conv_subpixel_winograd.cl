@@ -177,14 +177,9 @@ APART void subpixel_winograd_data_work(int3 id, __global const float *restrict x
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void subpixel_winograd_data(TEAM_ARGUMENTS __global const float *restrict x, __global float *restrict v,
-                            struct shape s)
-{
-    TEAM_BEGIN;
-    subpixel_winograd_data_work(TEAM_IDS, x, v, s);
-    TEAM_END;
-}
+#define ARGUMENTS(IN, OUT, VALUE, LAST) \
+    IN(x) OUT(v) LAST(struct shape, s)
+TEAM_KERNEL(subpixel_winograd_data, WORK_GROUP(1, 1, 1), ARGUMENTS)
 
 #elif KIND == 2
 
@@ -204,14 +199,9 @@ APART void subpixel_winograd_products_work(int3 id, __global const float *restri
         panel_multiply(v + panel * PANEL_V(blocks), u, m + panel * PANEL_M, blocks);
 }
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void subpixel_winograd_products(TEAM_ARGUMENTS __global const float *restrict u, __global float *scratch,
-                                int tiles, int blocks, int blocks_k)
-{
-    TEAM_BEGIN;
-    subpixel_winograd_products_work(TEAM_IDS, u, scratch, tiles, blocks, blocks_k);
-    TEAM_END;
-}
+#define ARGUMENTS(IN, OUT, VALUE, LAST) \
+    IN(u) OUT(scratch) VALUE(int, tiles) VALUE(int, blocks) LAST(int, blocks_k)
+TEAM_KERNEL(subpixel_winograd_products, WORK_GROUP(1, 1, 1), ARGUMENTS)
 
 #else
 
@@ -291,14 +281,9 @@ APART void subpixel_winograd_result_work(int3 id, __global const float *restrict
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void subpixel_winograd_result(TEAM_ARGUMENTS __global const float *restrict scratch,
-                              EPILOGUE_ARGUMENTS __global float *restrict y, struct shape s)
-{
-    TEAM_BEGIN;
-    subpixel_winograd_result_work(TEAM_IDS, scratch, EPILOGUE_PASSED y, s);
-    TEAM_END;
-}
+#define ARGUMENTS(IN, OUT, VALUE, LAST) \
+    IN(scratch) EPILOGUE_LIST(IN, VALUE) OUT(y) LAST(struct shape, s)
+TEAM_KERNEL(subpixel_winograd_result, WORK_GROUP(1, 1, 1), ARGUMENTS)
 
 #endif
 #endif

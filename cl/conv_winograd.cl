@@ -312,8 +312,8 @@ ALWAYS_INLINE void transform_y(const struct shape *s, SCRATCH const float *m, in
 
 // Dimensions: strips of STRIP tiles, whole panels, parts of the blocks of channels of y, groups.
 APART void winograd_fused_work(int3 id, __global const float *restrict x, __global const float *restrict u,
-                               EPILOGUE_ARGUMENTS __global float *restrict y,
-                               __local lanes *restrict local_scratch, int parts, struct shape s)
+                               EPILOGUE_ARGUMENTS __global float *restrict y, int parts, struct shape s,
+                               __local lanes *restrict local_scratch)
 {
     const int start = id.x * STRIP, part = id.y, g = id.z;
     const int here = min(s.tiles - start, STRIP), panels = PANELS_OF(here);
@@ -346,15 +346,9 @@ APART void winograd_fused_work(int3 id, __global const float *restrict x, __glob
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_fused(TEAM_ARGUMENTS __global const float *restrict x, __global const float *restrict u,
-                    EPILOGUE_ARGUMENTS __global float *restrict y, __local lanes *restrict local_scratch,
-                    int parts, struct shape s)
-{
-    TEAM_BEGIN;
-    winograd_fused_work(TEAM_IDS, x, u, EPILOGUE_PASSED y, local_scratch, parts, s);
-    TEAM_END;
-}
+#define ARGUMENTS(IN, OUT, VALUE, LAST) \
+    IN(x) IN(u) EPILOGUE_LIST(IN, VALUE) OUT(y) VALUE(int, parts) LAST(struct shape, s)
+TEAM_KERNEL_LOCAL(winograd_fused, WORK_GROUP(1, 1, 1), lanes, local_scratch, ARGUMENTS)
 
 #elif KIND == 2
 
@@ -375,14 +369,9 @@ APART void winograd_data_work(int3 id, __global const float *restrict x, __globa
                         patches + t);
 }
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_data(TEAM_ARGUMENTS __global const float *restrict x, __global float *restrict v, int piece,
-                   struct shape s)
-{
-    TEAM_BEGIN;
-    winograd_data_work(TEAM_IDS, x, v, piece, s);
-    TEAM_END;
-}
+#define ARGUMENTS(IN, OUT, VALUE, LAST) \
+    IN(x) OUT(v) VALUE(int, piece) LAST(struct shape, s)
+TEAM_KERNEL(winograd_data, WORK_GROUP(1, 1, 1), ARGUMENTS)
 
 #elif KIND == 3
 
@@ -405,14 +394,9 @@ APART void winograd_products_work(int3 id, __global const float *restrict u, __g
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_products(TEAM_ARGUMENTS __global const float *restrict u, __global float *scratch, int piece,
-                       struct shape s)
-{
-    TEAM_BEGIN;
-    winograd_products_work(TEAM_IDS, u, scratch, piece, s);
-    TEAM_END;
-}
+#define ARGUMENTS(IN, OUT, VALUE, LAST) \
+    IN(u) OUT(scratch) VALUE(int, piece) LAST(struct shape, s)
+TEAM_KERNEL(winograd_products, WORK_GROUP(1, 1, 1), ARGUMENTS)
 
 #elif KIND == 4
 
@@ -435,14 +419,9 @@ APART void winograd_result_work(int3 id, __global const float *restrict scratch,
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_result(TEAM_ARGUMENTS __global const float *restrict scratch,
-                     EPILOGUE_ARGUMENTS __global float *restrict y, int piece, struct shape s)
-{
-    TEAM_BEGIN;
-    winograd_result_work(TEAM_IDS, scratch, EPILOGUE_PASSED y, piece, s);
-    TEAM_END;
-}
+#define ARGUMENTS(IN, OUT, VALUE, LAST) \
+    IN(scratch) EPILOGUE_LIST(IN, VALUE) OUT(y) VALUE(int, piece) LAST(struct shape, s)
+TEAM_KERNEL(winograd_result, WORK_GROUP(1, 1, 1), ARGUMENTS)
 
 #endif
 #endif

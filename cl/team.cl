@@ -1,13 +1,34 @@
-// team.cl - launches that all members of a team work on at once (runtime/team.h): each member has a part of
-// the work-groups, waits on its own for what was launched before, and tells the others when its part is done.
-// Without TEAM the same kernel is launched as any other. For kernels of one work-item a work-group; their
-// work is a function of its own, called with TEAM_IDS between TEAM_BEGIN and TEAM_END.
+// team.cl - kernels of one work-item a work-group, and launches that all members of a team work on at once
+// (runtime/team.h): each member has a part of the work-groups, waits on its own for what was launched before,
+// and tells the others when its part is done. Without TEAM a kernel is launched as any other.
+//
+// The work of a kernel NAME is a function NAME_work(int3 id, ...), of the work-item's numbers and the
+// kernel's arguments. TEAM_KERNEL makes a kernel of it; ARGUMENTS(IN, OUT, VALUE, LAST) lists the arguments
+// in the host's order: IN(name) and OUT(name), arrays of floats that are read, or written; VALUE(type,
+// name); the last one is LAST(type, name). In local memory, behind the others: TEAM_KERNEL_LOCAL. A team's
+// launch has one argument, struct team, for drivers copy each of them: all others come in memory, each at a
+// multiple of its size, or of 4.
+
+#define WORK_GROUP(x, y, z) __attribute__((reqd_work_group_size(x, y, z)))
+#define ANY_WORK_GROUP
+
+// ALONE: the kernel is launched as any other although there is a team.
+#ifdef ALONE
+#undef TEAM
+#endif
+
+#define TEAM_PASS_ARRAY(name) name,
+#define TEAM_PASS_VALUE(type, name) name,
+#define TEAM_PASS_LAST(type, name) name
+#define TEAM_PASSED(ARGUMENTS) ARGUMENTS(TEAM_PASS_ARRAY, TEAM_PASS_ARRAY, TEAM_PASS_VALUE, TEAM_PASS_LAST)
 
 #if TEAM
 
-// before: parts that must be done before this one begins. member, first: whose part it is, and where it
-// begins. end: work-groups that the member has done, in its life, when the part is done. size: of the range.
+// done, arguments: addresses. before: parts that must be done before this one begins. member, first: whose
+// part it is, and where it begins. end: work-groups that the member has done, in its life, when the part is
+// done. size: of the range.
 struct team {
+    ulong done, arguments;
     int before, member, first, end, size_0, size_1;
 };
 
@@ -16,11 +37,6 @@ struct team {
 #define LINE 32
 #define LONG_WAIT 65536
 
-#define TEAM_ARGUMENTS volatile __global int *done, struct team team,
-#define TEAM_IDS team_ids(team)
-#define TEAM_BEGIN team_begin(done, team)
-#define TEAM_END team_end(done, team)
-
 ALWAYS_INLINE int3 team_ids(struct team team)
 {
     const int id = team.first + (int)get_global_id(0), row = id / team.size_0;
@@ -28,8 +44,9 @@ ALWAYS_INLINE int3 team_ids(struct team team)
 }
 
 // Counts go round: differences stay right.
-ALWAYS_INLINE void team_begin(volatile __global int *done, struct team team)
+ALWAYS_INLINE void team_begin(struct team team)
 {
+    volatile __global int *done = (volatile __global int *)team.done;
     uint looks = 0;
     while (*done - team.before < 0)
         looks++;
@@ -38,18 +55,60 @@ ALWAYS_INLINE void team_begin(volatile __global int *done, struct team team)
     mem_fence(CLK_GLOBAL_MEM_FENCE);
 }
 
-ALWAYS_INLINE void team_end(volatile __global int *done, struct team team)
+ALWAYS_INLINE void team_end(struct team team)
 {
+    volatile __global int *done = (volatile __global int *)team.done;
     mem_fence(CLK_GLOBAL_MEM_FENCE);
     if (atomic_inc(done + (1 + team.member) * LINE) + 1 == team.end)
         atomic_inc(done);
 }
 
+ALWAYS_INLINE __global const char *team_argument(ulong *at, ulong bytes, ulong align)
+{
+    const ulong here = (*at + align - 1) / align * align;
+    *at = here + bytes;
+    return (__global const char *)here;
+}
+
+#define TEAM_LOAD_ARRAY(name)                                                                                \
+    __global float *name = (__global float *)*(__global const ulong *)team_argument(&at, 8, 8);
+#define TEAM_LOAD_VALUE(type, name)                                                                          \
+    const type name = *(__global const type *)team_argument(&at, sizeof(type), 4);
+#define TEAM_WORK(name, ARGUMENTS, ...)                                                                      \
+    ulong at = team.arguments;                                                                               \
+    ARGUMENTS(TEAM_LOAD_ARRAY, TEAM_LOAD_ARRAY, TEAM_LOAD_VALUE, TEAM_LOAD_VALUE)                            \
+    team_begin(team);                                                                                        \
+    name##_work(team_ids(team), TEAM_PASSED(ARGUMENTS) __VA_ARGS__);                                         \
+    team_end(team);
+#define TEAM_KERNEL(name, work_group, ARGUMENTS)                                                             \
+    __kernel WORK_GROUP(1, 1, 1) void name(struct team team)                                                 \
+    {                                                                                                        \
+        TEAM_WORK(name, ARGUMENTS)                                                                           \
+    }
+#define TEAM_KERNEL_LOCAL(name, work_group, type, array, ARGUMENTS)                                          \
+    __kernel WORK_GROUP(1, 1, 1) void name(struct team team, __local type *array)                            \
+    {                                                                                                        \
+        TEAM_WORK(name, ARGUMENTS, , array)                                                                  \
+    }
+
 #else
 
-#define TEAM_ARGUMENTS
-#define TEAM_IDS ((int3)(get_global_id(0), get_global_id(1), get_global_id(2)))
-#define TEAM_BEGIN
-#define TEAM_END
+#define TEAM_DECLARE_IN(name) __global const float *restrict name,
+#define TEAM_DECLARE_OUT(name) __global float *restrict name,
+#define TEAM_DECLARE_VALUE(type, name) type name,
+#define TEAM_DECLARE_LAST(type, name) type name
+#define TEAM_DECLARED(ARGUMENTS)                                                                             \
+    ARGUMENTS(TEAM_DECLARE_IN, TEAM_DECLARE_OUT, TEAM_DECLARE_VALUE, TEAM_DECLARE_LAST)
+#define ITEM_IDS ((int3)(get_global_id(0), get_global_id(1), get_global_id(2)))
+#define TEAM_KERNEL(name, work_group, ARGUMENTS)                                                             \
+    __kernel work_group void name(TEAM_DECLARED(ARGUMENTS))                                                  \
+    {                                                                                                        \
+        name##_work(ITEM_IDS, TEAM_PASSED(ARGUMENTS));                                                       \
+    }
+#define TEAM_KERNEL_LOCAL(name, work_group, type, array, ARGUMENTS)                                          \
+    __kernel work_group void name(TEAM_DECLARED(ARGUMENTS), __local type *array)                             \
+    {                                                                                                        \
+        name##_work(ITEM_IDS, TEAM_PASSED(ARGUMENTS), array);                                                \
+    }
 
 #endif

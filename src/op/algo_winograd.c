@@ -429,10 +429,10 @@ static enum cvy_status enqueue_fused(struct cvy_device *device, const struct geo
     cvy_launch_buffer(&launch, args->w);
     cvy_epilogue_arguments(&launch, &s->p, args->bias);
     cvy_launch_buffer(&launch, args->y);
-    cvy_launch_local(&launch, local_bytes(s, config));
     size_t strip = (size_t)config->value[PANEL] * (size_t)config->value[PANELS];
     cvy_launch_int(&launch, (size_t)config->value[PARTS]);
     add_shape(&launch, s, 0, s->tiles);
+    cvy_launch_local(&launch, local_bytes(s, config));
     range(&launch, cvy_ceil_div(s->tiles, strip), (size_t)config->value[PARTS], s->p.groups);
     return cvy_launch_run(device, &launch);
 }

@@ -187,7 +187,6 @@ enum cvy_status cvy_separable_enqueue(struct cvy_device *device, const struct cv
         cvy_launch_buffer(&launch, args->bias_between);
     cvy_epilogue_arguments(&launch, p, args->bias);
     cvy_launch_buffer(&launch, args->y);
-    cvy_launch_local(&launch, c.tile_bytes);
     cvy_launch_int(&launch, c.tile_width);
     cvy_launch_int(&launch, c.rows);
     cvy_launch_int(&launch, d->k / d->c);
@@ -198,6 +197,7 @@ enum cvy_status cvy_separable_enqueue(struct cvy_device *device, const struct cv
     cvy_launch_int(&launch, d->n);
     cvy_launch_share(&launch);
     cvy_window_argument(&launch, d, c.out);
+    cvy_launch_local(&launch, c.tile_bytes);
     cvy_launch_range(&launch, 2, (size_t[]){cvy_ceil_div(c.out[0] * c.out[1], c.rows), d->n},
                      (size_t[]){1, 1});
     return cvy_launch_run(device, &launch);

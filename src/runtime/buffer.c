@@ -4,6 +4,7 @@
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "runtime/memory.h"
 #include "runtime/pool.h"
 #include "runtime/program.h"
 #include "runtime/recording.h"
@@ -19,6 +20,7 @@ struct cvy_buffer {
     struct cvy_block block;  /* slab NULL: not of the pool */
     size_t own_bytes;        /* of an allocation of its own */
     cl_mem memory;
+    char *address;        /* that kernels take instead of memory; NULL: none (memory.h) */
     cl_mem origin;        /* the allocation, no sub-buffer; not retained */
     size_t origin_offset; /* where in it */
     size_t bytes;
@@ -70,6 +72,8 @@ static bool init_small(struct cvy_buffer *buffer, size_t bytes)
     if (taken) {
         buffer->origin = cvy_slab_memory(buffer->block.slab);
         buffer->origin_offset = buffer->block.offset;
+        char *slab_address = cvy_slab_address(buffer->block.slab);
+        buffer->address = slab_address != NULL ? slab_address + buffer->block.offset : NULL;
         buffer->memory = create_sub_buffer(buffer->origin, buffer->origin_offset, bytes, &error);
         if (error != CL_SUCCESS) {
             buffer->memory = NULL;
@@ -93,7 +97,7 @@ static enum cvy_status init_large(struct cvy_buffer *buffer, size_t bytes)
     uint64_t allocated = device->allocated;
     bool fits = bytes <= device->info.global_bytes && allocated <= device->info.global_bytes - bytes;
     if (fits)
-        buffer->memory = clCreateBuffer(device->context, cvy_memory_flags(device), bytes, NULL, &error);
+        buffer->memory = cvy_memory_create(device, bytes, &buffer->address, &error);
     if (fits && error == CL_SUCCESS) {
         device->allocated += bytes;
         buffer->own_bytes = bytes;
@@ -179,6 +183,7 @@ enum cvy_status cvy_buffer_create_part(struct cvy_buffer **part, struct cvy_buff
     made->id = ++last_id;
     made->origin = parent->origin;
     made->origin_offset = parent->origin_offset + offset;
+    made->address = parent->address != NULL ? parent->address + offset : NULL;
     cl_int error;
     made->memory = create_sub_buffer(made->origin, made->origin_offset, bytes, &error);
     if (error != CL_SUCCESS) {
@@ -236,7 +241,7 @@ void cvy_buffer_destroy(struct cvy_buffer **buffer)
     pthread_mutex_lock(&device->lock);
     while (b != NULL && --b->references == 0) {
         struct cvy_buffer *root = b->root;
-        clReleaseMemObject(b->memory);
+        cvy_memory_release(device, b->memory, b->own_bytes > 0 ? b->address : NULL);
         device->allocated -= b->own_bytes;
         if (b->block.slab != NULL)
             cvy_pool_give_back(device, &b->block);
@@ -256,6 +261,11 @@ cl_mem cvy_buffer_cl_mem(const struct cvy_buffer *buffer)
     return buffer->memory;
 }
 
+const void *cvy_buffer_address(const struct cvy_buffer *buffer)
+{
+    return buffer->address;
+}
+
 enum cvy_status cvy_buffer_write(struct cvy_buffer *buffer, size_t offset, size_t bytes, const void *source)
 {
     enum cvy_status status = check_range(buffer, offset, bytes, "cvy_buffer_write");
@@ -263,9 +273,13 @@ enum cvy_status cvy_buffer_write(struct cvy_buffer *buffer, size_t offset, size_
         return status;
     if (source == NULL)
         return cvy_fail(CVY_ERROR_INVALID, "cvy_buffer_write: source is NULL; pass %zu bytes", bytes);
+    const uint64_t released = cvy_memory_released(buffer->device);
     cl_int error = clEnqueueWriteBuffer(cvy_device_queue(buffer->device), buffer->memory, CL_TRUE, offset,
                                         bytes, source, 0, NULL, NULL);
-    return error == CL_SUCCESS ? CVY_OK : cvy_fail_cl(error, "clEnqueueWriteBuffer");
+    if (error != CL_SUCCESS)
+        return cvy_fail_cl(error, "clEnqueueWriteBuffer");
+    cvy_memory_free(buffer->device, released);
+    return CVY_OK;
 }
 
 enum cvy_status cvy_buffer_upload(struct cvy_buffer **buffer, struct cvy_device *device, size_t bytes,
@@ -289,10 +303,12 @@ enum cvy_status cvy_buffer_read(const struct cvy_buffer *buffer, size_t offset, 
         return status;
     if (target == NULL)
         return cvy_fail(CVY_ERROR_INVALID, "cvy_buffer_read: target is NULL; pass room for %zu bytes", bytes);
+    const uint64_t released = cvy_memory_released(buffer->device);
     cl_int error = clEnqueueReadBuffer(cvy_device_queue(buffer->device), buffer->memory, CL_TRUE, offset,
                                        bytes, target, 0, NULL, NULL);
     if (error != CL_SUCCESS)
         return cvy_fail_cl(error, "clEnqueueReadBuffer");
+    cvy_memory_free(buffer->device, released);
     cvy_programs_save(buffer->device, true);
     return CVY_OK;
 }

@@ -7,6 +7,8 @@
 struct cvy_device *cvy_buffer_device(const struct cvy_buffer *buffer);
 /* That no other buffer has, in the life of the process; from 1. */
 uint64_t cvy_buffer_id(const struct cvy_buffer *buffer);
+/* What kernels take instead of its cl_mem; NULL: nothing (memory.h). */
+const void *cvy_buffer_address(const struct cvy_buffer *buffer);
 
 /* Fails with the limit named when bytes exceed one allocation or the whole memory of the device. */
 enum cvy_status cvy_check_allocation(const struct cvy_device *device, size_t bytes, const char *what);

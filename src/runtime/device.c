@@ -8,6 +8,7 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "runtime/gemm_setting.h"
+#include "runtime/memory.h"
 #include "runtime/pool.h"
 #include "runtime/program.h"
 #include "runtime/quarantine.h"
@@ -105,6 +106,7 @@ static enum cvy_status device_init(struct cvy_device *device)
         return cvy_fail(CVY_ERROR_INVALID,
                         "device: the queue is out of order; pass an in-order queue or NULL");
     device->can_profile = (properties & CL_QUEUE_PROFILING_ENABLE) && probe_clock(device);
+    cvy_memory_find_shared(device);
     enum cvy_status status = cvy_programs_create(&device->programs);
     if (status == CVY_OK)
         status = cvy_pool_create(&device->pool, device);
@@ -252,7 +254,8 @@ void cvy_device_destroy(struct cvy_device **device)
     if (d->programs != NULL)
         cvy_programs_save(d, true);
     cvy_programs_destroy(&d->programs);
-    cvy_pool_destroy(&d->pool);
+    cvy_pool_destroy(d, &d->pool);
+    cvy_memory_free(d, UINT64_MAX);
     cvy_quarantine_destroy(&d->quarantined);
     cvy_gemm_setting_destroy(&d->gemm_setting);
     cvy_sources_destroy(&d->sources);
@@ -324,12 +327,14 @@ enum cvy_status cvy_device_finish(struct cvy_device *device)
 {
     if (device == NULL)
         return cvy_fail(CVY_ERROR_INVALID, "cvy_device_finish: device is NULL; open one first");
+    const uint64_t released = cvy_memory_released(device);
     enum cvy_status status = cvy_team_finish(device);
     if (status != CVY_OK)
         return status;
     cl_int error = clFinish(device->queue);
     if (error != CL_SUCCESS)
         return cvy_fail_cl(error, "clFinish");
+    cvy_memory_free(device, released);
     cvy_programs_save(device, true);
     return CVY_OK;
 }

@@ -17,6 +17,18 @@ struct cvy_store;        /* store.c: compiled programs on disk */
 struct cvy_store_time;   /* store.h */
 struct cvy_team;         /* team.h */
 
+/* What OpenCL 2.0 has for memory.h; all NULL where the driver, or its loader, lacks it. */
+struct cvy_shared_memory {
+    void *(*alloc)(cl_context context, cl_bitfield flags, size_t bytes, cl_uint align);
+    void (*free)(cl_context context, void *address);
+    cl_int (*set_arg)(cl_kernel kernel, cl_uint index, const void *address);
+};
+
+struct cvy_released {
+    struct cvy_released *next;
+    cl_mem memory;
+};
+
 struct cvy_device {
     cl_platform_id platform;
     cl_device_id id;
@@ -27,6 +39,9 @@ struct cvy_device {
     struct cvy_device_info info;
     bool can_profile;     /* the queue has profiling, and the device's clock was seen to move */
     pthread_mutex_t lock; /* guards programs, pool and the arguments of shared kernels */
+    struct cvy_shared_memory shared_memory;
+    struct cvy_released *released; /* memory that launches may need yet, in order; counted: */
+    uint64_t n_released, n_freed;
     struct cvy_programs *programs;
     struct cvy_pool *pool;
     struct cvy_store *store; /* NULL: kernels are kept in memory only */

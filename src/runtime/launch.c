@@ -7,9 +7,11 @@
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "runtime/buffer.h"
 #include "runtime/program.h"
 #include "runtime/quarantine.h"
 #include "runtime/recording.h"
+#include "runtime/slots.h"
 #include "runtime/team.h"
 
 static void problem(struct cvy_launch *launch, const char *format, ...) CVY_PRINTF(2, 3);
@@ -77,7 +79,11 @@ void cvy_launch_buffer(struct cvy_launch *launch, const struct cvy_buffer *buffe
 void cvy_launch_buffer_or_null(struct cvy_launch *launch, const struct cvy_buffer *buffer)
 {
     cl_mem memory = buffer != NULL ? cvy_buffer_cl_mem(buffer) : NULL;
-    add_arg(launch, (struct cvy_launch_arg){.bytes = sizeof(cl_mem), .value.memory = memory});
+    const void *address = buffer != NULL ? cvy_buffer_address(buffer) : NULL;
+    struct cvy_launch_arg arg = {.bytes = sizeof(cl_mem), .is_memory = true, .value.memory = memory};
+    if (address != NULL)
+        arg = (struct cvy_launch_arg){.is_address = true, .value.address = address};
+    add_arg(launch, arg);
 }
 
 static int checked_int(struct cvy_launch *launch, size_t value)
@@ -238,15 +244,56 @@ static const char *macros_of(const struct cvy_launch *launch)
     return launch->macros.data != NULL ? launch->macros.data : "";
 }
 
-cl_int cvy_launch_set_args(const struct cvy_launch *launch, cl_kernel kernel, bool for_team)
+static const void *value_of(const struct cvy_launch *launch, const struct cvy_launch_arg *arg)
 {
-    const size_t first = for_team ? CVY_TEAM_ARGS : 0;
+    return arg->is_local    ? NULL
+           : arg->is_struct ? (const void *)&launch->ints[arg->value.first]
+                            : &arg->value;
+}
+
+static bool are_addresses(const struct cvy_launch *launch)
+{
+    for (size_t i = 0; i < launch->n_args; i++)
+        if (launch->args[i].is_memory && launch->args[i].value.memory != NULL)
+            return false;
+    return true;
+}
+
+/* As a team's kernel takes them (cl/team.cl). */
+static cl_int set_team_args(const struct cvy_launch *launch, cl_kernel kernel, char *room)
+{
+    size_t at = 0;
+    cl_uint index = 1;
     for (size_t i = 0; i < launch->n_args; i++) {
         const struct cvy_launch_arg *arg = &launch->args[i];
-        const void *value = arg->is_local    ? NULL
-                            : arg->is_struct ? (const void *)&launch->ints[arg->value.first]
-                                             : &arg->value;
-        cl_int error = clSetKernelArg(kernel, (cl_uint)(first + i), arg->bytes, value);
+        if (arg->is_local) {
+            cl_int error = clSetKernelArg(kernel, index++, arg->bytes, NULL);
+            if (error != CL_SUCCESS)
+                return error;
+            continue;
+        }
+        const bool is_address = arg->is_address || arg->is_memory;
+        const size_t bytes = is_address ? sizeof(cl_ulong) : arg->bytes;
+        const cl_ulong address = arg->is_address ? (cl_ulong)(uintptr_t)arg->value.address : 0;
+        at = cvy_round_up(at, is_address ? sizeof(cl_ulong) : sizeof(cl_int));
+        if (at + bytes > CVY_SLOT_BYTES)
+            return CL_INVALID_ARG_SIZE;
+        memcpy(room + at, is_address ? &address : value_of(launch, arg), bytes);
+        at += bytes;
+    }
+    return CL_SUCCESS;
+}
+
+cl_int cvy_launch_set_args(const struct cvy_device *device, const struct cvy_launch *launch, cl_kernel kernel,
+                           char *room)
+{
+    if (room != NULL)
+        return set_team_args(launch, kernel, room);
+    for (size_t i = 0; i < launch->n_args; i++) {
+        const struct cvy_launch_arg *arg = &launch->args[i];
+        cl_int error = arg->is_address
+                           ? device->shared_memory.set_arg(kernel, (cl_uint)i, arg->value.address)
+                           : clSetKernelArg(kernel, (cl_uint)i, arg->bytes, value_of(launch, arg));
         if (error != CL_SUCCESS)
             return error;
     }
@@ -254,15 +301,18 @@ cl_int cvy_launch_set_args(const struct cvy_launch *launch, cl_kernel kernel, bo
 }
 
 static enum cvy_status set_args(struct cvy_device *device, const struct cvy_launch *launch,
-                                const struct cvy_kernel *kernel, bool for_team)
+                                const struct cvy_kernel *kernel, char *room)
 {
-    const size_t given = launch->n_args + (for_team ? CVY_TEAM_ARGS : 0);
+    size_t given = launch->n_args;
+    if (room != NULL) {
+        given = 1;
+        for (size_t i = 0; i < launch->n_args; i++)
+            given += launch->args[i].is_local;
+    }
     if (given != kernel->n_args)
         return fail_launch(launch, CVY_ERROR_INVALID, "%zu arguments given; it has %u", given,
                            (unsigned)kernel->n_args);
-    cl_int error = for_team ? cvy_team_bind(device, kernel->cl) : CL_SUCCESS;
-    if (error == CL_SUCCESS)
-        error = cvy_launch_set_args(launch, kernel->cl, for_team);
+    cl_int error = cvy_launch_set_args(device, launch, kernel->cl, room);
     if (error != CL_SUCCESS)
         return fail_launch(launch, CVY_ERROR_DEVICE, "clSetKernelArg: %s", cvy_cl_error(error));
     return CVY_OK;
@@ -276,11 +326,11 @@ static bool fits_team(const size_t global[3], const size_t local[3])
            cvy_mul(total, global[2], &total) && cvy_to_int(total, &checked);
 }
 
+/* room: for a team's arguments, or NULL. */
 static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launch *launch,
-                               struct cvy_kernel *kernel)
+                               struct cvy_kernel *kernel, char *room)
 {
     size_t local[3], global[3];
-    const bool for_team = launch->is_shared && cvy_team_settle(device) > 1;
     if (launch->dims == 0)
         return fail_launch(launch, CVY_ERROR_INVALID, "it has no range; call cvy_launch_range()");
     if (launch->local[0] != 0)
@@ -291,7 +341,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launc
     if (status == CVY_OK)
         status = check_local_memory(launch, &device->info, kernel);
     if (status == CVY_OK)
-        status = set_args(device, launch, kernel, for_team);
+        status = set_args(device, launch, kernel, room);
     if (status != CVY_OK)
         return status;
     for (unsigned i = 0; i < 3; i++) {
@@ -300,15 +350,15 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launc
                                launch->global[i]);
         global[i] = cvy_round_up(launch->global[i], local[i]);
     }
-    if (for_team && !fits_team(global, local))
+    if (room != NULL && !fits_team(global, local))
         return fail_launch(launch, CVY_ERROR_INVALID,
                            "%zux%zux%zu work-groups are more than a team's int holds", global[0], global[1],
                            global[2]);
     bool is_new = cvy_programs_is_new(device, kernel, local);
     cl_event event = NULL, *wanted = is_new ? &event : NULL;
     cl_int error;
-    if (for_team)
-        error = cvy_team_enqueue(device, kernel->cl, global, wanted);
+    if (room != NULL)
+        error = cvy_team_enqueue(device, kernel->cl, room, global, wanted);
     else
         error = clEnqueueNDRangeKernel(launch->queue != NULL ? launch->queue : cvy_team_join(device),
                                        kernel->cl, launch->dims, NULL, global, local, 0, NULL, wanted);
@@ -322,7 +372,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launc
         cvy_programs_launched(device, kernel, local, event);
     if (launch->queue == NULL) {
         cvy_device_launched(device);
-        cvy_recording_add(device, launch, kernel->cl, for_team, global, local);
+        cvy_recording_add(device, launch, kernel->cl, room != NULL, global, local);
     }
     return CVY_OK;
 }
@@ -375,19 +425,52 @@ enum cvy_status cvy_launch_build(struct cvy_device *device, const struct cvy_lau
     return status;
 }
 
-enum cvy_status cvy_launch_enqueue(struct cvy_device *device, const struct cvy_launch *launch)
+static bool is_for_team(struct cvy_device *device, const struct cvy_launch *launch)
+{
+    return launch->is_shared && cvy_team_settle(device) > 1 && are_addresses(launch);
+}
+
+static enum cvy_status enqueue_on_team(struct cvy_device *device, const struct cvy_launch *launch)
 {
     struct cvy_kernel *kernel = NULL;
+    enum cvy_status status =
+        cvy_programs_get(device, launch->program, launch->kernel, macros_of(launch), &kernel);
+    if (status != CVY_OK)
+        return status;
+    char *room = cvy_team_take_arguments(device, false);
+    if (room == NULL)
+        return fail_launch(launch, CVY_ERROR_DEVICE_MEMORY, "no memory is left for its arguments");
+    status = enqueue(device, launch, kernel, room);
+    cvy_team_give_arguments(device, room, false);
+    return status;
+}
+
+/* A kernel that is written for a team may have buffers without an address: then it is compiled for itself. */
+static enum cvy_status enqueue_alone(struct cvy_device *device, const struct cvy_launch *launch)
+{
+    struct cvy_kernel *kernel = NULL;
+    struct cvy_text macros = {0};
+    cvy_text_add_string(&macros, macros_of(launch));
+    if (launch->is_shared && cvy_team_settle(device) > 1)
+        cvy_text_add_string(&macros, " -DALONE=1");
+    enum cvy_status status =
+        macros.failed ? cvy_fail_memory("a kernel's macros", macros.capacity)
+                      : cvy_programs_get(device, launch->program, launch->kernel,
+                                         macros.data != NULL ? macros.data : "", &kernel);
+    cvy_text_finish(&macros);
+    return status == CVY_OK ? enqueue(device, launch, kernel, NULL) : status;
+}
+
+enum cvy_status cvy_launch_enqueue(struct cvy_device *device, const struct cvy_launch *launch)
+{
     enum cvy_status status = check_description(launch);
     if (status == CVY_OK)
         status = cvy_quarantine_check(device, launch->program, launch->kernel);
     if (status != CVY_OK)
         return status;
     pthread_mutex_lock(&device->lock);
-    cvy_team_settle(device);
-    status = cvy_programs_get(device, launch->program, launch->kernel, macros_of(launch), &kernel);
-    if (status == CVY_OK)
-        status = enqueue(device, launch, kernel);
+    status = is_for_team(device, launch) ? enqueue_on_team(device, launch)
+                                         : enqueue_alone(device, launch);
     note(device, launch, status);
     pthread_mutex_unlock(&device->lock);
     return status;

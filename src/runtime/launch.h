@@ -31,8 +31,11 @@ struct cvy_launch_arg {
     size_t bytes;
     bool is_local;
     bool is_struct;
+    bool is_memory;  /* a buffer without an address, or none */
+    bool is_address; /* of a buffer's memory (memory.h) */
     union {
         cl_mem memory;
+        const void *address;
         cl_int integer;
         cl_float real;
         size_t first; /* of a struct: in ints */
@@ -72,8 +75,7 @@ void cvy_launch_sizes(struct cvy_launch *launch, const size_t *values, size_t co
 void cvy_launch_struct(struct cvy_launch *launch, const size_t *values, size_t count);
 void cvy_launch_float(struct cvy_launch *launch, float value);
 void cvy_launch_local(struct cvy_launch *launch, size_t bytes);
-/* The kernel is written for a team (cl/team.cl): work-groups of one work-item, TEAM_ARGUMENTS before all
- * others. */
+/* The kernel is written for a team (cl/team.cl): work-groups of one work-item. */
 void cvy_launch_share(struct cvy_launch *launch);
 /* dims 1 to 3. local NULL: chosen here. */
 void cvy_launch_range(struct cvy_launch *launch, unsigned dims, const size_t *global, const size_t *local);
@@ -87,8 +89,9 @@ enum cvy_status cvy_launch_enqueue(struct cvy_device *device, const struct cvy_l
 enum cvy_status cvy_launch_prepare(struct cvy_device *device, struct cvy_launch *launch);
 enum cvy_status cvy_launch_run(struct cvy_device *device, struct cvy_launch *launch);
 
-/* Sets the arguments given, behind those of a team. */
-cl_int cvy_launch_set_args(const struct cvy_launch *launch, cl_kernel kernel, bool for_team);
+/* Sets the kernel's arguments; room: where those of a team's kernel go (team.h), or NULL. */
+cl_int cvy_launch_set_args(const struct cvy_device *device, const struct cvy_launch *launch, cl_kernel kernel,
+                           char *room);
 
 #define CVY_LAUNCH_MAX_TRACE 16
 

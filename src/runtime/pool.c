@@ -4,6 +4,7 @@
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "runtime/memory.h"
 
 #define SLAB_BYTES ((size_t)4 << 20)
 
@@ -16,6 +17,7 @@ struct range {
 struct cvy_slab {
     struct cvy_slab *next;
     cl_mem memory;
+    char *address;
     size_t bytes;
     struct range *free;
 };
@@ -34,33 +36,28 @@ enum cvy_status cvy_pool_create(struct cvy_pool **pool, const struct cvy_device 
     return CVY_OK;
 }
 
-static void slab_destroy(struct cvy_slab *slab)
+static void slab_destroy(struct cvy_device *device, struct cvy_slab *slab)
 {
     while (slab->free != NULL) {
         struct range *range = slab->free;
         slab->free = range->next;
         free(range);
     }
-    clReleaseMemObject(slab->memory);
+    cvy_memory_release(device, slab->memory, slab->address);
     free(slab);
 }
 
-void cvy_pool_destroy(struct cvy_pool **pool)
+void cvy_pool_destroy(struct cvy_device *device, struct cvy_pool **pool)
 {
     if (pool == NULL || *pool == NULL)
         return;
     while ((*pool)->slabs != NULL) {
         struct cvy_slab *slab = (*pool)->slabs;
         (*pool)->slabs = slab->next;
-        slab_destroy(slab);
+        slab_destroy(device, slab);
     }
     free(*pool);
     *pool = NULL;
-}
-
-cl_mem_flags cvy_memory_flags(const struct cvy_device *device)
-{
-    return CL_MEM_READ_WRITE | (device->info.unified_memory ? CL_MEM_ALLOC_HOST_PTR : 0);
 }
 
 static struct cvy_slab *slab_create(const struct cvy_device *device, size_t bytes)
@@ -69,7 +66,7 @@ static struct cvy_slab *slab_create(const struct cvy_device *device, size_t byte
     struct range *range = calloc(1, sizeof(*range));
     cl_int error = CL_OUT_OF_HOST_MEMORY;
     if (slab != NULL && range != NULL)
-        slab->memory = clCreateBuffer(device->context, cvy_memory_flags(device), bytes, NULL, &error);
+        slab->memory = cvy_memory_create(device, bytes, &slab->address, &error);
     if (error != CL_SUCCESS) {
         free(slab);
         free(range);
@@ -127,8 +124,9 @@ static void merge_next(struct range *range)
     }
 }
 
-static void drop_if_empty(struct cvy_pool *pool, struct cvy_slab *slab)
+static void drop_if_empty(struct cvy_device *device, struct cvy_slab *slab)
 {
+    struct cvy_pool *pool = device->pool;
     bool is_only = pool->slabs == slab && slab->next == NULL;
     if (is_only || slab->free == NULL || slab->free->bytes != slab->bytes)
         return;
@@ -136,7 +134,7 @@ static void drop_if_empty(struct cvy_pool *pool, struct cvy_slab *slab)
     while (*link != slab)
         link = &(*link)->next;
     *link = slab->next;
-    slab_destroy(slab);
+    slab_destroy(device, slab);
 }
 
 void cvy_pool_give_back(struct cvy_device *device, const struct cvy_block *block)
@@ -159,10 +157,15 @@ void cvy_pool_give_back(struct cvy_device *device, const struct cvy_block *block
     merge_next(range);
     if (before != NULL)
         merge_next(before);
-    drop_if_empty(device->pool, slab);
+    drop_if_empty(device, slab);
 }
 
 cl_mem cvy_slab_memory(const struct cvy_slab *slab)
 {
     return slab->memory;
+}
+
+char *cvy_slab_address(const struct cvy_slab *slab)
+{
+    return slab->address;
 }

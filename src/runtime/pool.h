@@ -16,13 +16,12 @@ struct cvy_block {
 };
 
 enum cvy_status cvy_pool_create(struct cvy_pool **pool, const struct cvy_device *device);
-void cvy_pool_destroy(struct cvy_pool **pool);
+void cvy_pool_destroy(struct cvy_device *device, struct cvy_pool **pool);
 /* First fit, aligned to base_align. false where the device gives no more: nothing is logged. */
 bool cvy_pool_take(struct cvy_device *device, size_t bytes, struct cvy_block *block);
 void cvy_pool_give_back(struct cvy_device *device, const struct cvy_block *block);
 cl_mem cvy_slab_memory(const struct cvy_slab *slab);
-
-/* Flags of every allocation on the device. */
-cl_mem_flags cvy_memory_flags(const struct cvy_device *device);
+/* NULL: there is only the cl_mem (memory.h). */
+char *cvy_slab_address(const struct cvy_slab *slab);
 
 #endif

@@ -16,6 +16,7 @@ struct recorded {
     const char *program, *name;
     cl_kernel kernel;
     bool for_team;
+    char *room; /* for_team: its arguments */
     unsigned dims;
     size_t global[3], local[3];
 };
@@ -81,9 +82,11 @@ void cvy_recording_add(struct cvy_device *device, const struct cvy_launch *launc
     if (error == CL_SUCCESS) {
         recording->n++;
         if (for_team)
-            error = cvy_team_bind(device, next->kernel);
+            next->room = cvy_team_take_arguments(device, true);
+        if (for_team && next->room == NULL)
+            error = CL_OUT_OF_HOST_MEMORY;
         if (error == CL_SUCCESS)
-            error = cvy_launch_set_args(launch, next->kernel, for_team);
+            error = cvy_launch_set_args(device, launch, next->kernel, next->room);
     }
     recording->is_spoilt = recording->is_spoilt || error != CL_SUCCESS;
 }
@@ -91,7 +94,7 @@ void cvy_recording_add(struct cvy_device *device, const struct cvy_launch *launc
 static cl_int enqueue(struct cvy_device *device, const struct recorded *launch)
 {
     if (launch->for_team)
-        return cvy_team_enqueue(device, launch->kernel, launch->global, NULL);
+        return cvy_team_enqueue(device, launch->kernel, launch->room, launch->global, NULL);
     return clEnqueueNDRangeKernel(cvy_team_join(device), launch->kernel, launch->dims, NULL, launch->global,
                                   launch->local, 0, NULL, NULL);
 }
@@ -122,8 +125,13 @@ void cvy_recording_destroy(struct cvy_recording **recording)
 {
     if (recording == NULL || *recording == NULL)
         return;
-    for (size_t i = 0; i < (*recording)->n; i++)
+    struct cvy_device *device = (*recording)->device;
+    pthread_mutex_lock(&device->lock);
+    for (size_t i = 0; i < (*recording)->n; i++) {
         clReleaseKernel((*recording)->launches[i].kernel);
+        cvy_team_give_arguments(device, (*recording)->launches[i].room, true);
+    }
+    pthread_mutex_unlock(&device->lock);
     free(*recording);
     *recording = NULL;
 }

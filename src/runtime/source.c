@@ -121,7 +121,7 @@ static bool is_word(char c)
     return isalnum((unsigned char)c) || c == '_';
 }
 
-/* Past blanks, comments and attributes. */
+/* Past blanks, comments, directives and attributes. */
 static const char *skip_between(const char *at)
 {
     for (;;) {
@@ -132,6 +132,9 @@ static const char *skip_between(const char *at)
         } else if (strncmp(at, "/*", 2) == 0) {
             const char *end = strstr(at + 2, "*/");
             at = end != NULL ? end + 2 : at + strlen(at);
+        } else if (*at == '#') {
+            while (*at != '\0' && !(*at == '\n' && at[-1] != '\\'))
+                at++;
         } else if (strncmp(at, "__attribute__", 13) == 0) {
             int depth = 0;
             for (at += 13; *at != '\0'; at++) {
@@ -163,7 +166,7 @@ static bool is(const char *word, size_t length, const char *text)
 
 bool cvy_source_kernel(const char *text, size_t index, char *name, size_t size)
 {
-    bool expected = false; /* __kernel has been seen, its name is to come */
+    bool expected = false; /* __kernel has been seen, or TEAM_KERNEL( of cl/team.cl: its name is to come */
     for (const char *at = text; *skip_between(at) != '\0';) {
         const char *word;
         size_t length = next_word(&at, &word);
@@ -171,6 +174,13 @@ bool cvy_source_kernel(const char *text, size_t index, char *name, size_t size)
             at++;
         } else if (is(word, length, "__kernel") || is(word, length, "kernel")) {
             expected = true;
+        } else if (is(word, length, "TEAM_KERNEL") || is(word, length, "TEAM_KERNEL_LOCAL")) {
+            at = skip_between(at) + 1;
+            length = next_word(&at, &word);
+            if (index-- == 0) {
+                snprintf(name, size, "%.*s", (int)length, word);
+                return true;
+            }
         } else if (expected && !is(word, length, "void")) {
             expected = false;
             if (*skip_between(at) == '(' && index-- == 0) {

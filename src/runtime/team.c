@@ -3,11 +3,14 @@
 #include "runtime/team.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "runtime/memory.h"
 #include "runtime/program.h"
 #include "runtime/recording.h"
+#include "runtime/slots.h"
 
 #define MAX_MEMBERS 16 /* the host enqueues for each of them */
 #define LINE 32        /* numbers between counts, as in cl/team.cl */
@@ -32,6 +35,8 @@ struct cvy_team {
     cl_device_id ids[MAX_MEMBERS];
     cl_command_queue queues[MAX_MEMBERS];
     cl_mem done;
+    char *done_address;
+    struct cvy_slots slots;
     /* Of all launches: parts, and each member's work-groups. The counts of those done follow in `done`: a
      * number in a line of the cache for each. */
     cl_uint parts, groups[MAX_MEMBERS];
@@ -41,10 +46,9 @@ struct cvy_team {
     /* Where others want the cores, members wait for each other as long as a scheduler's slice: then the team
      * rests, and launches go through the device's queue. */
     double look_seconds; /* of LONG_WAIT looks */
-    double watched_at, watch_seconds, rest, rest_end;
-    cl_event waits_read; /* NULL, or done[1] is on its way to waits; of the last watch_seconds */
-    cl_uint waits, waits_before;
-    bool is_late; /* once may be chance */
+    double watched_at, rest, rest_end;
+    cl_uint waits; /* done[1], then */
+    bool is_late;  /* once may be chance */
 };
 
 /*
@@ -99,16 +103,34 @@ static bool can_partition(const struct cvy_device *device)
     return false;
 }
 
+/* Whether nothing else holds the queue. PoCL's workers let go of a launch's event, which holds its queue and
+ * looks at the device, a moment after clFinish() has returned. */
+static bool is_let_go(cl_command_queue queue)
+{
+    const struct timespec moment = {.tv_nsec = 100000};
+    cl_uint count = 0;
+    for (int i = 0; i < 1000; i++) {
+        if (clGetCommandQueueInfo(queue, CL_QUEUE_REFERENCE_COUNT, sizeof(count), &count, NULL) !=
+                CL_SUCCESS ||
+            count == 1)
+            break;
+        nanosleep(&moment, NULL);
+    }
+    return count == 1;
+}
+
 static void release(struct cvy_team *team)
 {
     /* before the queues, whose last events PoCL's buffers know */
     if (team->done != NULL)
         clReleaseMemObject(team->done);
     team->done = NULL;
+    cvy_slots_release(&team->slots);
     for (size_t i = 0; i < MAX_MEMBERS; i++) {
+        const bool in_use = team->queues[i] != NULL && !is_let_go(team->queues[i]);
         if (team->queues[i] != NULL)
             clReleaseCommandQueue(team->queues[i]);
-        if (team->ids[i] != NULL)
+        if (team->ids[i] != NULL && !in_use)
             clReleaseDevice(team->ids[i]);
         team->queues[i] = NULL;
         team->ids[i] = NULL;
@@ -129,8 +151,10 @@ static bool create_members(struct cvy_team *team, const struct cvy_device *devic
             team->queues[i] = NULL;
     }
     if (error == CL_SUCCESS)
-        team->done = clCreateBuffer(device->context, CL_MEM_READ_WRITE,
-                                    (1 + MAX_MEMBERS) * LINE * sizeof(cl_uint), NULL, &error);
+        team->done = cvy_memory_create(device, (1 + MAX_MEMBERS) * LINE * sizeof(cl_uint),
+                                       &team->done_address, &error);
+    if (error == CL_SUCCESS && team->done_address == NULL)
+        error = CL_MEM_OBJECT_ALLOCATION_FAILURE;
     if (error != CL_SUCCESS) {
         cvy_log(CVY_LOG_DEBUG, "team: %s; launches go through one queue", cvy_cl_error(error));
         return false;
@@ -142,6 +166,7 @@ static bool create_members(struct cvy_team *team, const struct cvy_device *devic
 /* As if all that was launched had been done; while nothing runs. */
 static cl_int reset_counts(struct cvy_team *team, const struct cvy_device *device)
 {
+    team->waits = 0;
     cl_uint counts[(1 + MAX_MEMBERS) * LINE] = {team->parts};
     for (size_t i = 0; i < MAX_MEMBERS; i++)
         counts[(1 + i) * LINE] = team->groups[i];
@@ -253,7 +278,8 @@ size_t cvy_team_settle(struct cvy_device *device)
         return 1;
     pthread_cond_init(&team->tried, NULL);
     team->size = 1;
-    if (device->owns_queue && device->info.compute_units <= MAX_MEMBERS && can_partition(device) &&
+    if (device->owns_queue && device->shared_memory.alloc != NULL &&
+        device->info.compute_units <= MAX_MEMBERS && can_partition(device) &&
         take(device->id)) {
         team->is_trying = true;
         if (!try_out(team, device)) {
@@ -327,78 +353,88 @@ static void follow_device(struct cvy_team *team, struct cvy_device *device)
     team->is_behind = false;
 }
 
-/* Work-groups begin, ..., end - 1 of a launch. The kernel's first argument are the counts of what is done,
- * the second is struct team of cl/team.cl. */
+/* The parts that are done; kernels write it. */
+static cl_uint done_parts(const struct cvy_team *team)
+{
+    return *(volatile cl_uint *)team->done_address;
+}
+
+char *cvy_team_take_arguments(struct cvy_device *device, bool keep)
+{
+    struct cvy_team *team = device->team;
+    char *room = cvy_slots_take(&team->slots, device, done_parts(team), keep);
+    if (room == NULL && !keep) {
+        finish_members(team);
+        clFinish(device->queue);
+        room = cvy_slots_take(&team->slots, device, done_parts(team), false);
+    }
+    return room;
+}
+
+void cvy_team_give_arguments(struct cvy_device *device, char *room, bool keep)
+{
+    if (room != NULL)
+        cvy_slots_give(&device->team->slots, room, device->team->parts, keep);
+}
+
+/* As struct team of cl/team.cl. */
+struct team_argument {
+    cl_ulong done, arguments;
+    cl_int before, member, first, end, size_0, size_1;
+};
+
+/* Work-groups begin, ..., end - 1 of a launch. */
 static cl_int enqueue_part(struct cvy_team *team, cl_command_queue queue, size_t member, cl_kernel kernel,
-                           size_t begin, size_t end, const size_t sizes[3], cl_event *event)
+                           const char *arguments, size_t begin, size_t end, const size_t sizes[3],
+                           cl_event *event)
 {
     const size_t count = end - begin, one = 1;
     team->groups[member] += (cl_uint)count;
-    const cl_int values[] = {(cl_int)team->parts,          (cl_int)member,   (cl_int)begin,
-                             (cl_int)team->groups[member], (cl_int)sizes[0], (cl_int)sizes[1]};
-    cl_int error = clSetKernelArg(kernel, 1, sizeof(values), values);
+    const struct team_argument argument = {
+        .done = (cl_ulong)(uintptr_t)team->done_address,
+        .arguments = (cl_ulong)(uintptr_t)arguments,
+        .before = (cl_int)team->parts,
+        .member = (cl_int)member,
+        .first = (cl_int)begin,
+        .end = (cl_int)team->groups[member],
+        .size_0 = (cl_int)sizes[0],
+        .size_1 = (cl_int)sizes[1],
+    };
+    cl_int error = clSetKernelArg(kernel, 0, sizeof(argument), &argument);
     if (error == CL_SUCCESS)
         error = clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &count, &one, 0, NULL, event);
     return error;
 }
 
-cl_int cvy_team_bind(struct cvy_device *device, cl_kernel kernel)
-{
-    return clSetKernelArg(kernel, 0, sizeof(cl_mem), &device->team->done);
-}
-
-/* Begins to read how long the members have waited; the device may get to it when this has returned. */
-static void read_waits(struct cvy_team *team, struct cvy_device *device)
-{
-    cl_int error = clEnqueueReadBuffer(device->queue, team->done, CL_FALSE, sizeof(cl_uint), sizeof(cl_uint),
-                                       &team->waits, 0, NULL, &team->waits_read);
-    if (error != CL_SUCCESS)
-        team->waits_read = NULL;
-    else
-        clFlush(device->queue);
-}
-
 /* Looks from time to time at how long the members wait for each other. */
-static bool is_resting(struct cvy_team *team, struct cvy_device *device)
+static bool is_resting(struct cvy_team *team)
 {
     const double now = cvy_now(), passed = now - team->watched_at;
-    if (now < team->rest_end)
-        return true;
-    if (passed < WATCH_SECONDS)
-        return false;
-    cl_int state = CL_QUEUED;
-    if (team->waits_read != NULL &&
-        clGetEventInfo(team->waits_read, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(state), &state, NULL) ==
-            CL_SUCCESS &&
-        state > CL_COMPLETE)
-        return false;
+    if (now < team->rest_end || passed < WATCH_SECONDS)
+        return now < team->rest_end;
+    const cl_uint waits = ((volatile cl_uint *)team->done_address)[1];
+    const double waited = (double)(waits - team->waits) * team->look_seconds;
     const bool was_late = team->is_late;
-    if (team->waits_read != NULL) {
-        const double waited = (double)(team->waits - team->waits_before) * team->look_seconds;
-        clReleaseEvent(team->waits_read);
-        team->waits_read = NULL;
-        team->waits_before = team->waits;
-        team->is_late = waited > MAX_WAITING * team->watch_seconds;
-        if (was_late && team->is_late)
-            rest(team, now);
-        else if (now > team->rest_end + team->rest)
-            team->rest = 0;
-    }
-    read_waits(team, device);
-    team->watch_seconds = passed;
+    team->is_late = waited > MAX_WAITING * passed;
+    team->waits = waits;
     team->watched_at = now;
+    if (was_late && team->is_late)
+        rest(team, now);
+    else if (now > team->rest_end + team->rest)
+        team->rest = 0;
     return now < team->rest_end;
 }
 
-cl_int cvy_team_enqueue(struct cvy_device *device, cl_kernel kernel, const size_t sizes[3], cl_event *event)
+cl_int cvy_team_enqueue(struct cvy_device *device, cl_kernel kernel, const char *arguments,
+                        const size_t sizes[3], cl_event *event)
 {
     struct cvy_team *team = device->team;
     const size_t total = sizes[0] * sizes[1] * sizes[2];
     cl_uint parts = 0;
     cl_int error = CL_SUCCESS;
-    if (team->is_disbanded || is_resting(team, device)) {
+    if (team->is_disbanded || is_resting(team)) {
         cvy_team_join(device);
-        error = enqueue_part(team, device->queue, 0, kernel, 0, total, sizes, event);
+        error = enqueue_part(team, device->queue, 0, kernel, arguments, 0, total, sizes, event);
         parts = 1;
     } else {
         follow_device(team, device);
@@ -406,7 +442,7 @@ cl_int cvy_team_enqueue(struct cvy_device *device, cl_kernel kernel, const size_
             const size_t begin = part_begin(total, i, team->size), end = part_begin(total, i + 1, team->size);
             if (begin == end)
                 continue;
-            error = enqueue_part(team, team->queues[i], i, kernel, begin, end, sizes,
+            error = enqueue_part(team, team->queues[i], i, kernel, arguments, begin, end, sizes,
                                  end == total ? event : NULL);
             parts++;
         }
@@ -449,8 +485,6 @@ void cvy_team_destroy(struct cvy_device *device)
         clFinish(device->queue);
         give_back(device->id);
     }
-    if (team->waits_read != NULL)
-        clReleaseEvent(team->waits_read);
     release(team);
     pthread_cond_destroy(&team->tried);
     free(team);

@@ -2,11 +2,12 @@
  * team.h - the compute units of a CPU as a team: a sub-device and a queue for each, on which every member
  * runs its part of each launch and waits for the others by looking at a counter in memory (cl/team.cl).
  *
- * Between two launches in one queue, CPU drivers send their workers to sleep and wake them again, which takes
- * longer than many layers; members stay awake. Whether sub-devices really run at the same time is tried out
- * on the first use; where they do not, or do not exist, or where the queue is the caller's, there is no team
- * and everything goes through the device's queue. So it does where the process has opened the same device
- * before, until that is destroyed.
+ * Between two launches in one queue, CPU drivers send their workers to sleep and wake them again, which
+ * takes longer than many layers; members stay awake. Arguments come in memory that host and device share
+ * (memory.h). Whether sub-devices really run at the same time is tried out on the first use; where they do
+ * not, or do not exist, or where the queue is the caller's, there is no team and everything goes through the
+ * device's queue. So it does where the process has opened the same device before, until that is destroyed,
+ * and for a while where others want the cores, when members would wait for each other too long.
  *
  * The device's queue and the team take turns: whoever comes next waits for the other in order.
  */
@@ -32,12 +33,13 @@ size_t cvy_team_settle(struct cvy_device *device);
 const char *cvy_team_macros(const struct cvy_device *device);
 /* As cvy_device_queue(). */
 cl_command_queue cvy_team_join(struct cvy_device *device);
-/* Sets the first of the arguments of cl/team.cl, once for a kernel. */
-cl_int cvy_team_bind(struct cvy_device *device, cl_kernel kernel);
-/* Launches a kernel of one work-item in each work-group, all of whose arguments are set but the second, which
- * differs between members and launches. event: NULL, or receives one of the work's last events. */
-cl_int cvy_team_enqueue(struct cvy_device *device, cl_kernel kernel, const size_t sizes[3], cl_event *event);
-#define CVY_TEAM_ARGS 2
+/* A room of CVY_SLOT_BYTES, from where a launch takes its arguments (slots.h); NULL: none is left. keep: it
+ * is for more than one launch. Given back, it is taken anew when what has been launched is done. */
+char *cvy_team_take_arguments(struct cvy_device *device, bool keep);
+void cvy_team_give_arguments(struct cvy_device *device, char *room, bool keep);
+/* Launches a kernel of cl/team.cl. event: NULL, or receives one of the work's last events. */
+cl_int cvy_team_enqueue(struct cvy_device *device, cl_kernel kernel, const char *arguments,
+                        const size_t sizes[3], cl_event *event);
 
 /* No team from now on: the caller's work goes into the device's queue. */
 void cvy_team_disband(struct cvy_device *device);

@@ -201,6 +201,50 @@ START_TEST(enqueued_again_takes_what_is_new)
 }
 END_TEST
 
+/* Memory of the caller's has no address that a team's kernels could take: they are launched otherwise, in
+ * order with the team's. */
+START_TEST(memory_that_is_the_callers_is_taken_too)
+{
+    struct cvy_device *device = NULL;
+    struct test_random random = {test_seed() + 3};
+    static float values[COUNT];
+    ck_assert_int_eq(cvy_device_open(&device, getenv("CVY_TEST_DEVICE")), CVY_OK);
+    struct cvy_conv *conv = make_conv(device, &random, false);
+    struct cvy_buffer *x = make_buffer(device, &random), *y = make_buffer(device, &random), *own = NULL;
+    cl_int error;
+    cl_mem memory = clCreateBuffer(cvy_device_cl_context(device), CL_MEM_READ_WRITE, BYTES, NULL, &error);
+    ck_assert_int_eq(error, CL_SUCCESS);
+    ck_assert_int_eq(cvy_buffer_adopt(&own, device, memory), CVY_OK);
+    ck_assert_int_eq(cvy_conv_enqueue(conv, x, y, NULL, 0, NULL), CVY_OK);
+    ck_assert_int_eq(cvy_conv_enqueue(conv, y, x, NULL, 0, NULL), CVY_OK);
+    ck_assert_int_eq(cvy_buffer_read(x, 0, BYTES, one_by_one), CVY_OK);
+    for (int i = 0; i < 4; i++) {
+        test_poison(values, COUNT);
+        ck_assert_int_eq(cvy_buffer_write(own, 0, BYTES, values), CVY_OK);
+        ck_assert_int_eq(cvy_conv_enqueue(conv, x, y, NULL, 0, NULL), CVY_OK);
+        ck_assert_int_eq(cvy_conv_enqueue(conv, y, own, NULL, 0, NULL), CVY_OK);
+        ck_assert_int_eq(cvy_conv_enqueue(conv, own, y, NULL, 0, NULL), CVY_OK);
+        ck_assert_int_eq(cvy_conv_enqueue(conv, y, x, NULL, 0, NULL), CVY_OK);
+    }
+    ck_assert_int_eq(cvy_buffer_read(x, 0, BYTES, in_flight), CVY_OK);
+    /* the same eight steps further, in the device's own memory */
+    ck_assert_int_eq(cvy_buffer_write(x, 0, BYTES, one_by_one), CVY_OK);
+    for (int i = 0; i < 8; i++) {
+        ck_assert_int_eq(cvy_conv_enqueue(conv, x, y, NULL, 0, NULL), CVY_OK);
+        ck_assert_int_eq(cvy_conv_enqueue(conv, y, x, NULL, 0, NULL), CVY_OK);
+    }
+    ck_assert_int_eq(cvy_buffer_read(x, 0, BYTES, one_by_one), CVY_OK);
+    ck_assert(one_by_one[0] == one_by_one[0]);
+    ck_assert_msg(memcmp(in_flight, one_by_one, BYTES) == 0, "the caller's memory makes a difference");
+    cvy_conv_destroy(&conv);
+    cvy_buffer_destroy(&x);
+    cvy_buffer_destroy(&y);
+    cvy_buffer_destroy(&own);
+    clReleaseMemObject(memory);
+    cvy_device_destroy(&device);
+}
+END_TEST
+
 /* An algorithm that takes blocks of channels alone does plain tensors through a conversion; tails of channels
  * and of pixels, few pixels, y that is added to. */
 START_TEST(plain_tensors_are_converted_for_algorithms_in_blocks)
@@ -234,6 +278,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, launches_in_flight_are_right_on_a_busy_machine);
     tcase_add_test(tests, a_device_opened_twice_has_one_team);
     tcase_add_test(tests, enqueued_again_takes_what_is_new);
+    tcase_add_test(tests, memory_that_is_the_callers_is_taken_too);
     tcase_add_test(tests, plain_tensors_are_converted_for_algorithms_in_blocks);
     suite_add_tcase(suite, tests);
     return suite;
