@@ -2,7 +2,8 @@
 // channels of y for PIXELS pixels of a row at once. Each number of x meets a vector of weights. X_BLOCK,
 // Y_BLOCK: channels that lie side by side in x and y: LANES, or 1 in plain tensors. SHUFFLED: 0 or 1;
 // STRIDE_W; PAD_MODE; STREAM: see lane.cl; the epilogue's. Other sizes are arguments. Weights come packed:
-// [group][panel of BLOCKS * LANES channels][block of c][tap][X_BLOCK][BLOCKS * LANES].
+// [group][panel of BLOCKS * LANES channels][block of c][tap][CHANNELS][BLOCKS * LANES]. CHANNELS: of a group
+// in a block of x, X_BLOCK, or where groups are parts of blocks LANES.
 #include "prelude.cl"
 #include "team.cl"
 #include "window.cl"
@@ -21,7 +22,8 @@ typedef lanes x_lanes;
 
 #define PANEL (BLOCKS * LANES)
 // Whether a block of y is written at once.
-#define WHOLE_BLOCKS (Y_BLOCK == LANES && !SHUFFLED)
+#define WHOLE_BLOCKS (Y_BLOCK % LANES == 0 && !SHUFFLED)
+#define Y_STEP (Y_BLOCK / LANES)
 
 __kernel void direct_pack(__global const float *restrict w, __global float *restrict packed, int count,
                           int panels, int c_group, int k_group, int taps, int flip)
@@ -29,9 +31,9 @@ __kernel void direct_pack(__global const float *restrict w, __global float *rest
     const int id = LINEAR_ID;
     if (id >= count)
         return;
-    const int x_blocks = (c_group + X_BLOCK - 1) / X_BLOCK;
-    const int tap = id / (PANEL * X_BLOCK) % taps, outer = id / (PANEL * X_BLOCK * taps);
-    const int c = outer % x_blocks * X_BLOCK + id / PANEL % X_BLOCK;
+    const int x_blocks = (c_group + CHANNELS - 1) / CHANNELS;
+    const int tap = id / (PANEL * CHANNELS) % taps, outer = id / (PANEL * CHANNELS * taps);
+    const int c = outer % x_blocks * CHANNELS + id / PANEL % CHANNELS;
     const int panel = outer / x_blocks % panels, g = outer / (x_blocks * panels);
     const int k = panel * PANEL + id % PANEL;
     const int from = ((g * k_group + k) * c_group + c) * taps + (flip ? taps - 1 - tap : tap);
@@ -45,7 +47,7 @@ __kernel void direct_pack(__global const float *restrict w, __global float *rest
     {                                                                                                        \
         space const float *at = x_at;                                                                        \
         ROLLED                                                                                               \
-        for (int i = 0; i < X_BLOCK; i++, at++, weights += PANEL) {                                          \
+        for (int i = 0; i < CHANNELS; i++, at++, weights += PANEL) {                                         \
             lanes weight[BLOCKS];                                                                            \
             UNROLL                                                                                           \
             for (int b = 0; b < BLOCKS; b++)                                                                 \
@@ -62,6 +64,9 @@ __kernel void direct_pack(__global const float *restrict w, __global float *rest
             }                                                                                                \
         }                                                                                                    \
     }
+
+// A tile's first and last pixel: often the only ones that see no x.
+#define ENDS (1 | 1 << (PIXELS - 1))
 
 // Where a row of taps begins on x, for the tile's first pixel, and how it goes on.
 struct taps {
@@ -93,7 +98,9 @@ ALWAYS_INLINE void add_line(__global const float *line, __global const float *we
         const int end = clamp((taps.in_w - left + STRIDE_W - 1) / STRIDE_W, 0, PIXELS);
         const int on_x = -1 << first & ~(-1 << end);
         if (on_x == 0)
-            weights += X_BLOCK * PANEL;
+            weights += CHANNELS * PANEL;
+        else if ((on_x | ENDS) == (1 << PIXELS) - 1)
+            ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, if (!(ENDS >> t & 1) || (on_x >> t & 1)))
         else
             ADD_BLOCK(__global, line + left * X_BLOCK, STRIDE_W, if (on_x >> t & 1))
 #else
@@ -122,7 +129,7 @@ ALWAYS_INLINE void begin_sums(lanes sum[PIXELS], EPILOGUE_ARGUMENTS __global con
     if (exists && (ACCUMULATE || !is_first)) {
         UNROLL
         for (int t = 0; t < PIXELS; t++)
-            sum[t] += ((__global const lanes *)from)[t];
+            sum[t] += ((__global const lanes *)from)[t * Y_STEP];
     }
 }
 
@@ -144,12 +151,12 @@ ALWAYS_INLINE void store(lanes sum[PIXELS], ACTIVATION_ARGUMENTS __global float 
     if (first == 0) {
         UNROLL
         for (int t = 0; t < PIXELS; t++)
-            LANES_PUT(sum[t], pixels + t);
+            LANES_PUT(sum[t], pixels + t * Y_STEP);
     } else {
         UNROLL
         for (int t = 1; t < PIXELS; t++)
             if (t >= first)
-                pixels[t] = sum[t];
+                pixels[t * Y_STEP] = sum[t];
     }
 }
 
@@ -177,6 +184,9 @@ ALWAYS_INLINE void store(lanes sum[PIXELS], EPILOGUE_ARGUMENTS __global float *t
 
 #endif
 
+// Where a channel begins in an image of y.
+#define IN_Y(k) ((k) / Y_BLOCK * Y_BLOCK * y_pixels + (k) % Y_BLOCK)
+
 // Of one launch.
 struct sizes {
     int groups, panels, c_group, k_group, shuffle, rows, chunk;
@@ -191,8 +201,9 @@ APART void direct_work(int3 id, __global const float *restrict x, __global const
     const int g = panel / s.panels, first_k = panel % s.panels * PANEL;
     const int k0 = g * s.k_group + first_k, channels = s.groups * s.k_group;
     const int y_pixels = win.out_d * win.out_h * win.out_w;
-    const int x_blocks = (s.c_group + X_BLOCK - 1) / X_BLOCK, x_pixels = win.in_d * win.in_h * win.in_w;
-    const int line_weights = win.kernel_w * X_BLOCK * PANEL;
+    const int x_blocks = (s.c_group + CHANNELS - 1) / CHANNELS, x_pixels = win.in_d * win.in_h * win.in_w;
+    const int all_x_blocks = (s.groups * s.c_group + X_BLOCK - 1) / X_BLOCK;
+    const int line_weights = win.kernel_w * CHANNELS * PANEL;
     const int block_weights = win.kernel_d * win.kernel_h * line_weights;
     const int first_row = id.x * s.rows;
     const int end_row = min(first_row + s.rows, win.out_d * win.out_h);
@@ -211,7 +222,7 @@ APART void direct_work(int3 id, __global const float *restrict x, __global const
                 UNROLL
                 for (int b = 0; b < BLOCKS; b++) {
 #if WHOLE_BLOCKS
-                    begin_sums(sum[b], EPILOGUE_PASSED to + (k0 / LANES + b) * y_pixels * LANES,
+                    begin_sums(sum[b], EPILOGUE_PASSED to + IN_Y(k0 + b * LANES),
                                k0 + b * LANES, channels, begin == 0, first_k + b * LANES < s.k_group);
 #else
                     UNROLL
@@ -222,8 +233,9 @@ APART void direct_work(int3 id, __global const float *restrict x, __global const
                 struct taps taps = {start * STRIDE_W - win.pad_w, win.in_w, win.kernel_w, win.dilation_w};
                 __global const float *weights = own + begin * block_weights;
                 for (int c = begin; c < end; c++) {
+                    const int first = g * s.c_group + c * CHANNELS;
                     __global const float *plane =
-                        x + ((n * s.groups + g) * x_blocks + c) * x_pixels * X_BLOCK;
+                        x + (n * all_x_blocks + first / X_BLOCK) * x_pixels * X_BLOCK + first % X_BLOCK;
                     for (int z = 0; z < win.kernel_d; z++) {
                         const int d = border(o * win.stride_d - win.pad_d + z * win.dilation_d, win.in_d);
                         for (int r = 0; r < win.kernel_h; r++, weights += line_weights) {
@@ -237,7 +249,7 @@ APART void direct_work(int3 id, __global const float *restrict x, __global const
                 for (int b = 0; b < BLOCKS; b++) {
                     if (first_k + b * LANES < s.k_group)
 #if WHOLE_BLOCKS
-                        store(sum[b], ACTIVATION_PASSED to + (k0 / LANES + b) * y_pixels * LANES, q - start,
+                        store(sum[b], ACTIVATION_PASSED to + IN_Y(k0 + b * LANES), q - start,
                               k0 + b * LANES, channels, end == x_blocks);
 #else
                         store(sum[b], EPILOGUE_PASSED to, q - start, k0 + b * LANES, (g + 1) * s.k_group,

@@ -32,12 +32,21 @@ struct geometry {
     size_t out[CVY_CONV_MAX_RANK];
     size_t c_group, k_group, taps;
     size_t x_block, y_block; /* 1: plain */
+    size_t x_channels;       /* of a group in a block of x */
     size_t x_blocks;         /* of a group */
     size_t lanes, blocks, pixels;
     size_t panels; /* of a group */
     size_t across; /* tiles in a row of y */
     bool whole;    /* blocks of y are written at once */
 };
+
+/* Groups that are parts of blocks: their channels fill vectors that are parts of the registers. */
+static bool shares_blocks(const struct cvy_conv_problem *p)
+{
+    size_t c_group = p->c / p->groups;
+    return p->groups > 1 && p->x_block == p->y_block && p->c == p->k && c_group >= 8 &&
+           c_group < p->x_block && p->x_block % c_group == 0 && p->c % p->x_block == 0;
+}
 
 static struct geometry geometry_of(const struct cvy_conv_problem *problem,
                                    const struct cvy_algo_config *config)
@@ -49,20 +58,21 @@ static struct geometry geometry_of(const struct cvy_conv_problem *problem,
     s.taps = s.p.kernel[0] * s.p.kernel[1] * s.p.kernel[2];
     s.x_block = CVY_MAX(s.p.x_block, 1);
     s.y_block = CVY_MAX(s.p.y_block, 1);
-    s.x_blocks = cvy_ceil_div(s.c_group, s.x_block);
+    s.x_channels = shares_blocks(&s.p) ? s.c_group : s.x_block;
+    s.x_blocks = cvy_ceil_div(s.c_group, s.x_channels);
     s.lanes = (size_t)config->value[LANES];
     s.blocks = (size_t)config->value[BLOCKS];
     s.pixels = (size_t)config->value[PIXELS];
     s.panels = cvy_ceil_div(s.k_group, s.lanes * s.blocks);
     s.across = cvy_ceil_div(s.out[2], s.pixels);
-    s.whole = s.y_block == s.lanes && s.p.shuffle <= 1;
+    s.whole = s.y_block % s.lanes == 0 && s.p.shuffle <= 1;
     return s;
 }
 
-/* Rounds of the innermost loop for a tile. */
+/* Rounds of the innermost loop for a tile, by four. */
 static size_t tile_rounds(const struct geometry *s)
 {
-    return s->x_blocks * s->taps * cvy_ceil_div(s->x_block, 4);
+    return s->x_blocks * s->taps * cvy_ceil_div(s->x_channels, 4);
 }
 
 static size_t widest_block(const struct cvy_conv_problem *p)
@@ -89,7 +99,8 @@ static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device
         return false;
     }
     size_t c_group = p->c / p->groups, k_group = p->k / p->groups;
-    if (straddles(c_group, p->x_block, p->groups) || straddles(k_group, p->y_block, p->groups)) {
+    if (!shares_blocks(p) &&
+        (straddles(c_group, p->x_block, p->groups) || straddles(k_group, p->y_block, p->groups))) {
         snprintf(why, size,
                  "its blocks of %zu channels hold channels of several groups (%zu in, %zu out each)",
                  widest_block(p), c_group, k_group);
@@ -110,12 +121,12 @@ static bool applicable(const struct cvy_conv_problem *p, const struct cvy_device
 static void set_config(const struct cvy_conv_problem *p, const struct cvy_device *device, size_t blocks,
                        size_t spare, struct cvy_algo_config *config)
 {
-    size_t lanes = widest_block(p), out[CVY_CONV_MAX_RANK];
+    size_t lanes = shares_blocks(p) ? p->c / p->groups : widest_block(p), out[CVY_CONV_MAX_RANK];
     cvy_conv_output_sizes(p, out);
     if (lanes == 0)
         for (lanes = 2; lanes * 2 <= CVY_MIN(device->info.vector_width, 16) && lanes < p->k / p->groups;)
             lanes *= 2;
-    size_t registers = lanes == 16 ? 32 : 16, width = out[p->rank - 1];
+    size_t registers = CVY_MAX(lanes, device->info.vector_width) >= 16 ? 32 : 16, width = out[p->rank - 1];
     size_t most = CVY_MAX((registers - spare - blocks) / blocks, 1);
     *config = (struct cvy_algo_config){{0}};
     config->value[LANES] = (int)lanes;
@@ -157,10 +168,12 @@ static double unit_seconds(const struct geometry *s, const struct cvy_device *de
     double sums = tiles(s) * pixels * blocks * (double)s->lanes;
     double taps = met(s, 0, 1) * met(s, 1, 1) * met(s, 2, s->pixels) /
                   (double)(s->out[0] * s->out[1] * s->across * s->pixels);
-    double flops = 2 * sums * (double)(s->x_blocks * s->x_block) * taps;
+    double flops = 2 * sums * (double)(s->x_blocks * s->x_channels) * taps;
     double seconds = flops * units / (efficiency * cvy_rate_flops(device));
     if (!s->whole)
         seconds += sums * 2e-9; /* written number by number */
+    if (s->lanes < device->info.vector_width)
+        seconds *= 1.15; /* parts of registers; measured where they take half as long as whole ones */
     bool fills_registers = device->info.type == CVY_DEVICE_CPU && device->info.vector_width >= s->lanes;
     return seconds * (fills_registers ? 1 : 20);
 }
@@ -171,7 +184,7 @@ static void share(const struct geometry *s, const struct cvy_device *device, siz
 {
     size_t all = s->out[0] * s->out[1], most = CVY_MAX(MOST_ROUNDS / (s->across * tile_rounds(s)), 1);
     *rows = cvy_share(device, all, s->panels * s->p.groups * s->p.n, most, unit_seconds(s, device));
-    size_t weights = s->taps * s->x_block * s->lanes * s->blocks * sizeof(float);
+    size_t weights = s->taps * s->x_channels * s->lanes * s->blocks * sizeof(float);
     *chunk = s->x_blocks;
     if (s->whole && *rows * s->across > 1)
         *chunk =
@@ -189,7 +202,7 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     share(&s, device, &rows, &chunk);
     /* each panel goes through the whole image of x */
     double x = (double)(s.c_group * s.p.in[0] * s.p.in[1] * s.p.in[2]) * sizeof(float), again = 0;
-    if (cvy_streams(device, 2 * x))
+    if (cvy_streams(device, 4 * x))
         again = (double)(s.p.n * s.p.groups * (s.panels - 1)) * x;
     return cvy_share_seconds(device, s.out[0] * s.out[1], s.panels * s.p.groups * s.p.n, rows,
                              unit_seconds(&s, device)) +
@@ -215,7 +228,7 @@ static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *d
 
 static size_t packed_count(const struct geometry *s)
 {
-    return s->p.groups * s->panels * s->lanes * s->blocks * s->x_blocks * s->x_block * s->taps;
+    return s->p.groups * s->panels * s->lanes * s->blocks * s->x_blocks * s->x_channels * s->taps;
 }
 
 static size_t prepared_bytes(const struct cvy_conv_problem *p, const struct cvy_device *device,
@@ -241,6 +254,7 @@ static void describe(struct cvy_launch *launch, const struct cvy_device *device,
     cvy_launch_define(launch, "BLOCKS", s->blocks);
     cvy_launch_define(launch, "PIXELS", s->pixels);
     cvy_launch_define(launch, "X_BLOCK", s->x_block);
+    cvy_launch_define(launch, "CHANNELS", s->x_channels);
     cvy_launch_define(launch, "Y_BLOCK", s->y_block);
     cvy_launch_define(launch, "SHUFFLED", s->p.shuffle > 1);
     cvy_launch_define(launch, "STREAM", cvy_streams(device, tensor_bytes(s)));
