@@ -371,7 +371,7 @@ END_TEST
 
 /* Opens the device with the store, runs one kernel, and closes it. n_programs: how many that took, with what
  * the device needed for itself (a team is tried out). */
-static struct cvy_build_stats use_device(size_t *n_programs)
+static struct cvy_build_stats use_device_for(double save_seconds, size_t *n_programs)
 {
     struct cvy_device *device = NULL;
     struct cvy_buffer *buffer = NULL;
@@ -380,7 +380,8 @@ static struct cvy_build_stats use_device(size_t *n_programs)
     test_poison(data + 8, 4);
     ck_assert_int_eq(cvy_device_open(&device, getenv("CVY_TEST_DEVICE")), CVY_OK);
     ck_assert_int_eq(
-        cvy_device_set_store(device, &(struct cvy_store_params){.path = path, .save_seconds = 100}), CVY_OK);
+        cvy_device_set_store(device, &(struct cvy_store_params){.path = path, .save_seconds = save_seconds}),
+        CVY_OK);
     cvy_team_size(device);
     cvy_device_get_build_stats(device, &stats);
     *n_programs = stats.compiled + stats.loaded + 1;
@@ -407,6 +408,11 @@ static struct cvy_build_stats use_device(size_t *n_programs)
     return stats;
 }
 
+static struct cvy_build_stats use_device(size_t *n_programs)
+{
+    return use_device_for(100, n_programs);
+}
+
 START_TEST(device_with_a_warm_store_loads_and_does_not_compile)
 {
     size_t n_programs;
@@ -417,6 +423,18 @@ START_TEST(device_with_a_warm_store_loads_and_does_not_compile)
     ck_assert_uint_eq(warm.compiled, 0);
     ck_assert_uint_eq(warm.loaded, n_programs);
     ck_assert(warm.first_launch_at > 0);
+}
+END_TEST
+
+/* The first is saved whatever it takes; then there is no time left. */
+START_TEST(device_without_time_to_save_leaves_the_rest_to_later_ones)
+{
+    size_t n_programs = 1;
+    for (size_t i = 0; i <= n_programs; i++) {
+        struct cvy_build_stats stats = use_device_for(1e-12, &n_programs);
+        ck_assert_uint_eq(stats.loaded, i);
+        ck_assert_uint_eq(stats.compiled, n_programs - i);
+    }
 }
 END_TEST
 
@@ -461,6 +479,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, store_keeps_the_newest_times_of_processes_at_once);
     tcase_add_test(tests, store_in_a_place_that_cannot_be_used_is_no_store);
     tcase_add_test(tests, device_with_a_warm_store_loads_and_does_not_compile);
+    tcase_add_test(tests, device_without_time_to_save_leaves_the_rest_to_later_ones);
     tcase_add_test(tests, device_with_a_damaged_entry_compiles);
     suite_add_tcase(suite, tests);
     return suite;
