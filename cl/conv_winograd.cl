@@ -226,7 +226,7 @@ int2 depths_of(const struct shape *s, int first_tile, int last_tile)
     return all;
 }
 
-// The same for the blocks of channels of x, at one point, from blocks.x on and before blocks.y.
+// A panel's products at one point, from the blocks of channels of x from blocks.x on, before blocks.y.
 void multiply(SCRATCH const float *restrict v, __global const float *restrict u, SCRATCH float *restrict m,
               int2 blocks)
 {

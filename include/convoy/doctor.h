@@ -46,10 +46,10 @@ struct cvy_doctor_params {
 };
 
 /*
- * Checks all kernels; takes seconds. wrong receives how many are wrong, do not build or do not
- * run. These are quarantined; ones found right are released. Let no other thread use the
- * device meanwhile. params may be NULL. Fails only where the doctor itself cannot work, for example without
- * memory.
+ * Checks all kernels; takes seconds, or minutes where they have to be compiled first. wrong receives how many
+ * are wrong, do not build or do not run. These are quarantined; ones found right are released. Let no other
+ * thread use the device meanwhile. params may be NULL. Fails only where the doctor itself cannot work, for
+ * example without memory.
  */
 CVY_API enum cvy_status cvy_doctor_run(struct cvy_device *device, const struct cvy_doctor_params *params,
                                        size_t *wrong);

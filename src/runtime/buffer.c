@@ -62,6 +62,12 @@ static cl_mem create_sub_buffer(cl_mem origin, size_t offset, size_t bytes, cl_i
     return clCreateSubBuffer(origin, 0, CL_BUFFER_CREATE_TYPE_REGION, &region, error);
 }
 
+/* Of what lies in an allocation that has one, or none. */
+static char *address_at(char *address, size_t offset)
+{
+    return address != NULL ? address + offset : NULL;
+}
+
 /* A block of the pool; false where the pool or the driver's sub-buffers fail. */
 static bool init_small(struct cvy_buffer *buffer, size_t bytes)
 {
@@ -72,8 +78,7 @@ static bool init_small(struct cvy_buffer *buffer, size_t bytes)
     if (taken) {
         buffer->origin = cvy_slab_memory(buffer->block.slab);
         buffer->origin_offset = buffer->block.offset;
-        char *slab_address = cvy_slab_address(buffer->block.slab);
-        buffer->address = slab_address != NULL ? slab_address + buffer->block.offset : NULL;
+        buffer->address = address_at(cvy_slab_address(buffer->block.slab), buffer->block.offset);
         buffer->memory = create_sub_buffer(buffer->origin, buffer->origin_offset, bytes, &error);
         if (error != CL_SUCCESS) {
             buffer->memory = NULL;
@@ -183,7 +188,7 @@ enum cvy_status cvy_buffer_create_part(struct cvy_buffer **part, struct cvy_buff
     made->id = ++last_id;
     made->origin = parent->origin;
     made->origin_offset = parent->origin_offset + offset;
-    made->address = parent->address != NULL ? parent->address + offset : NULL;
+    made->address = address_at(parent->address, offset);
     cl_int error;
     made->memory = create_sub_buffer(made->origin, made->origin_offset, bytes, &error);
     if (error != CL_SUCCESS) {

@@ -94,11 +94,11 @@ cl_mem cvy_memory_create(const struct cvy_device *device, size_t bytes, char **a
 
 void cvy_memory_release(struct cvy_device *device, cl_mem memory, const char *address)
 {
-    struct cvy_released *released = address != NULL ? malloc(sizeof(*released)) : NULL;
     if (address == NULL) {
         clReleaseMemObject(memory);
         return;
     }
+    struct cvy_released *released = malloc(sizeof(*released));
     if (released == NULL)
         return; /* it stays until the context goes */
     *released = (struct cvy_released){NULL, memory};
