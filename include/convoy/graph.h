@@ -97,6 +97,9 @@ CVY_API enum cvy_status cvy_plan_create(struct cvy_plan **plan, const struct cvy
                                         const struct cvy_plan_params *params);
 CVY_API void cvy_plan_destroy(struct cvy_plan **plan);
 
+/* As params.profile, for the runs that follow. */
+CVY_API void cvy_plan_set_profile(struct cvy_plan *plan, bool profile);
+
 CVY_API size_t cvy_plan_input_count(const struct cvy_plan *plan);
 CVY_API size_t cvy_plan_output_count(const struct cvy_plan *plan);
 CVY_API enum cvy_status cvy_plan_input_shape(const struct cvy_plan *plan, size_t index,
@@ -144,9 +147,11 @@ CVY_API enum cvy_status cvy_plan_get_layer(const struct cvy_plan *plan, size_t i
 
 struct cvy_plan_memory {
     size_t constants;     /* bytes of weights */
-    size_t intermediates; /* bytes reserved for values between layers */
+    size_t intermediates; /* the largest sum of values between layers that are needed at once */
     size_t without_reuse; /* what they would take one beside the other */
-    size_t workspace;     /* scratch memory, shared by all layers */
+    size_t workspace;     /* the most scratch memory of a layer */
+    size_t peak;          /* what a run reserves for values between layers and scratch memory */
+    size_t lower_bound;   /* the most that one layer needs of both: peak cannot be less */
 };
 CVY_API void cvy_plan_get_memory(const struct cvy_plan *plan, struct cvy_plan_memory *memory);
 

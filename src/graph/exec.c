@@ -4,7 +4,7 @@
 
 #include "base/arith.h"
 #include "base/log.h"
-#include "graph/plan.h"
+#include "graph/arena.h"
 #include "runtime/buffer.h"
 #include "runtime/device.h"
 
@@ -23,7 +23,7 @@ static struct cvy_buffer *slot_buffer(const struct run *run, size_t slot)
         return run->inputs[s->binding];
     if (s->place == CVY_PLACE_OUTPUT)
         return run->outputs[s->binding];
-    return s->buffer;
+    return s->place == CVY_PLACE_ARENA ? run->plan->arena->parts[slot] : s->buffer;
 }
 
 /* Where an input and an output share a name, the first binding of that name is the input's. */
@@ -88,8 +88,9 @@ static enum cvy_status enqueue_step(const struct run *run, size_t index)
         return cvy_fail_memory("plan step", step->n_inputs * sizeof(*in));
     for (size_t i = 0; i < step->n_inputs; i++)
         in[i] = slot_buffer(run, step->inputs[i]);
-    enum cvy_status status = step->operator->class->enqueue(step->operator, in, step->n_inputs,
-                                                            slot_buffer(run, step->output), plan->workspace);
+    enum cvy_status status =
+        step->operator->class->enqueue(step->operator, in, step->n_inputs, slot_buffer(run, step->output),
+                                       plan->arena->parts[plan->n_slots + index]);
     if (in != few)
         free(in);
     if (status == CVY_OK && by_host) {
@@ -234,6 +235,11 @@ enum cvy_status cvy_plan_run(struct cvy_plan *plan, const struct cvy_tensor *inp
         cvy_buffer_destroy(&bindings[i].buffer);
     free(bindings);
     return status;
+}
+
+void cvy_plan_set_profile(struct cvy_plan *plan, bool profile)
+{
+    plan->profile = profile;
 }
 
 size_t cvy_plan_input_count(const struct cvy_plan *plan)

@@ -6,8 +6,8 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "graph/arena.h"
 #include "graph/fuse.h"
-#include "graph/memory.h"
 #include "runtime/buffer.h"
 
 /* A plan in the making. Slots begin as one for each value; aliases share another's. */
@@ -17,11 +17,8 @@ struct builder {
     struct cvy_plan *plan;
     struct cvy_value_info *values;
     struct cvy_work_list *works;
-    size_t *slot_of;               /* of each value */
-    struct cvy_memory_item *items; /* of each slot: bytes and steps */
+    size_t *slot_of; /* of each value */
 };
-
-#define END_OF_PLAN (SIZE_MAX - 1)
 
 static enum cvy_status init_port(struct builder *b, struct cvy_port *port, const char *name, size_t value)
 {
@@ -113,68 +110,6 @@ static enum cvy_status compile_works(struct builder *b)
     return status;
 }
 
-/* First and last step of each slot; an output's slot lives to the end. */
-static void find_lifetimes(struct builder *b)
-{
-    struct cvy_plan *plan = b->plan;
-    for (size_t i = 0; i < plan->n_steps; i++) {
-        const struct cvy_step *step = &plan->steps[i];
-        b->items[step->output].first = b->items[step->output].last = i;
-        for (size_t j = 0; j < step->n_inputs; j++) {
-            if (step->inputs[j] != SIZE_MAX)
-                b->items[step->inputs[j]].last = i;
-        }
-    }
-    for (size_t i = 0; i < plan->n_outputs; i++)
-        b->items[plan->outputs[i].slot].last = END_OF_PLAN;
-}
-
-static void replace_slot(struct builder *b, size_t first_step, size_t from, size_t to)
-{
-    struct cvy_plan *plan = b->plan;
-    for (size_t i = first_step; i < plan->n_steps; i++) {
-        struct cvy_step *step = &plan->steps[i];
-        step->output = step->output == from ? to : step->output;
-        for (size_t j = 0; j < step->n_inputs; j++)
-            step->inputs[j] = step->inputs[j] == from ? to : step->inputs[j];
-    }
-    for (size_t i = 0; i < plan->n_outputs; i++)
-        plan->outputs[i].slot = plan->outputs[i].slot == from ? to : plan->outputs[i].slot;
-    b->items[to].last = b->items[from].last;
-    plan->slots[from].place = CVY_PLACE_NONE;
-}
-
-/* Lets a step write over its first input where that is the last look at it. */
-static void share_in_place(struct builder *b)
-{
-    struct cvy_plan *plan = b->plan;
-    for (size_t i = 0; i < plan->n_steps; i++) {
-        struct cvy_step *step = &plan->steps[i];
-        if (!step->operator->class->in_place || step->n_inputs == 0 || step->inputs[0] == SIZE_MAX)
-            continue;
-        size_t in = step->inputs[0];
-        bool shared = false;
-        for (size_t j = 1; j < step->n_inputs; j++)
-            shared |= step->inputs[j] == in;
-        if (!shared && plan->slots[in].place == CVY_PLACE_ARENA && b->items[in].last == i &&
-            plan->slots[in].bytes == plan->slots[step->output].bytes)
-            replace_slot(b, i, step->output, in);
-    }
-}
-
-/* An output's value is computed where the caller wants it; only the first of several outputs can have that.
- */
-static void bind_outputs(struct builder *b)
-{
-    for (size_t i = 0; i < b->plan->n_outputs; i++) {
-        struct cvy_slot *slot = &b->plan->slots[b->plan->outputs[i].slot];
-        if (slot->place == CVY_PLACE_ARENA) {
-            slot->place = CVY_PLACE_OUTPUT;
-            slot->binding = i;
-        }
-    }
-}
-
 static enum cvy_status resolve_outputs(struct builder *b)
 {
     enum cvy_status status = CVY_OK;
@@ -226,52 +161,6 @@ static enum cvy_status upload_constants(struct builder *b)
     return status;
 }
 
-static enum cvy_status allocate_blocks(struct builder *b, const size_t *block_bytes, size_t n_blocks)
-{
-    struct cvy_plan *plan = b->plan;
-    plan->blocks = calloc(n_blocks ? n_blocks : 1, sizeof(*plan->blocks));
-    if (plan->blocks == NULL)
-        return cvy_fail_memory("plan", n_blocks * sizeof(*plan->blocks));
-    enum cvy_status status = CVY_OK;
-    for (size_t i = 0; status == CVY_OK && i < n_blocks; i++, plan->n_blocks++) {
-        plan->memory.intermediates += block_bytes[i];
-        status = cvy_buffer_create(&plan->blocks[i], plan->device, block_bytes[i]);
-    }
-    for (size_t i = 0; status == CVY_OK && i < plan->n_slots; i++) {
-        const struct cvy_memory_item *item = &b->items[i];
-        if (item->bytes != 0)
-            status = cvy_buffer_create_part(&plan->slots[i].buffer, plan->blocks[item->block], item->offset,
-                                            item->bytes);
-    }
-    return status;
-}
-
-static enum cvy_status allocate_memory(struct builder *b)
-{
-    struct cvy_plan *plan = b->plan;
-    const struct cvy_device_info *info = cvy_device_get_info(plan->device);
-    size_t workspace = 0;
-    for (size_t i = 0; i < plan->n_steps; i++)
-        workspace = CVY_MAX(workspace, plan->steps[i].operator->workspace);
-    for (size_t i = 0; i < plan->n_slots; i++) {
-        b->items[i].bytes = plan->slots[i].place == CVY_PLACE_ARENA ? plan->slots[i].bytes : 0;
-        plan->memory.without_reuse += b->items[i].bytes;
-    }
-    size_t *block_bytes = calloc(plan->n_slots + 1, sizeof(*block_bytes));
-    if (block_bytes == NULL)
-        return cvy_fail_memory("plan", plan->n_slots * sizeof(*block_bytes));
-    size_t max_block = info->max_alloc_bytes < SIZE_MAX ? (size_t)info->max_alloc_bytes : SIZE_MAX;
-    size_t n_blocks = cvy_memory_plan(b->items, plan->n_slots, info->base_align, max_block, block_bytes);
-    enum cvy_status status = n_blocks == SIZE_MAX ? cvy_fail_memory("plan", plan->n_slots)
-                                                  : allocate_blocks(b, block_bytes, n_blocks);
-    free(block_bytes);
-    if (status == CVY_OK && workspace != 0) {
-        plan->memory.workspace = workspace;
-        status = cvy_buffer_create(&plan->workspace, plan->device, workspace);
-    }
-    return status;
-}
-
 static enum cvy_status allocate_tables(struct builder *b)
 {
     const struct cvy_graph *g = b->graph;
@@ -286,9 +175,8 @@ static enum cvy_status allocate_tables(struct builder *b)
     plan->marks = calloc(g->n_nodes + 1, sizeof(*plan->marks));
     b->values = calloc(g->n_values + 1, sizeof(*b->values));
     b->slot_of = calloc(g->n_values + 1, sizeof(*b->slot_of));
-    b->items = calloc(g->n_values + 1, sizeof(*b->items));
     if (!plan->slots || !plan->steps || !plan->inputs || !plan->outputs || !plan->marks || !b->values ||
-        !b->slot_of || !b->items)
+        !b->slot_of)
         return cvy_fail_memory("plan", g->n_values * sizeof(*plan->slots));
     for (size_t i = 0; i < g->n_values; i++)
         b->slot_of[i] = i;
@@ -310,12 +198,9 @@ static enum cvy_status build(struct builder *b)
         status = resolve_outputs(b);
     if (status != CVY_OK)
         return status;
-    find_lifetimes(b);
-    share_in_place(b);
-    bind_outputs(b);
-    if ((status = upload_constants(b)) != CVY_OK)
+    if ((status = cvy_plan_place(b->plan)) != CVY_OK || (status = upload_constants(b)) != CVY_OK)
         return status;
-    return allocate_memory(b);
+    return cvy_arena_create(&b->plan->arena, b->plan);
 }
 
 enum cvy_status cvy_plan_create(struct cvy_plan **plan, const struct cvy_graph *graph,
@@ -336,7 +221,6 @@ enum cvy_status cvy_plan_create(struct cvy_plan **plan, const struct cvy_graph *
     enum cvy_status status = build(&b);
     free(b.values);
     free(b.slot_of);
-    free(b.items);
     cvy_work_list_destroy(&b.works);
     if (status != CVY_OK) {
         cvy_plan_destroy(&made);
@@ -369,14 +253,13 @@ void cvy_plan_destroy(struct cvy_plan **plan)
     destroy_steps(p);
     for (size_t i = 0; p->slots && i < p->n_slots; i++)
         cvy_buffer_destroy(&p->slots[i].buffer);
-    for (size_t i = 0; i < p->n_blocks; i++)
-        cvy_buffer_destroy(&p->blocks[i]);
     for (size_t i = 0; p->inputs && i < p->n_inputs; i++)
         free(p->inputs[i].name);
     for (size_t i = 0; p->outputs && i < p->n_outputs; i++)
         free(p->outputs[i].name);
-    cvy_buffer_destroy(&p->workspace);
-    free(p->blocks);
+    cvy_arena_destroy(&p->arena);
+    free(p->items);
+    free(p->block_bytes);
     free(p->slots);
     free(p->inputs);
     free(p->outputs);

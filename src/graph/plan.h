@@ -3,7 +3,10 @@
 #define CVY_GRAPH_PLAN_H
 
 #include "graph/graph.h"
+#include "graph/memory.h"
 #include "op/operator.h"
+
+struct cvy_arena; /* arena.h */
 
 enum cvy_place {
     CVY_PLACE_NONE,     /* nothing reads it */
@@ -17,7 +20,7 @@ enum cvy_place {
 struct cvy_slot {
     enum cvy_place place;
     size_t binding;            /* index of the input or output */
-    struct cvy_buffer *buffer; /* constant, arena */
+    struct cvy_buffer *buffer; /* of a constant */
     size_t bytes;
 };
 
@@ -46,11 +49,15 @@ struct cvy_plan {
     struct cvy_step *steps;
     struct cvy_port *inputs, *outputs;
     size_t n_slots, n_steps, n_inputs, n_outputs;
-    struct cvy_buffer **blocks; /* the arena */
+    struct cvy_memory_item *items; /* of each slot, then of each step's scratch memory: where in an arena */
+    size_t *block_bytes;           /* of an arena's allocations */
     size_t n_blocks;
-    struct cvy_buffer *workspace;
+    struct cvy_arena *arena;
     struct cvy_plan_memory memory;
     struct cvy_event **marks; /* profile: one before the first step and one after each */
 };
+
+/* Decides where every slot lies: in place, in a bound buffer, or at which offset; place.c. */
+enum cvy_status cvy_plan_place(struct cvy_plan *plan);
 
 #endif
