@@ -59,12 +59,19 @@ static void print_sums(const struct run *run, double total)
 {
     struct cvy_build_stats stats;
     struct cvy_plan_memory memory;
-    char device[192], constants[32], intermediates[32], without[32], workspace[32];
+    char device[192], constants[32], intermediates[32], without[32], workspace[32], peak[32], bound[32];
     cvy_device_get_build_stats(run->device, &stats);
     cvy_plan_get_memory(run->plan, &memory);
     cvy_cli_describe_device(run->device, device, sizeof(device));
     printf("\ndevice        %s\n", device);
-    printf("total         %.3f ms in layers, %.3f ms with copies\n", total, 1e3 * run->run_seconds);
+    if (run->n_repeats == 0) {
+        printf("total         %.3f ms in layers, %.3f ms with copies\n", total, 1e3 * run->run_seconds);
+    } else {
+        printf("median        %.3f ms of %zu runs, from %.3f to %.3f ms\n", 1e3 * run->median_seconds,
+               run->n_repeats, 1e3 * run->min_seconds, 1e3 * run->max_seconds);
+        printf("total         %.3f ms in layers, in a run of %.3f ms that measures them\n", total,
+               1e3 * run->run_seconds);
+    }
     printf("set-up        %.1f ms; %zu programs compiled, %zu from the store\n", 1e3 * run->setup_seconds,
            stats.compiled, stats.loaded);
     printf("first kernel  %.1f ms after the device was opened\n", 1e3 * stats.first_launch_at);
@@ -73,6 +80,9 @@ static void print_sums(const struct run *run, double total)
            cvy_cli_format_bytes(memory.intermediates, intermediates, sizeof(intermediates)),
            cvy_cli_format_bytes(memory.without_reuse, without, sizeof(without)),
            cvy_cli_format_bytes(memory.workspace, workspace, sizeof(workspace)));
+    printf("peak          %s for both at once; the least possible is %s\n",
+           cvy_cli_format_bytes(memory.peak, peak, sizeof(peak)),
+           cvy_cli_format_bytes(memory.lower_bound, bound, sizeof(bound)));
 }
 
 static cJSON *layers_json(const struct run *run, double total)
@@ -127,10 +137,18 @@ static cJSON *run_json(const struct run *run, const char *model, double total)
     cJSON_AddItemToObject(json, "outputs", outputs_json(run));
     cJSON_AddNumberToObject(json, "layers_ms", total);
     cJSON_AddNumberToObject(json, "run_ms", 1e3 * run->run_seconds);
+    if (run->n_repeats != 0) {
+        cJSON_AddNumberToObject(json, "repeats", (double)run->n_repeats);
+        cJSON_AddNumberToObject(json, "median_ms", 1e3 * run->median_seconds);
+        cJSON_AddNumberToObject(json, "min_ms", 1e3 * run->min_seconds);
+        cJSON_AddNumberToObject(json, "max_ms", 1e3 * run->max_seconds);
+    }
     cJSON_AddNumberToObject(json, "setup_ms", 1e3 * run->setup_seconds);
     cJSON_AddNumberToObject(json, "first_kernel_ms", 1e3 * stats.first_launch_at);
     cJSON_AddNumberToObject(json, "programs_compiled", (double)stats.compiled);
     cJSON_AddNumberToObject(json, "programs_loaded", (double)stats.loaded);
+    cJSON_AddNumberToObject(json, "peak_bytes", (double)memory.peak);
+    cJSON_AddNumberToObject(json, "lower_bound_bytes", (double)memory.lower_bound);
     cJSON *bytes = cJSON_AddObjectToObject(json, "memory_bytes");
     cJSON_AddNumberToObject(bytes, "constants", (double)memory.constants);
     cJSON_AddNumberToObject(bytes, "intermediates", (double)memory.intermediates);

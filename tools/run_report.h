@@ -19,6 +19,8 @@ struct run {
     struct cvy_shape shapes[CVY_RUN_MAX_SLOTS];
     const char *expect_path[CVY_RUN_MAX_SLOTS]; /* NULL = nothing expected */
     double setup_seconds, run_seconds;
+    size_t n_repeats;                                /* 0: run once */
+    double median_seconds, min_seconds, max_seconds; /* of the repeats */
 };
 
 /* Prints the table or the JSON, and the comparisons. Returns the command's exit status. */

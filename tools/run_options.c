@@ -1,0 +1,187 @@
+/* run_options.c - the arguments of `convoy run`. */
+#include "run_options.h"
+
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+    "Usage: convoy run MODEL.onnx [-i [NAME=]FILE...] [-o [NAME=]FILE...] [OPTION...]\n"
+    "Runs a model. Files: .npy, ONNX TensorProto .pb, .png, .jpg; a picture is a float tensor 1xCxHxW, 0 to "
+    "1,\n"
+    "grey or RGB as the input needs it. Files without a name are taken in the model's order; \"=FILE\" "
+    "stands for\n"
+    "a file without a name whose own name has a '='.\n\n"
+    "  -i, --input [NAME=]FILE   an input\n"
+    "  -o, --output [NAME=]FILE  write an output\n"
+    "  --expect [NAME=]FILE      compare an output with a file; exit 3 beyond the tolerance. A picture is\n"
+    "                            compared with the output rounded to 8 bits\n"
+    "  --mean R[,G,B]      subtracted from input pictures\n"
+    "  --std R[,G,B]       and then divided by\n"
+    "  --size HxW          scale input pictures\n"
+    "  --grey              read input pictures as grey\n"
+    "  --random SEED       inputs without a file are random: from -1 to 1, small integers of their whole\n"
+    "                      range, larger ones 0 or 1\n"
+    "  --shape [NAME=]DxDx...  shape of such an input where it has open dimensions\n"
+    "  --repeat N          N runs after a warm-up, on tensors that are on the device: the median; then the\n"
+    "                      layers are measured in one more\n" CVY_CLI_COMMON_HELP;
+
+enum {
+    OPT_EXPECT = CVY_CLI_OPT_LAST,
+    OPT_MEAN,
+    OPT_STD,
+    OPT_SIZE,
+    OPT_GREY,
+    OPT_RANDOM,
+    OPT_SHAPE,
+    OPT_REPEAT,
+};
+
+static const struct option long_options[] = {
+    {"input", required_argument, NULL, 'i'},
+    {"output", required_argument, NULL, 'o'},
+    {"expect", required_argument, NULL, OPT_EXPECT},
+    {"mean", required_argument, NULL, OPT_MEAN},
+    {"std", required_argument, NULL, OPT_STD},
+    {"size", required_argument, NULL, OPT_SIZE},
+    {"grey", no_argument, NULL, OPT_GREY},
+    {"random", required_argument, NULL, OPT_RANDOM},
+    {"shape", required_argument, NULL, OPT_SHAPE},
+    {"repeat", required_argument, NULL, OPT_REPEAT},
+    CVY_CLI_COMMON_OPTIONS,
+    {0},
+};
+
+/* One or three numbers. */
+static int parse_colours(const char *option, const char *text, float *values, size_t *count, bool zero_is_bad)
+{
+    char copy[128];
+    size_t found = 0;
+    bool good = strlen(text) < sizeof(copy);
+    snprintf(copy, sizeof(copy), "%s", text);
+    for (char *at = copy, *next; good && at; at = next) {
+        next = strchr(at, ',');
+        if (next) {
+            *next++ = '\0';
+        }
+        double value = 0;
+        good = found < 3 && cvy_cli_parse_double(at, &value) && isfinite(value) &&
+               !(zero_is_bad && (float)value == 0);
+        if (good) {
+            values[found++] = (float)value;
+        }
+    }
+    if (!good || found == 2) {
+        return cvy_cli_usage("run", "%s %s: not one or three numbers%s", option, text,
+                             zero_is_bad ? " other than 0" : "");
+    }
+    *count = found;
+    return CVY_CLI_OK;
+}
+
+static int parse_image_size(struct cvy_image_params *image, const char *text)
+{
+    char height[32];
+    size_t digits = strcspn(text, "x");
+    snprintf(height, sizeof(height), "%.*s", (int)(digits < 31 ? digits : 31), text);
+    if (text[digits] != 'x' || digits > 31 || !cvy_cli_parse_size(height, &image->height) ||
+        !cvy_cli_parse_size(text + digits + 1, &image->width) || image->height == 0 || image->width == 0) {
+        return cvy_cli_usage("run", "--size %s: not HEIGHTxWIDTH, such as 224x224", text);
+    }
+    return CVY_CLI_OK;
+}
+
+static int parse_count(const char *option, const char *text, size_t most, size_t *value)
+{
+    if (!cvy_cli_parse_size(text, value) || *value == 0 || *value > most) {
+        return cvy_cli_usage("run", "%s %s: not a number from 1 to %zu", option, text, most);
+    }
+    return CVY_CLI_OK;
+}
+
+static int parse_seed(struct run_options *options, const char *text)
+{
+    size_t seed = 0;
+    const int status = parse_count("--random", text, UINT32_MAX, &seed);
+    options->seed = (uint32_t)seed;
+    return status;
+}
+
+static int add_file(struct cvy_cli_files *files, const char *argument)
+{
+    return cvy_cli_files_add(files, argument) ? CVY_CLI_OK : CVY_CLI_FAILED;
+}
+
+static int take_option(void *user, int option, const char *argument)
+{
+    struct run_options *options = user;
+    switch (option) {
+    case 'i':
+        return add_file(&options->inputs, argument);
+    case 'o':
+        return add_file(&options->outputs, argument);
+    case OPT_EXPECT:
+        return add_file(&options->expects, argument);
+    case OPT_MEAN:
+        return parse_colours("--mean", argument, options->image.mean, &options->image.n_mean, false);
+    case OPT_STD:
+        return parse_colours("--std", argument, options->image.std, &options->image.n_std, true);
+    case OPT_SIZE:
+        return parse_image_size(&options->image, argument);
+    case OPT_GREY:
+        options->grey = true;
+        return CVY_CLI_OK;
+    case OPT_RANDOM:
+        return parse_seed(options, argument);
+    case OPT_SHAPE:
+        options->shapes[options->n_shapes++] = argument;
+        return CVY_CLI_OK;
+    case OPT_REPEAT:
+        return parse_count("--repeat", argument, 1000000, &options->repeat);
+    default:
+        return cvy_cli_common_option(&options->common, "run", option, argument);
+    }
+}
+
+int cvy_run_options_parse(struct run_options *options, int argc, char **argv)
+{
+    static const struct cvy_cli_syntax syntax = {
+        .command = "run",
+        .help = help,
+        .letters = "i:o:",
+        .options = long_options,
+        .take_option = take_option,
+    };
+    cvy_cli_common_init(&options->common);
+    options->shapes = calloc((size_t)argc, sizeof(*options->shapes));
+    if (!options->shapes) {
+        cvy_cli_error("out of memory");
+        return CVY_CLI_FAILED;
+    }
+    const int status = cvy_cli_parse(&syntax, options, argc, argv);
+    if (status != CVY_CLI_OK) {
+        return status;
+    }
+    if (argc - optind != 1) {
+        return cvy_cli_usage("run", "%d models given, 1 needed", argc - optind);
+    }
+    options->model = argv[optind];
+    for (size_t i = 0; i < options->outputs.count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(options->outputs.items[i].path, options->outputs.items[j].path) == 0) {
+                return cvy_cli_usage("run", "--output %s: given twice", options->outputs.items[i].path);
+            }
+        }
+    }
+    return CVY_CLI_OK;
+}
+
+void cvy_run_options_finish(struct run_options *options)
+{
+    cvy_cli_files_finish(&options->inputs);
+    cvy_cli_files_finish(&options->outputs);
+    cvy_cli_files_finish(&options->expects);
+    free(options->shapes);
+}
