@@ -31,7 +31,7 @@ CVY_API const char *cvy_device_type_name(enum cvy_device_type type);
 
 /* What matters to convolution, as the driver reports it. Strings are never NULL. */
 struct cvy_device_info {
-    char selector[16]; /* "PLATFORM:DEVICE", as cvy_device_open() takes it; "" for an adopted device */
+    char selector[16]; /* as cvy_device_open() takes it: "0:1", "0:1/1of2"; "" for an adopted device */
     char name[128];
     char vendor[128];
     char opencl_version[64];   /* CL_DEVICE_VERSION */
@@ -85,8 +85,10 @@ struct cvy_device;
  * Opens a device. selector is "PLATFORM:DEVICE" as listed ("0:1"), a type ("gpu", "igpu", "cpu",
  * "accelerator"), or a part of a device's or platform's name in any case; where several match, the strongest
  * is taken. NULL or "" takes the best of all: by type (GPU, integrated GPU, accelerator, CPU), then by
- * compute units times clock times vector width. Errors: CVY_ERROR_NOT_FOUND (the message lists what there
- * is), CVY_ERROR_DEVICE.
+ * compute units times clock times vector width. Behind any of them "/1of2" means the first of two equal parts
+ * of its compute units, with as many of them as divide evenly; parts work at the same time as each other.
+ * Errors: CVY_ERROR_NOT_FOUND (the message lists what there is), CVY_ERROR_UNSUPPORTED for a part of a device
+ * that its driver does not divide, CVY_ERROR_DEVICE.
  */
 CVY_API enum cvy_status cvy_device_open(struct cvy_device **device, const char *selector);
 

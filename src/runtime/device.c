@@ -23,6 +23,14 @@ double cvy_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* Only these are counted, and drivers that know no sub-devices may lack the functions that count. */
+static bool is_sub_device(cl_device_id id)
+{
+    cl_device_id parent = NULL;
+    return clGetDeviceInfo(id, CL_DEVICE_PARENT_DEVICE, sizeof(parent), &parent, NULL) == CL_SUCCESS &&
+           parent != NULL;
+}
+
 struct cvy_hash cvy_device_identity(const struct cvy_device *device)
 {
     const struct cvy_device_info *info = &device->info;
@@ -36,6 +44,9 @@ struct cvy_hash cvy_device_identity(const struct cvy_device *device)
     struct cvy_hash key = {0, 0};
     for (size_t i = 0; i < CVY_COUNT(pieces); i++)
         key = cvy_hash_string(key, pieces[i]);
+    /* of a part of a device, too: it has other speeds than the whole */
+    if (device->cores.count != 0 && is_sub_device(device->id))
+        key = cvy_hash_bytes(key, &device->cores.count, sizeof(device->cores.count));
     return key;
 }
 
@@ -124,11 +135,12 @@ enum cvy_status cvy_device_open(struct cvy_device **device, const char *selector
     enum cvy_status status = device_alloc(&made);
     if (status != CVY_OK)
         return status;
-    status = cvy_device_select(selector, &made->platform, &made->id, &made->info);
+    status = cvy_device_select(selector, &made->id, &made->info, &made->cores);
     if (status != CVY_OK)
         goto fail;
     cl_int error;
-    cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)made->platform, 0};
+    cl_context_properties properties[] = {CL_CONTEXT_PLATFORM,
+                                          (cl_context_properties)made->cores.platform, 0};
     made->context = clCreateContext(properties, 1, &made->id, NULL, NULL, &error);
     if (error != CL_SUCCESS) {
         made->context = NULL;
@@ -180,14 +192,6 @@ static enum cvy_status check_adoption(cl_context context, cl_device_id id, cl_co
     return CVY_OK;
 }
 
-/* Only these are counted, and drivers that know no sub-devices may lack the functions that count. */
-static bool is_sub_device(cl_device_id id)
-{
-    cl_device_id parent = NULL;
-    return clGetDeviceInfo(id, CL_DEVICE_PARENT_DEVICE, sizeof(parent), &parent, NULL) == CL_SUCCESS &&
-           parent != NULL;
-}
-
 static enum cvy_status retain(struct cvy_device *device, cl_context context, cl_device_id id,
                               cl_command_queue queue)
 {
@@ -231,8 +235,10 @@ enum cvy_status cvy_device_adopt(struct cvy_device **device, cl_context context,
     status = retain(made, context, id, queue);
     if (status != CVY_OK)
         goto fail;
-    if (clGetDeviceInfo(id, CL_DEVICE_PLATFORM, sizeof(made->platform), &made->platform, NULL) != CL_SUCCESS)
-        made->platform = NULL;
+    made->cores.root = id;
+    if (clGetDeviceInfo(id, CL_DEVICE_PLATFORM, sizeof(made->cores.platform), &made->cores.platform, NULL) !=
+        CL_SUCCESS)
+        made->cores.platform = NULL;
     status = device_init(made);
     if (status != CVY_OK)
         goto fail;

@@ -24,14 +24,21 @@ struct cvy_shared_memory {
     cl_int (*set_arg)(cl_kernel kernel, cl_uint index, const void *address);
 };
 
+/* Where a device's work runs: compute units first, ..., first + count - 1 of the root; count 0: any. */
+struct cvy_cores {
+    cl_platform_id platform;
+    cl_device_id root;
+    size_t first, count;
+};
+
 struct cvy_released {
     struct cvy_released *next;
     cl_mem memory;
 };
 
 struct cvy_device {
-    cl_platform_id platform;
-    cl_device_id id;
+    struct cvy_cores cores;
+    cl_device_id id; /* retained where it is a sub-device */
     cl_context context;
     cl_command_queue queue; /* in order; cvy_device_queue() gives it in order behind the team's work, too */
     bool owns_queue;        /* nobody else enqueues on it */
@@ -72,9 +79,9 @@ struct cvy_hash cvy_device_identity(const struct cvy_device *device);
 bool cvy_device_put_times(struct cvy_device *device, const struct cvy_store_time *rows, size_t count);
 bool cvy_device_list_times(struct cvy_device *device, const char *problem,
                            void (*take)(void *user, const struct cvy_store_time *row), void *user);
-/* The device that selector means; its info too. */
-enum cvy_status cvy_device_select(const char *selector, cl_platform_id *platform, cl_device_id *id,
-                                  struct cvy_device_info *info);
+/* The device that selector means; its info and cores too. A part of a device is retained. */
+enum cvy_status cvy_device_select(const char *selector, cl_device_id *id, struct cvy_device_info *info,
+                                  struct cvy_cores *cores);
 /* A kernel was enqueued: the first one's time is kept. Call with lock held. */
 void cvy_device_launched(struct cvy_device *device);
 

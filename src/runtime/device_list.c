@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "runtime/device.h"
+#include "runtime/device_part.h"
 
 #define PLATFORM_NOT_FOUND_KHR (-1001)
 
@@ -253,8 +254,9 @@ static enum cvy_status get_ids(const char *selector, cl_platform_id *platform, c
     return status;
 }
 
-enum cvy_status cvy_device_select(const char *selector, cl_platform_id *platform, cl_device_id *id,
-                                  struct cvy_device_info *info)
+/* The strongest of those that match. */
+static enum cvy_status select_whole(const char *selector, cl_device_id *id, struct cvy_device_info *info,
+                                    struct cvy_cores *cores)
 {
     struct cvy_platform_list *list = NULL;
     enum cvy_status status = cvy_platform_list_create(&list);
@@ -269,9 +271,32 @@ enum cvy_status cvy_device_select(const char *selector, cl_platform_id *platform
                 best = candidate;
         }
     }
-    status = best != NULL ? get_ids(best->selector, platform, id) : no_match(list, selector);
-    if (status == CVY_OK)
+    status = best != NULL ? get_ids(best->selector, &cores->platform, id) : no_match(list, selector);
+    if (status == CVY_OK) {
         *info = *best;
+        cores->root = *id;
+    }
     cvy_platform_list_destroy(&list);
     return status;
+}
+
+enum cvy_status cvy_device_select(const char *selector, cl_device_id *id, struct cvy_device_info *info,
+                                  struct cvy_cores *cores)
+{
+    char whole[256];
+    size_t part, parts;
+    struct cvy_cores found = {0};
+    struct cvy_device_info found_info;
+    cl_device_id found_id = NULL;
+    enum cvy_status status = cvy_part_parse(selector, whole, sizeof(whole), &part, &parts);
+    if (status == CVY_OK)
+        status = select_whole(whole, &found_id, &found_info, &found);
+    if (status == CVY_OK && parts > 1)
+        status = cvy_part_take(&found_id, part, parts, &found_info, &found);
+    if (status != CVY_OK)
+        return status;
+    *id = found_id;
+    *info = found_info;
+    *cores = found;
+    return CVY_OK;
 }

@@ -7,6 +7,7 @@
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "runtime/device_part.h"
 #include "runtime/memory.h"
 #include "runtime/program.h"
 #include "runtime/recording.h"
@@ -52,34 +53,37 @@ struct cvy_team {
 };
 
 /*
- * The devices that have a team, in this process. Two teams on the same cores could wait for each other for
+ * The cores that have a team, in this process. Two teams on the same cores could wait for each other for
  * ever, each with a part that runs and looks for one that is queued behind the other's.
  */
 static pthread_mutex_t taken_lock = PTHREAD_MUTEX_INITIALIZER;
-static cl_device_id taken[MAX_TEAMS];
+static struct cvy_cores taken[MAX_TEAMS];
 
-static size_t place_of(cl_device_id id)
+/* platform NULL: of nobody. */
+static bool take(const struct cvy_cores *cores)
 {
-    size_t i = 0;
-    while (i < MAX_TEAMS && taken[i] != id)
-        i++;
-    return i;
-}
-
-static bool take(cl_device_id id)
-{
+    size_t place = MAX_TEAMS;
+    bool is_free = true;
     pthread_mutex_lock(&taken_lock);
-    size_t place = place_of(id) == MAX_TEAMS ? place_of(NULL) : MAX_TEAMS;
-    if (place < MAX_TEAMS)
-        taken[place] = id;
+    for (size_t i = 0; i < MAX_TEAMS; i++) {
+        if (taken[i].platform == NULL)
+            place = i;
+        else
+            is_free = is_free && !cvy_cores_meet(&taken[i], cores);
+    }
+    is_free = is_free && place < MAX_TEAMS && cores->platform != NULL;
+    if (is_free)
+        taken[place] = *cores;
     pthread_mutex_unlock(&taken_lock);
-    return place < MAX_TEAMS;
+    return is_free;
 }
 
-static void give_back(cl_device_id id)
+static void give_back(const struct cvy_cores *cores)
 {
     pthread_mutex_lock(&taken_lock);
-    taken[place_of(id)] = NULL;
+    for (size_t i = 0; i < MAX_TEAMS; i++)
+        if (taken[i].platform != NULL && cvy_cores_meet(&taken[i], cores))
+            taken[i] = (struct cvy_cores){0};
     pthread_mutex_unlock(&taken_lock);
 }
 
@@ -87,20 +91,6 @@ static void give_back(cl_device_id id)
 static size_t part_begin(size_t total, size_t part, size_t parts)
 {
     return total / parts * part + total % parts * part / parts;
-}
-
-static bool can_partition(const struct cvy_device *device)
-{
-    cl_device_partition_property kinds[8];
-    size_t bytes = 0;
-    /* drivers that can not may lack clCreateSubDevices() altogether */
-    if (device->info.type != CVY_DEVICE_CPU || clGetDeviceInfo(device->id, CL_DEVICE_PARTITION_PROPERTIES,
-                                                               sizeof(kinds), kinds, &bytes) != CL_SUCCESS)
-        return false;
-    for (size_t i = 0; i < bytes / sizeof(kinds[0]); i++)
-        if (kinds[i] == CL_DEVICE_PARTITION_EQUALLY)
-            return true;
-    return false;
 }
 
 /* Whether nothing else holds the queue. PoCL's workers let go of a launch's event, which holds its queue and
@@ -279,13 +269,13 @@ size_t cvy_team_settle(struct cvy_device *device)
     pthread_cond_init(&team->tried, NULL);
     team->size = 1;
     if (device->owns_queue && device->shared_memory.alloc != NULL &&
-        device->info.compute_units <= MAX_MEMBERS && can_partition(device) &&
-        take(device->id)) {
+        device->info.compute_units <= MAX_MEMBERS && device->info.type == CVY_DEVICE_CPU &&
+        cvy_device_divides(device->id) && take(&device->cores)) {
         team->is_trying = true;
         if (!try_out(team, device)) {
             /* what it made stays: PoCL's events do not keep the queue that they know */
             team->size = 1;
-            give_back(device->id);
+            give_back(&device->cores);
         }
         team->is_trying = false;
         pthread_cond_broadcast(&team->tried);
@@ -483,7 +473,7 @@ void cvy_team_destroy(struct cvy_device *device)
     if (team->size > 1) {
         finish_members(team);
         clFinish(device->queue);
-        give_back(device->id);
+        give_back(&device->cores);
     }
     release(team);
     pthread_cond_destroy(&team->tried);
