@@ -2,8 +2,9 @@
  * memory.h - where values lie in memory: offsets by lifetime. Pure arithmetic.
  *
  * Each value is needed from step `first` to step `last`, both included. Values whose spans meet never
- * overlap. Large values are placed first, each at the lowest offset where it fits, which stays near the
- * largest sum of values alive at once (greedy by size; Pisarchyk and Lee, arXiv 2001.03288, section 5.2).
+ * overlap. They are placed one after the other, each at the lowest offset where it fits (greedy by size;
+ * Pisarchyk and Lee, arXiv 2001.03288, section 5.2), and, where that takes more than the largest sum of
+ * values alive at once, in other orders: some order always leads to the least there is.
  */
 #ifndef CVY_GRAPH_MEMORY_H
 #define CVY_GRAPH_MEMORY_H

@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "support.h"
 
@@ -99,8 +100,67 @@ START_TEST(memory_keeps_living_values_apart_for_random_lifetimes)
         sum_of_ratios += ratio;
     }
     printf("memory: peak over lower bound: mean %.3f, worst %.3f\n", sum_of_ratios / rounds, worst);
-    ck_assert_double_lt(sum_of_ratios / rounds, 1.1);
-    ck_assert_double_lt(worst, 1.5);
+    ck_assert_double_lt(sum_of_ratios / rounds, 1.01);
+    ck_assert_double_lt(worst, 1.2);
+}
+END_TEST
+
+/* Steps times places, as large as a small problem needs them: whether the items fit into `bytes` at all. */
+static bool fits_grid(const struct cvy_memory_item *items, size_t n, size_t index, size_t bytes,
+                      bool taken[8][64])
+{
+    if (index == n)
+        return true;
+    const struct cvy_memory_item *item = &items[index];
+    for (size_t offset = 0; offset + item->bytes <= bytes; offset++) {
+        bool is_free = true;
+        for (size_t step = item->first; step <= item->last; step++)
+            for (size_t at = offset; at < offset + item->bytes; at++)
+                is_free = is_free && !taken[step][at];
+        if (!is_free)
+            continue;
+        for (int set = 1; set >= 0; set--) {
+            for (size_t step = item->first; step <= item->last; step++)
+                for (size_t at = offset; at < offset + item->bytes; at++)
+                    taken[step][at] = set;
+            if (set && fits_grid(items, n, index + 1, bytes, taken))
+                return true;
+        }
+    }
+    return false;
+}
+
+static size_t least_by_trying(const struct cvy_memory_item *items, size_t n, size_t from)
+{
+    bool taken[8][64] = {{false}};
+    while (!fits_grid(items, n, 0, from, taken)) {
+        from++;
+        memset(taken, 0, sizeof(taken));
+    }
+    return from;
+}
+
+START_TEST(memory_is_the_least_possible_for_small_random_lifetimes)
+{
+    struct test_random random = {test_seed() + 4};
+    const int rounds = 400;
+    int above = 0;
+    for (int round = 0; round < rounds; round++) {
+        struct cvy_memory_item items[7];
+        size_t block_bytes[7], n_blocks, n = test_random_range(&random, 1, 7);
+        for (size_t i = 0; i < n; i++) {
+            const size_t first = test_random_range(&random, 0, 7);
+            items[i] = (struct cvy_memory_item){test_random_range(&random, 1, 6), first,
+                                                test_random_range(&random, first, 7), 0, 0};
+        }
+        const size_t peak = plan(items, n, 1, SIZE_MAX, block_bytes, &n_blocks);
+        check_places(items, n, 1, block_bytes, n_blocks);
+        const size_t bound = largest_sum(items, n, 1, 8), least = least_by_trying(items, n, bound);
+        ck_assert_uint_ge(peak, least);
+        above += peak > least;
+    }
+    printf("memory: above the least possible in %d of %d\n", above, rounds);
+    ck_assert_int_le(above, 1);
 }
 END_TEST
 
@@ -118,9 +178,9 @@ START_TEST(memory_of_a_chain_is_its_largest_neighbours)
     }
     size_t peak = plan(items, 50, 64, SIZE_MAX, block_bytes, &n_blocks);
     check_places(items, 50, 64, block_bytes, n_blocks);
-    /* each value meets two others, so that a hole may be left, but never a third of it all */
+    /* each value meets two others, so that a hole may have to be left */
     ck_assert_uint_ge(rounded(peak, 64), bound);
-    ck_assert_double_lt((double)peak, 1.34 * (double)bound);
+    ck_assert_double_lt((double)peak, 1.1 * (double)bound);
 }
 END_TEST
 
@@ -188,6 +248,7 @@ Suite *test_suite(void)
     Suite *suite = suite_create("memory");
     TCase *tcase = tcase_create("memory");
     tcase_add_test(tcase, memory_keeps_living_values_apart_for_random_lifetimes);
+    tcase_add_test(tcase, memory_is_the_least_possible_for_small_random_lifetimes);
     tcase_add_test(tcase, memory_of_a_chain_is_its_largest_neighbours);
     tcase_add_test(tcase, memory_values_of_equal_size_alternate_between_two_places);
     tcase_add_test(tcase, memory_blocks_respect_the_largest_allocation);
