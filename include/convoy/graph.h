@@ -86,7 +86,16 @@ struct cvy_plan_params {
     size_t max_workspace; /* bytes of scratch memory one layer may use; 0 = 256 MiB */
     bool strict;          /* convolutions: as in struct cvy_conv_problem */
     bool profile;         /* measure each layer; see cvy_plan_get_layer() */
+    /* Passes over the graph to leave out, by name: see cvy_plan_pass_name(). The result is the same but for
+     * rounding. */
+    const char *const *skip_passes;
+    size_t n_skip_passes;
 };
+
+/* The passes that fold nodes into each other before a plan is made, in the order in which they run; NULL past
+ * the last. The name, and in a few words what it does. */
+CVY_API const char *cvy_plan_pass_name(size_t index);
+CVY_API const char *cvy_plan_pass_description(size_t index);
 
 /*
  * Compiles the graph for n_devices devices (1 in this version). Constants are uploaded and kernels built.
@@ -130,13 +139,28 @@ CVY_API enum cvy_status cvy_plan_enqueue(struct cvy_plan *plan, const struct cvy
 CVY_API enum cvy_status cvy_plan_run(struct cvy_plan *plan, const struct cvy_tensor *inputs,
                                      struct cvy_tensor *outputs);
 
+enum cvy_plan_place_kind {
+    CVY_PLAN_PLACE_NONE = 0, /* nothing reads it */
+    CVY_PLAN_PLACE_INPUT,    /* the buffer bound to input `index` */
+    CVY_PLAN_PLACE_OUTPUT,   /* the buffer bound to output `index` */
+    CVY_PLAN_PLACE_MEMORY,   /* the plan's own allocation `index` */
+};
+
+/* Where a value lies. */
+struct cvy_plan_place {
+    enum cvy_plan_place_kind kind;
+    size_t index, offset, bytes;
+};
+
 struct cvy_plan_layer {
     const char *name;      /* the node's */
     const char *op;        /* "Conv", ... */
+    const char *fused;     /* the other nodes that it does, as "Relu 'name', Add 'name'"; "": none */
     const char *algorithm; /* a convolution's algorithm; "" for other operators */
     struct cvy_shape output;
     double milliseconds; /* of the last run; negative where params.profile was not set or nothing has run */
     double flops;        /* of a convolution or Gemm; 0 for other operators */
+    struct cvy_plan_place place; /* of its output */
 };
 
 CVY_API size_t cvy_plan_layer_count(const struct cvy_plan *plan);

@@ -286,6 +286,19 @@ size_t cvy_plan_layer_count(const struct cvy_plan *plan)
     return plan->n_steps;
 }
 
+static struct cvy_plan_place place_of(const struct cvy_plan *plan, size_t slot)
+{
+    const struct cvy_slot *s = &plan->slots[slot];
+    if (s->place == CVY_PLACE_ARENA)
+        return (struct cvy_plan_place){CVY_PLAN_PLACE_MEMORY, plan->items[slot].block,
+                                       plan->items[slot].offset, s->bytes};
+    if (s->place == CVY_PLACE_INPUT || s->place == CVY_PLACE_OUTPUT)
+        return (struct cvy_plan_place){s->place == CVY_PLACE_INPUT ? CVY_PLAN_PLACE_INPUT
+                                                                   : CVY_PLAN_PLACE_OUTPUT,
+                                       s->binding, 0, s->bytes};
+    return (struct cvy_plan_place){0};
+}
+
 enum cvy_status cvy_plan_get_layer(const struct cvy_plan *plan, size_t index, struct cvy_plan_layer *layer)
 {
     if (index >= plan->n_steps)
@@ -297,10 +310,12 @@ enum cvy_status cvy_plan_get_layer(const struct cvy_plan *plan, size_t index, st
         seconds = -1;
     *layer = (struct cvy_plan_layer){.name = step->name,
                                      .op = cvy_op_name(&step->operator->op),
+                                     .fused = step->fused ? step->fused : "",
                                      .algorithm = step->operator->algorithm ? step->operator->algorithm : "",
                                      .output = step->operator->out,
                                      .milliseconds = seconds < 0 ? -1 : seconds * 1e3,
-                                     .flops = step->operator->flops, };
+                                     .flops = step->operator->flops,
+                                     .place = place_of(plan, step->output) };
     return CVY_OK;
 }
 

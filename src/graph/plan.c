@@ -15,16 +15,16 @@ struct builder {
     const struct cvy_graph *graph;
     const struct cvy_plan_params *params;
     struct cvy_plan *plan;
-    struct cvy_value_info *values;
     struct cvy_work_list *works;
     size_t *slot_of; /* of each value */
 };
 
 static enum cvy_status init_port(struct builder *b, struct cvy_port *port, const char *name, size_t value)
 {
-    port->shape = b->values[value].shape;
-    port->dtype = b->values[value].dtype;
-    port->bytes = b->values[value].bytes;
+    const struct cvy_value_info *info = &b->works->values[value]->info;
+    port->shape = info->shape;
+    port->dtype = info->dtype;
+    port->bytes = info->bytes;
     port->slot = b->slot_of[value];
     port->name = cvy_text_copy(name);
     return port->name ? CVY_OK : cvy_fail_memory("plan", strlen(name));
@@ -37,7 +37,7 @@ static enum cvy_status resolve_inputs(struct builder *b)
         const struct cvy_value *input = b->graph->inputs[i];
         status = init_port(b, &b->plan->inputs[i], input->name, input->index);
         b->plan->slots[input->index] =
-            (struct cvy_slot){CVY_PLACE_INPUT, i, NULL, b->values[input->index].bytes};
+            (struct cvy_slot){.place = CVY_PLACE_INPUT, .binding = i, .bytes = b->plan->inputs[i].bytes};
     }
     return status;
 }
@@ -51,6 +51,8 @@ static enum cvy_status add_step(struct builder *b, const struct cvy_work *work, 
     step->n_inputs = work->n_inputs;
     step->name = cvy_text_copy(work->name);
     step->inputs = calloc(work->n_inputs ? work->n_inputs : 1, sizeof(*step->inputs));
+    if (work->fused != NULL && (step->fused = cvy_text_copy(work->fused)) == NULL)
+        return cvy_fail_memory("plan step", strlen(work->fused));
     if (step->name == NULL || step->inputs == NULL)
         return cvy_fail_memory("plan step", work->n_inputs * sizeof(*step->inputs));
     for (size_t i = 0; i < work->n_inputs; i++)
@@ -64,10 +66,8 @@ static enum cvy_status create_operator(const struct builder *b, const struct cvy
     struct cvy_operand *operands = calloc(work->n_inputs ? work->n_inputs : 1, sizeof(*operands));
     if (operands == NULL)
         return cvy_fail_memory("plan", work->n_inputs * sizeof(*operands));
-    for (size_t i = 0; i < work->n_inputs; i++) {
-        const size_t value = work->inputs[i];
-        operands[i] = cvy_operand_of(value != SIZE_MAX ? b->graph->values[value] : NULL, b->values);
-    }
+    for (size_t i = 0; i < work->n_inputs; i++)
+        operands[i] = cvy_work_operand(b->works, work, i);
     struct cvy_operator_params params = {.algo = b->params->algo,
                                          .max_workspace = b->params->max_workspace ? b->params->max_workspace
                                                                                    : CVY_DEFAULT_WORKSPACE,
@@ -81,7 +81,7 @@ static enum cvy_status create_operator(const struct builder *b, const struct cvy
 static enum cvy_status compile_work(struct builder *b, const struct cvy_work *work)
 {
     struct cvy_slot *slot = &b->plan->slots[work->output];
-    slot->bytes = b->values[work->output].bytes;
+    slot->bytes = b->works->values[work->output]->info.bytes;
     if (cvy_operator_class_of(work->op.type)->is_alias) {
         b->slot_of[work->output] = b->slot_of[work->inputs[0]];
         return CVY_OK;
@@ -98,9 +98,7 @@ static enum cvy_status compile_works(struct builder *b)
 {
     enum cvy_status status = CVY_OK;
     for (size_t i = 0; status == CVY_OK && i < b->works->count; i++) {
-        const struct cvy_work *work = &b->works->items[i];
-        if (work->gone)
-            continue;
+        const struct cvy_work *work = b->works->items[i];
         char context[256];
         const char *before =
             cvy_log_set_context(cvy_node_context(work->name, &work->op, context, sizeof(context)));
@@ -114,8 +112,7 @@ static enum cvy_status resolve_outputs(struct builder *b)
 {
     enum cvy_status status = CVY_OK;
     for (size_t i = 0; status == CVY_OK && i < b->graph->n_outputs; i++) {
-        const struct cvy_output *output = b->graph->outputs[i];
-        status = init_port(b, &b->plan->outputs[i], output->name, output->value->index);
+        status = init_port(b, &b->plan->outputs[i], b->graph->outputs[i]->name, b->works->outputs[i]);
     }
     return status;
 }
@@ -135,14 +132,15 @@ static bool slot_is_read(const struct cvy_plan *plan, size_t slot)
     return false;
 }
 
-static enum cvy_status upload_constant(struct cvy_plan *plan, const struct cvy_value *value)
+static enum cvy_status upload_constant(struct cvy_plan *plan, struct cvy_slot *slot,
+                                       const struct cvy_work_value *value)
 {
-    struct cvy_slot *slot = &plan->slots[value->index];
-    if (value->tensor.elements == 0)
+    const struct cvy_tensor *tensor = value->constant;
+    if (tensor->elements == 0)
         return cvy_fail(CVY_ERROR_INVALID, "plan: constant '%s' has no elements",
                         value->name ? value->name : "(unnamed)");
-    slot->bytes = value->tensor.bytes;
-    enum cvy_status status = cvy_buffer_upload(&slot->buffer, plan->device, slot->bytes, value->tensor.data);
+    slot->bytes = tensor->bytes;
+    enum cvy_status status = cvy_buffer_upload(&slot->buffer, plan->device, slot->bytes, tensor->data);
     if (status != CVY_OK)
         return status;
     slot->place = CVY_PLACE_CONSTANT;
@@ -153,10 +151,9 @@ static enum cvy_status upload_constant(struct cvy_plan *plan, const struct cvy_v
 static enum cvy_status upload_constants(struct builder *b)
 {
     enum cvy_status status = CVY_OK;
-    for (size_t i = 0; status == CVY_OK && i < b->graph->n_values; i++) {
-        const struct cvy_value *value = b->graph->values[i];
-        if (value->kind == CVY_VALUE_CONSTANT && slot_is_read(b->plan, i))
-            status = upload_constant(b->plan, value);
+    for (size_t i = 0; status == CVY_OK && i < b->plan->n_slots; i++) {
+        if (b->works->values[i]->constant != NULL && slot_is_read(b->plan, i))
+            status = upload_constant(b->plan, &b->plan->slots[i], b->works->values[i]);
     }
     return status;
 }
@@ -165,31 +162,41 @@ static enum cvy_status allocate_tables(struct builder *b)
 {
     const struct cvy_graph *g = b->graph;
     struct cvy_plan *plan = b->plan;
-    plan->n_slots = g->n_values;
+    plan->n_slots = b->works->n_values;
     plan->n_inputs = g->n_inputs;
     plan->n_outputs = g->n_outputs;
-    plan->slots = calloc(g->n_values + 1, sizeof(*plan->slots));
-    plan->steps = calloc(g->n_nodes + 1, sizeof(*plan->steps));
+    plan->slots = calloc(plan->n_slots + 1, sizeof(*plan->slots));
+    plan->steps = calloc(b->works->count + 1, sizeof(*plan->steps));
     plan->inputs = calloc(g->n_inputs + 1, sizeof(*plan->inputs));
     plan->outputs = calloc(g->n_outputs + 1, sizeof(*plan->outputs));
-    plan->marks = calloc(g->n_nodes + 1, sizeof(*plan->marks));
-    b->values = calloc(g->n_values + 1, sizeof(*b->values));
-    b->slot_of = calloc(g->n_values + 1, sizeof(*b->slot_of));
-    if (!plan->slots || !plan->steps || !plan->inputs || !plan->outputs || !plan->marks || !b->values ||
-        !b->slot_of)
-        return cvy_fail_memory("plan", g->n_values * sizeof(*plan->slots));
-    for (size_t i = 0; i < g->n_values; i++)
+    plan->marks = calloc(b->works->count + 1, sizeof(*plan->marks));
+    b->slot_of = calloc(plan->n_slots + 1, sizeof(*b->slot_of));
+    if (!plan->slots || !plan->steps || !plan->inputs || !plan->outputs || !plan->marks || !b->slot_of)
+        return cvy_fail_memory("plan", plan->n_slots * sizeof(*plan->slots));
+    for (size_t i = 0; i < plan->n_slots; i++)
         b->slot_of[i] = i;
     return CVY_OK;
 }
 
+/* What is left to do of the graph when it has been folded. */
+static enum cvy_status make_works(struct builder *b)
+{
+    struct cvy_value_info *infos = calloc(b->graph->n_values + 1, sizeof(*infos));
+    if (infos == NULL)
+        return cvy_fail_memory("plan", b->graph->n_values * sizeof(*infos));
+    enum cvy_status status =
+        cvy_graph_infer(b->graph, b->params->input_shapes, b->params->n_input_shapes, infos);
+    if (status == CVY_OK)
+        status = cvy_work_list_create(&b->works, b->graph, infos, b->plan->device);
+    free(infos);
+    return status == CVY_OK ? cvy_fuse(b->works, b->params->skip_passes, b->params->n_skip_passes) : status;
+}
+
 static enum cvy_status build(struct builder *b)
 {
-    enum cvy_status status = allocate_tables(b);
+    enum cvy_status status = make_works(b);
     if (status == CVY_OK)
-        status = cvy_graph_infer(b->graph, b->params->input_shapes, b->params->n_input_shapes, b->values);
-    if (status == CVY_OK)
-        status = cvy_work_list_create(&b->works, b->graph, b->values);
+        status = allocate_tables(b);
     if (status == CVY_OK)
         status = resolve_inputs(b);
     if (status == CVY_OK)
@@ -219,7 +226,6 @@ enum cvy_status cvy_plan_create(struct cvy_plan **plan, const struct cvy_graph *
     made->profile = params->profile;
     struct builder b = {.graph = graph, .params = params, .plan = made};
     enum cvy_status status = build(&b);
-    free(b.values);
     free(b.slot_of);
     cvy_work_list_destroy(&b.works);
     if (status != CVY_OK) {
@@ -235,6 +241,7 @@ static void destroy_steps(struct cvy_plan *p)
     for (size_t i = 0; p->steps && i < p->n_steps; i++) {
         cvy_operator_destroy(&p->steps[i].operator);
         free(p->steps[i].name);
+        free(p->steps[i].fused);
         free(p->steps[i].inputs);
     }
     for (size_t i = 0; p->marks && i <= p->n_steps; i++)

@@ -28,6 +28,7 @@ struct cvy_slot {
 struct cvy_step {
     struct cvy_operator *operator;
     char *name;
+    char *fused; /* NULL: none */
     size_t n_inputs;
     size_t *inputs;
     size_t output;

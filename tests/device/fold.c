@@ -261,6 +261,51 @@ START_TEST(pad_with_a_value_or_on_channels_stays_a_step)
 }
 END_TEST
 
+START_TEST(pass_that_is_skipped_leaves_its_nodes)
+{
+    struct cvy_shape shape = {4, {1, 6, 4, 3}};
+    struct net net = net_of(shape, 6);
+    struct cvy_device *device = test_device();
+    struct cvy_tensor y[2] = {{0}};
+    ck_assert_int_eq(
+        cvy_graph_add_output(net.graph, spelt_shuffle(&net, net.x, &shape, 2, false), "shuffled"), CVY_OK);
+    for (size_t off = 0; off < 2; off++) {
+        struct cvy_plan_params params = {.skip_passes = (const char *const[]){"shuffle"},
+                                         .n_skip_passes = off};
+        struct cvy_plan *plan = NULL;
+        struct cvy_plan_layer layer;
+        ck_assert_int_eq(cvy_plan_create(&plan, net.graph, &device, 1, &params), CVY_OK);
+        ck_assert_int_eq(cvy_plan_run(plan, &net.input, &y[off]), CVY_OK);
+        ck_assert_int_eq(cvy_plan_get_layer(plan, 0, &layer), CVY_OK);
+        ck_assert_str_eq(layer.op, off ? "Transpose" : "ChannelShuffle");
+        ck_assert_int_eq(strncmp(layer.fused, "Reshape", 7) == 0, !off);
+        ck_assert_int_eq(layer.place.kind, CVY_PLAN_PLACE_OUTPUT);
+        cvy_plan_destroy(&plan);
+    }
+    ck_assert_int_eq(memcmp(y[0].data, y[1].data, y[0].bytes), 0);
+    cvy_tensor_finish(&y[1]);
+    net_finish(&net, &y[0]);
+}
+END_TEST
+
+START_TEST(name_of_no_pass_is_refused_with_a_list)
+{
+    struct net net = net_of((struct cvy_shape){1, {3}}, 7);
+    struct cvy_device *device = test_device();
+    struct cvy_plan_params params = {.skip_passes = (const char *const[]){"none-such"}, .n_skip_passes = 1};
+    struct cvy_plan *plan = NULL;
+    ck_assert_int_eq(cvy_graph_add_output(net.graph, net.x, "y"), CVY_OK);
+    ck_assert_int_eq(cvy_plan_create(&plan, net.graph, &device, 1, &params), CVY_ERROR_INVALID);
+    ck_assert_ptr_null(plan);
+    for (size_t i = 0; cvy_plan_pass_name(i) != NULL; i++)
+        ck_assert_ptr_nonnull(strstr(test_log_last(), cvy_plan_pass_name(i)));
+    ck_assert_ptr_nonnull(strstr(test_log_last(), "none-such"));
+    ck_assert_ptr_null(cvy_plan_pass_description(1000));
+    cvy_tensor_finish(&net.input);
+    cvy_graph_destroy(&net.graph);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("fold");
@@ -271,6 +316,8 @@ Suite *test_suite(void)
     tcase_add_test(tests, transpose_that_is_no_shuffle_stays);
     tcase_add_test(tests, pad_before_a_conv_is_done_inside_it);
     tcase_add_test(tests, pad_with_a_value_or_on_channels_stays_a_step);
+    tcase_add_test(tests, pass_that_is_skipped_leaves_its_nodes);
+    tcase_add_test(tests, name_of_no_pass_is_refused_with_a_list);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -1,0 +1,12 @@
+/* passes.h - every pass from graph to graph, for the table in fuse.c. Each is tried on a tidy list. */
+#ifndef CVY_GRAPH_PASSES_H
+#define CVY_GRAPH_PASSES_H
+
+#include "graph/work.h"
+
+enum cvy_status cvy_pass_shuffle(struct cvy_work_list *list);
+enum cvy_status cvy_pass_shuffle_write(struct cvy_work_list *list);
+enum cvy_status cvy_pass_pad(struct cvy_work_list *list);
+enum cvy_status cvy_pass_dead(struct cvy_work_list *list);
+
+#endif
