@@ -14,6 +14,8 @@ static bool prepare(struct run *run, const struct run_options *options)
         .n_input_shapes = run->n_inputs,
         .algo = options->common.algo,
         .profile = true,
+        .skip_passes = options->no_passes,
+        .n_skip_passes = options->n_no_passes,
     };
     if (cvy_plan_create(&run->plan, run->graph, &run->device, 1, &params) != CVY_OK) {
         return false;
@@ -91,7 +93,13 @@ static int run_model(struct run *run, const struct run_options *options)
     if (status != CVY_CLI_OK) {
         return status;
     }
-    if (!prepare(run, options) || !check_outputs(run, options) || !compute(run, options)) {
+    if (!prepare(run, options)) {
+        return CVY_CLI_FAILED;
+    }
+    if (options->dump_plan) {
+        return cvy_run_dump_plan(run, &options->common);
+    }
+    if (!check_outputs(run, options) || !compute(run, options)) {
         return CVY_CLI_FAILED;
     }
     if (!write_outputs(run, options)) {

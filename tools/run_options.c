@@ -26,7 +26,11 @@ static const char help[] =
     "                      range, larger ones 0 or 1\n"
     "  --shape [NAME=]DxDx...  shape of such an input where it has open dimensions\n"
     "  --repeat N          N runs after a warm-up, on tensors that are on the device: the median; then the\n"
-    "                      layers are measured in one more\n" CVY_CLI_COMMON_HELP;
+    "                      layers are measured in one more\n"
+    "  --no-pass NAME      leave out a pass that folds nodes into each other; may be repeated.\n"
+    "                      A name that is none lists them\n"
+    "  --dump-plan         print the steps, what each does, and where its output lies, instead of\n"
+    "                      running; inputs need no file\n" CVY_CLI_COMMON_HELP;
 
 enum {
     OPT_EXPECT = CVY_CLI_OPT_LAST,
@@ -37,6 +41,8 @@ enum {
     OPT_RANDOM,
     OPT_SHAPE,
     OPT_REPEAT,
+    OPT_NO_PASS,
+    OPT_DUMP_PLAN,
 };
 
 static const struct option long_options[] = {
@@ -50,6 +56,8 @@ static const struct option long_options[] = {
     {"random", required_argument, NULL, OPT_RANDOM},
     {"shape", required_argument, NULL, OPT_SHAPE},
     {"repeat", required_argument, NULL, OPT_REPEAT},
+    {"no-pass", required_argument, NULL, OPT_NO_PASS},
+    {"dump-plan", no_argument, NULL, OPT_DUMP_PLAN},
     CVY_CLI_COMMON_OPTIONS,
     {0},
 };
@@ -114,6 +122,21 @@ static int add_file(struct cvy_cli_files *files, const char *argument)
     return cvy_cli_files_add(files, argument) ? CVY_CLI_OK : CVY_CLI_FAILED;
 }
 
+static int add_no_pass(struct run_options *options, const char *name)
+{
+    for (size_t i = 0; cvy_plan_pass_name(i); i++) {
+        if (strcmp(cvy_plan_pass_name(i), name) == 0) {
+            options->no_passes[options->n_no_passes++] = name;
+            return CVY_CLI_OK;
+        }
+    }
+    cvy_cli_error("run --no-pass %s: no pass has that name; there are", name);
+    for (size_t i = 0; cvy_plan_pass_name(i); i++) {
+        cvy_cli_error("  %-16s %s", cvy_plan_pass_name(i), cvy_plan_pass_description(i));
+    }
+    return CVY_CLI_USAGE;
+}
+
 static int take_option(void *user, int option, const char *argument)
 {
     struct run_options *options = user;
@@ -140,6 +163,11 @@ static int take_option(void *user, int option, const char *argument)
         return CVY_CLI_OK;
     case OPT_REPEAT:
         return parse_count("--repeat", argument, 1000000, &options->repeat);
+    case OPT_NO_PASS:
+        return add_no_pass(options, argument);
+    case OPT_DUMP_PLAN:
+        options->dump_plan = true;
+        return CVY_CLI_OK;
     default:
         return cvy_cli_common_option(&options->common, "run", option, argument);
     }
@@ -156,7 +184,8 @@ int cvy_run_options_parse(struct run_options *options, int argc, char **argv)
     };
     cvy_cli_common_init(&options->common);
     options->shapes = calloc((size_t)argc, sizeof(*options->shapes));
-    if (!options->shapes) {
+    options->no_passes = calloc((size_t)argc, sizeof(*options->no_passes));
+    if (!options->shapes || !options->no_passes) {
         cvy_cli_error("out of memory");
         return CVY_CLI_FAILED;
     }
@@ -168,6 +197,9 @@ int cvy_run_options_parse(struct run_options *options, int argc, char **argv)
         return cvy_cli_usage("run", "%d models given, 1 needed", argc - optind);
     }
     options->model = argv[optind];
+    if (options->dump_plan && options->seed == 0) {
+        options->seed = 1; /* only shapes matter */
+    }
     for (size_t i = 0; i < options->outputs.count; i++) {
         for (size_t j = 0; j < i; j++) {
             if (strcmp(options->outputs.items[i].path, options->outputs.items[j].path) == 0) {
@@ -184,4 +216,5 @@ void cvy_run_options_finish(struct run_options *options)
     cvy_cli_files_finish(&options->outputs);
     cvy_cli_files_finish(&options->expects);
     free(options->shapes);
+    free(options->no_passes);
 }

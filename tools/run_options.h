@@ -15,6 +15,9 @@ struct run_options {
     size_t n_shapes;
     uint32_t seed; /* of inputs without a file; 0: there must be none */
     size_t repeat; /* 0: once, each layer measured */
+    const char **no_passes;
+    size_t n_no_passes;
+    bool dump_plan;
 };
 
 /* Returns an exit status, -1 where --help was asked for. */

@@ -26,4 +26,7 @@ struct run {
 /* Prints the table or the JSON, and the comparisons. Returns the command's exit status. */
 int cvy_run_report(const struct run *run, const char *model, const struct cvy_cli_common *common);
 
+/* Prints the plan's steps instead of running them. Returns the command's exit status. */
+int cvy_run_dump_plan(const struct run *run, const struct cvy_cli_common *common);
+
 #endif

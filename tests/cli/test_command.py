@@ -214,6 +214,19 @@ class Run(support.CommandTest):
     report = json.loads(self.succeed('run', 'm.onnx', '-i', 'x.npy', '--json', '--store', 'off'))
     self.assertEqual(report['programs_loaded'], 0)
 
+  def test_dump_plan_shows_what_passes_fold(self):
+    self.write('m.onnx', model(
+        [node('Pad', ['x', 'pads'], ['p'], name='frame'), node('Conv', ['p', 'w'], ['c'], name='first'),
+         node('MaxPool', ['c'], ['y'], [support.ints('kernel_shape', [1, 1])])], [value_info('x', [1, 1, 3, 3])], [value_info('y', [1, 1, 3, 3])],
+        [support.tensor_int64('pads', [8], [0, 0, 1, 1] * 2), tensor('w', [1, 1, 3, 3], [1.0] * 9)]))
+    out = self.succeed('run', 'm.onnx', '--dump-plan')
+    for words in ("first  Conv with Pad 'frame'", '1x1x3x3  memory 0 from 0, 36 bytes', 'output 0'):
+      self.assertIn(words, out)
+    report = json.loads(self.succeed('run', 'm.onnx', '--dump-plan', '--json', '--no-pass', 'pad'))
+    self.assertEqual([step['operator'] for step in report['steps']], ['Pad', 'Conv', 'MaxPool'])
+    self.assertEqual([step['fused'] for step in report['steps']], ['', '', ''])
+    self.refuse(2, ['none-such', 'shuffle', 'dead'], 'run', 'm.onnx', '--no-pass', 'none-such')
+
   def test_channel_shuffle_of_three_nodes_costs_no_pass(self):
     x = self.random_npy('x.npy', [1, 4, 5, 5])
     w = [self.random.uniform(-1, 1) for _ in range(6 * 2 * 9)]
