@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 enum cvy_op_type {
-    CVY_OP_CONV = 0,            /* x, w, [bias]; attributes: conv */
+    CVY_OP_CONV = 0,            /* x, w, [bias], [residual: of y's shape]; attributes: conv */
     CVY_OP_RELU,                /* x */
     CVY_OP_LEAKY_RELU,          /* x; leaky_relu */
     CVY_OP_PRELU,               /* x, slope; slope broadcasts to x */
@@ -54,7 +54,8 @@ enum cvy_op_type {
     CVY_OP_TYPES,
 };
 
-/* Spatial rank, channels and kernel come from the shapes of x and w. 0 in stride or dilation is an error. */
+/* Spatial rank, channels and kernel come from the shapes of x and w. 0 in stride or dilation is an error.
+ * y = activation(convolution + bias + residual); an activation is of CVY_OP_CONV alone. */
 struct cvy_op_conv {
     size_t groups;
     size_t stride[CVY_CONV_MAX_RANK];
@@ -69,6 +70,8 @@ struct cvy_op_conv {
     size_t shuffle;
     bool transposed;
     bool flip;
+    enum cvy_activation activation;
+    float alpha, beta; /* of the activation, where it has them */
 };
 
 struct cvy_op_pool {

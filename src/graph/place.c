@@ -38,20 +38,32 @@ static void replace_slot(struct cvy_plan *plan, size_t first_step, size_t from, 
     plan->slots[from].place = CVY_PLACE_NONE;
 }
 
-/* Lets a step write over its first input where that is the last look at it. */
+/* Whether step i may write over its input j: its operator can, and nothing looks at that any more. */
+static bool can_overwrite(const struct cvy_plan *plan, size_t i, size_t j)
+{
+    const struct cvy_step *step = &plan->steps[i];
+    const size_t in = step->inputs[j];
+    if ((step->operator->class->in_place>> j & 1) == 0 || in == SIZE_MAX)
+        return false;
+    for (size_t other = 0; other < step->n_inputs; other++) {
+        if (other != j && step->inputs[other] == in)
+            return false;
+    }
+    return plan->slots[in].place == CVY_PLACE_ARENA && plan->items[in].last == i &&
+           plan->slots[in].bytes == plan->slots[step->output].bytes;
+}
+
+/* Lets a step write over an input where that is the last look at it. */
 static void share_in_place(struct cvy_plan *plan)
 {
     for (size_t i = 0; i < plan->n_steps; i++) {
         struct cvy_step *step = &plan->steps[i];
-        if (!step->operator->class->in_place || step->n_inputs == 0 || step->inputs[0] == SIZE_MAX)
-            continue;
-        size_t in = step->inputs[0];
-        bool shared = false;
-        for (size_t j = 1; j < step->n_inputs; j++)
-            shared |= step->inputs[j] == in;
-        if (!shared && plan->slots[in].place == CVY_PLACE_ARENA && plan->items[in].last == i &&
-            plan->slots[in].bytes == plan->slots[step->output].bytes)
-            replace_slot(plan, i, step->output, in);
+        for (size_t j = 0; j < CVY_MIN(step->n_inputs, 8 * sizeof(unsigned)); j++) {
+            if (can_overwrite(plan, i, j)) {
+                replace_slot(plan, i, step->output, step->inputs[j]);
+                break;
+            }
+        }
     }
 }
 

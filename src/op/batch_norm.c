@@ -52,7 +52,7 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
 const struct cvy_operator_class cvy_op_batch_norm_class = {
     .min_inputs = 5,
     .max_inputs = 5,
-    .in_place = true,
+    .in_place = 1 << 0,
     .infer = infer,
     .init = init,
     .enqueue = enqueue,

@@ -99,7 +99,7 @@ static void finish(struct cvy_operator *self)
 const struct cvy_operator_class cvy_op_binary_class = {
     .min_inputs = 2,
     .max_inputs = 2,
-    .in_place = true,
+    .in_place = 1 << 0 | 1 << 1,
     .infer = infer,
     .size = sizeof(struct binary),
     .init = init,

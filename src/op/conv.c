@@ -319,6 +319,7 @@ enum cvy_status cvy_conv_run(struct cvy_device *device, const struct cvy_conv_pr
 struct conv_operator {
     struct cvy_operator base;
     struct ready ready;
+    size_t y_bytes;
     struct cvy_buffer *prepared; /* NULL: the algorithm takes the weights as they are */
     bool is_final;               /* the weights are a constant, and prepared holds them */
 };
@@ -328,17 +329,32 @@ static bool has_bias(const struct cvy_operand *in, size_t n_in)
     return n_in > 2 && in[2].present;
 }
 
+static enum cvy_status check_residual(const struct cvy_conv_problem *problem, const struct cvy_shape *shape)
+{
+    struct cvy_shape y;
+    char a[128], b[128];
+    enum cvy_status status = cvy_conv_y_shape(problem, &y);
+    if (status == CVY_OK && !cvy_shape_equal(&y, shape))
+        status = cvy_fail(CVY_ERROR_INVALID, "conv: the residual is %s but y is %s; they must be the same",
+                          cvy_shape_format(shape, a, sizeof(a)), cvy_shape_format(&y, b, sizeof(b)));
+    return status;
+}
+
 static enum cvy_status infer_problem(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                                      struct cvy_conv_problem *problem)
 {
     if (n_in < 2 || !in[0].present || !in[1].present)
-        return cvy_fail(CVY_ERROR_INVALID, "conv: x and w are needed; only a bias may be left out");
+        return cvy_fail(CVY_ERROR_INVALID,
+                        "conv: x and w are needed; only a bias and a residual may be left out");
     bool bias = has_bias(in, n_in);
     enum cvy_status status = cvy_conv_problem_from_op(&op->conv, &in[0].shape, &in[1].shape, bias, problem);
-    if (status != CVY_OK || !bias)
+    if (status == CVY_OK && n_in > 3 && in[3].present)
+        status = check_residual(problem, &in[3].shape);
+    if (status != CVY_OK)
         return status;
+    problem->accumulate = n_in > 3 && in[3].present;
     char text[160];
-    if (in[2].shape.rank != 1 || in[2].shape.dims[0] != problem->k)
+    if (bias && (in[2].shape.rank != 1 || in[2].shape.dims[0] != problem->k))
         return cvy_fail(CVY_ERROR_INVALID,
                         "conv: the bias is %s but y has %zu channels; one value each is needed",
                         cvy_shape_format(&in[2].shape, text, sizeof(text)), problem->k);
@@ -373,6 +389,7 @@ static enum cvy_status operator_init(struct cvy_operator *base, const struct cvy
         return status;
     struct cvy_conv_cost cost;
     cvy_conv_get_cost(&problem, &cost);
+    cvy_conv_y_bytes(&problem, &self->y_bytes);
     base->flops = 2 * cost.multiplications;
     base->workspace = self->ready.workspace;
     base->algorithm = self->ready.algo->id;
@@ -394,10 +411,15 @@ static enum cvy_status operator_enqueue(struct cvy_operator *base, struct cvy_bu
     struct conv_operator *self = (struct conv_operator *)base;
     const struct ready *ready = &self->ready;
     struct cvy_algo_args args = {.x = in[0], .y = out, .w = in[1], .workspace = workspace};
+    enum cvy_status status = CVY_OK;
     if (n_in > 2 && ready->problem.bias)
         args.bias = in[2];
+    /* y is added to what it holds, which is the residual where the plan lets both share a place */
+    if (ready->problem.accumulate && in[3] != out)
+        status = cvy_buffer_copy(in[3], 0, out, 0, self->y_bytes);
+    if (status != CVY_OK)
+        return status;
     if (self->prepared != NULL) {
-        enum cvy_status status = CVY_OK;
         if (!self->is_final)
             status =
                 ready->algo->prepare(base->device, &ready->problem, &ready->config, in[1], self->prepared);
@@ -408,7 +430,7 @@ static enum cvy_status operator_enqueue(struct cvy_operator *base, struct cvy_bu
     if (!ready->is_converted)
         return enqueue_ready(base->device, ready, NULL, &args);
     struct cvy_convert_parts parts;
-    enum cvy_status status = cvy_convert_parts_init(&parts, &ready->problem, workspace, ready->own_workspace);
+    status = cvy_convert_parts_init(&parts, &ready->problem, workspace, ready->own_workspace);
     if (status != CVY_OK)
         return status;
     status = enqueue_ready(base->device, ready, &parts, &args);
@@ -424,7 +446,8 @@ static void operator_finish(struct cvy_operator *base)
 extern const struct cvy_operator_class cvy_op_conv_class;
 const struct cvy_operator_class cvy_op_conv_class = {
     .min_inputs = 2,
-    .max_inputs = 3,
+    .max_inputs = 4,
+    .in_place = 1 << 3,
     .check = operator_check,
     .infer = operator_infer,
     .size = sizeof(struct conv_operator),

@@ -184,6 +184,9 @@ static enum cvy_status check(const struct cvy_op *op)
 {
     if (op->conv.groups == 0)
         return cvy_fail(CVY_ERROR_INVALID, "%s: groups is 0; 1 means no groups", cvy_op_name(op));
+    if (op->conv.activation != CVY_ACTIVATION_NONE)
+        return cvy_fail(CVY_ERROR_UNSUPPORTED, "%s: an activation is a node of its own here",
+                        cvy_op_name(op));
     return CVY_OK;
 }
 

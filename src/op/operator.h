@@ -44,7 +44,7 @@ struct cvy_operator {
 struct cvy_operator_class {
     size_t min_inputs, max_inputs; /* max SIZE_MAX: any number */
     bool is_alias;                 /* the output is input 0 in another shape: nothing is enqueued */
-    bool in_place;                 /* may write its output over input 0 when shapes agree */
+    unsigned in_place;             /* bit i: may write its output over input i when shapes agree */
 
     /* Attributes alone, when a node is added. May be NULL. */
     enum cvy_status (*check)(const struct cvy_op *op);
@@ -70,6 +70,10 @@ struct cvy_operator_class {
 
 /* NULL for a value that is no operator. */
 const struct cvy_operator_class *cvy_operator_class_of(enum cvy_op_type type);
+
+/* The activation that a unary operator is, and its parameters; false: it is none that a convolution can end
+ * with. */
+bool cvy_op_activation(const struct cvy_op *op, enum cvy_activation *activation, float *alpha, float *beta);
 
 /* Both inferences of a node's output, with the checks that all operators share. */
 enum cvy_status cvy_operator_infer(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,

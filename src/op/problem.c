@@ -522,6 +522,9 @@ enum cvy_status cvy_conv_problem_from_op(const struct cvy_op_conv *op, const str
     p.shuffle = op->shuffle;
     p.transposed = op->transposed;
     p.flip = op->flip;
+    p.activation = op->activation;
+    p.alpha = op->alpha;
+    p.beta = op->beta;
     p.bias = bias;
     if (op->output_shape[0] != 0)
         status = resolve_output_shape(&p, op);
@@ -547,5 +550,8 @@ struct cvy_op cvy_op_from_problem(enum cvy_op_type type, const struct cvy_conv_p
     op.conv.shuffle = problem->shuffle;
     op.conv.transposed = problem->transposed;
     op.conv.flip = problem->flip;
+    op.conv.activation = problem->activation;
+    op.conv.alpha = problem->alpha;
+    op.conv.beta = problem->beta;
     return op;
 }
