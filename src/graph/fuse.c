@@ -12,6 +12,10 @@ static const struct {
     const char *name, *description;
     enum cvy_status (*run)(struct cvy_work_list *list);
 } passes[] = {
+    {"identity", "nodes that change nothing, alone or in a chain, are left out", cvy_pass_identity},
+    {"scale", "scales and shifts of channels, batch normalization too: in weights and bias", cvy_pass_scale},
+    {"residual", "a convolution adds what was added to its result", cvy_pass_residual},
+    {"activation", "a convolution ends with its activation", cvy_pass_activation},
     {"shuffle", "Reshape, Transpose, Reshape that exchange factors of the channels: one shuffle",
      cvy_pass_shuffle},
     {"shuffle-write", "a convolution writes its channels shuffled", cvy_pass_shuffle_write},

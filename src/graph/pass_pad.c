@@ -38,8 +38,7 @@ static enum cvy_status pad_in_conv(struct cvy_work_list *list, struct cvy_work *
     if (status == CVY_OK)
         status = cvy_work_note(conv, pad);
     cvy_log(CVY_LOG_DEBUG, "plan: '%s' pads for itself, without '%s'", conv->name, pad->name);
-    if (list->values[pad->output]->reads == 0)
-        cvy_work_remove(list, pad);
+    cvy_work_prune(list, pad->output);
     return status;
 }
 

@@ -63,18 +63,19 @@ enum cvy_status cvy_pass_shuffle(struct cvy_work_list *list)
 }
 
 /* Every element by itself, whatever its channel. */
-static bool is_elementwise(enum cvy_op_type type)
+static bool is_elementwise(const struct cvy_op *op)
 {
-    return type == CVY_OP_RELU || type == CVY_OP_LEAKY_RELU || type == CVY_OP_CLIP ||
-           type == CVY_OP_SIGMOID || type == CVY_OP_TANH || type == CVY_OP_IDENTITY;
+    enum cvy_activation activation;
+    float alpha, beta;
+    return op->type == CVY_OP_IDENTITY || cvy_op_activation(op, &activation, &alpha, &beta);
 }
 
 static enum cvy_status shuffle_in_conv(struct cvy_work_list *list, struct cvy_work *shuffle)
 {
     struct cvy_work *before = cvy_work_only_maker(list, shuffle->inputs[0]), *conv = before;
-    while (conv != NULL && is_elementwise(conv->op.type))
+    while (conv != NULL && is_elementwise(&conv->op))
         conv = cvy_work_only_maker(list, conv->inputs[0]);
-    if (conv == NULL || conv->op.type != CVY_OP_CONV || conv->op.conv.shuffle > 1)
+    if (conv == NULL || conv->op.type != CVY_OP_CONV || conv->op.conv.shuffle > 1 || conv->n_inputs > 3)
         return CVY_OK;
     conv->op.conv.shuffle = shuffle->op.channel_shuffle.groups;
     cvy_log(CVY_LOG_DEBUG, "plan: '%s' writes its channels shuffled", conv->name);

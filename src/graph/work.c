@@ -281,6 +281,16 @@ void cvy_work_remove(struct cvy_work_list *list, struct cvy_work *work)
         list->values[work->output]->maker = NULL;
 }
 
+void cvy_work_prune(struct cvy_work_list *list, size_t value)
+{
+    struct cvy_work *maker = cvy_work_maker(list, value);
+    if (maker == NULL || list->values[value]->reads != 0)
+        return;
+    cvy_work_remove(list, maker);
+    for (size_t i = 0; i < maker->n_inputs; i++)
+        cvy_work_prune(list, maker->inputs[i]);
+}
+
 void cvy_work_take_output(struct cvy_work_list *list, struct cvy_work *kept, struct cvy_work *last)
 {
     cvy_work_remove(list, last);

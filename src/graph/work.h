@@ -77,6 +77,8 @@ enum cvy_status cvy_work_set_input(struct cvy_work_list *list, struct cvy_work *
 void cvy_work_replace_value(struct cvy_work_list *list, size_t from, size_t to);
 /* The work is not done; its inputs lose a reader. */
 void cvy_work_remove(struct cvy_work_list *list, struct cvy_work *work);
+/* Removes what makes the value, if nothing reads it, and what was there for that alone. */
+void cvy_work_prune(struct cvy_work_list *list, size_t value);
 /* `kept` makes the output of `last` from now on; nothing but last read what it made. last is gone. */
 void cvy_work_take_output(struct cvy_work_list *list, struct cvy_work *kept, struct cvy_work *last);
 /* The same, and notes that `kept` does what last was there for. */

@@ -1,0 +1,344 @@
+/* Each pass over a graph, on and off: the same results but for rounding, and fewer steps. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support.h"
+
+struct net {
+    struct cvy_graph *graph;
+    struct test_random random;
+    size_t n_inputs;
+    struct cvy_tensor inputs[2];
+};
+
+static struct net net_begin(uint64_t stream)
+{
+    struct net net = {.random = {test_seed() + stream}};
+    ck_assert_int_eq(cvy_graph_create(&net.graph), CVY_OK);
+    return net;
+}
+
+static void net_finish(struct net *net)
+{
+    for (size_t i = 0; i < net->n_inputs; i++)
+        cvy_tensor_finish(&net->inputs[i]);
+    cvy_graph_destroy(&net->graph);
+}
+
+static struct cvy_value *input(struct net *net, struct cvy_shape shape)
+{
+    static const char *const names[] = {"a", "b"};
+    struct cvy_value *value = NULL;
+    struct cvy_tensor *tensor = &net->inputs[net->n_inputs];
+    ck_assert_int_eq(cvy_graph_add_input(net->graph, &value, names[net->n_inputs++], &shape), CVY_OK);
+    ck_assert_int_eq(cvy_tensor_init(tensor, CVY_FLOAT32, &shape), CVY_OK);
+    test_random_fill(&net->random, tensor->data, tensor->elements);
+    return value;
+}
+
+/* Random, away from 0 where `positive`: variances and divisors. */
+static struct cvy_value *constant(struct net *net, struct cvy_shape shape, bool positive)
+{
+    struct cvy_value *value = NULL;
+    struct cvy_tensor tensor = {0};
+    ck_assert_int_eq(cvy_tensor_init(&tensor, CVY_FLOAT32, &shape), CVY_OK);
+    test_random_fill(&net->random, tensor.data, tensor.elements);
+    for (size_t i = 0; positive && i < tensor.elements; i++)
+        ((float *)tensor.data)[i] = 0.5f + fabsf(((float *)tensor.data)[i]);
+    ck_assert_int_eq(cvy_graph_add_constant(net->graph, &value, NULL, &tensor), CVY_OK);
+    cvy_tensor_finish(&tensor);
+    return value;
+}
+
+static struct cvy_value *node(struct net *net, struct cvy_op op, struct cvy_value *a, struct cvy_value *b)
+{
+    struct cvy_value *inputs[] = {a, b}, *out = NULL;
+    ck_assert_msg(cvy_graph_add_node(net->graph, &out, &op, inputs, b ? 2 : 1, NULL) == CVY_OK, "%s",
+                  test_log_last());
+    return out;
+}
+
+static struct cvy_value *plain(struct net *net, enum cvy_op_type type, struct cvy_value *a,
+                               struct cvy_value *b)
+{
+    return node(net, (struct cvy_op){.type = type}, a, b);
+}
+
+/* k channels from c; 3 wide and padded, so that y has the size of x. */
+static struct cvy_value *conv_of(struct net *net, struct cvy_value *x, size_t rank, size_t c, size_t k,
+                                 size_t groups, bool transposed, bool bias)
+{
+    struct cvy_op op = {.type = CVY_OP_CONV, .conv = {.groups = groups, .transposed = transposed}};
+    struct cvy_shape w = {rank + 2, {transposed ? c : k, (transposed ? k : c) / groups}};
+    for (size_t i = 0; i < rank; i++) {
+        op.conv.stride[i] = op.conv.dilation[i] = op.conv.pad_begin[i] = op.conv.pad_end[i] = 1;
+        w.dims[i + 2] = 3;
+    }
+    struct cvy_value *inputs[] = {x, constant(net, w, false),
+                                  bias ? constant(net, (struct cvy_shape){1, {k}}, false) : NULL};
+    struct cvy_value *out = NULL;
+    ck_assert_msg(cvy_graph_add_node(net->graph, &out, &op, inputs, bias ? 3 : 2, NULL) == CVY_OK, "%s",
+                  test_log_last());
+    return out;
+}
+
+static struct cvy_value *conv(struct net *net, struct cvy_value *x, size_t channels)
+{
+    return conv_of(net, x, 2, channels, channels, 1, false, true);
+}
+
+static struct cvy_value *batch_norm(struct net *net, struct cvy_value *x, size_t channels)
+{
+    struct cvy_op op = {.type = CVY_OP_BATCH_NORM, .batch_norm.epsilon = 1e-3f};
+    struct cvy_value *inputs[5] = {x}, *out = NULL;
+    for (size_t i = 1; i < 5; i++)
+        inputs[i] = constant(net, (struct cvy_shape){1, {channels}}, i == 4);
+    ck_assert_int_eq(cvy_graph_add_node(net->graph, &out, &op, inputs, 5, NULL), CVY_OK);
+    return out;
+}
+
+#define MAX_OUTPUTS 2
+
+/* Runs with the passes named left out; returns the number of steps. */
+static size_t run(const struct net *net, const char *const *skipped, size_t n_skipped,
+                  struct cvy_tensor outputs[MAX_OUTPUTS])
+{
+    struct cvy_device *device = test_device();
+    struct cvy_plan_params params = {.skip_passes = skipped, .n_skip_passes = n_skipped};
+    struct cvy_plan *plan = NULL;
+    ck_assert_msg(cvy_plan_create(&plan, net->graph, &device, 1, &params) == CVY_OK, "%s", test_log_last());
+    const size_t steps = cvy_plan_layer_count(plan);
+    /* twice: what is remembered of the first run must do for the second */
+    for (int i = 0; i < 2; i++) {
+        for (size_t j = 0; i > 0 && j < MAX_OUTPUTS; j++)
+            cvy_tensor_finish(&outputs[j]);
+        ck_assert_msg(cvy_plan_run(plan, net->inputs, outputs) == CVY_OK, "%s", test_log_last());
+    }
+    cvy_plan_destroy(&plan);
+    return steps;
+}
+
+static void compare(const struct cvy_tensor *got, const struct cvy_tensor *expected, const char *what)
+{
+    const float *a = got->data, *b = expected->data;
+    float most = 1;
+    for (size_t i = 0; i < expected->elements; i++)
+        most = fmaxf(most, fabsf(b[i]));
+    ck_assert_uint_eq(got->elements, expected->elements);
+    for (size_t i = 0; i < expected->elements; i++)
+        ck_assert_msg(fabsf(a[i] - b[i]) <= 1e-5f * most, "%s: element %zu is %g, not %g", what, i,
+                      (double)a[i], (double)b[i]);
+}
+
+/* The graph gives the same with all passes off, with all on, and with each off alone; with all on it has so
+ * many steps, with all off `unfolded`. */
+static void check(struct net *net, struct cvy_value *out, size_t steps, size_t unfolded)
+{
+    const char *all[64];
+    size_t n = 0;
+    struct cvy_tensor expected[MAX_OUTPUTS] = {{0}}, got[MAX_OUTPUTS] = {{0}};
+    ck_assert_int_eq(cvy_graph_add_output(net->graph, out, "y"), CVY_OK);
+    while ((all[n] = cvy_plan_pass_name(n)) != NULL)
+        n++;
+    ck_assert_uint_eq(run(net, all, n, expected), unfolded);
+    for (size_t i = 0; i <= n; i++) {
+        size_t count = run(net, &all[i], i < n, got);
+        if (i == n)
+            ck_assert_uint_eq(count, steps);
+        for (size_t j = 0; j < MAX_OUTPUTS; j++) {
+            if (expected[j].data != NULL)
+                compare(&got[j], &expected[j], i < n ? all[i] : "all passes");
+            cvy_tensor_finish(&got[j]);
+        }
+    }
+    for (size_t j = 0; j < MAX_OUTPUTS; j++)
+        cvy_tensor_finish(&expected[j]);
+    net_finish(net);
+}
+
+/* One of the nodes that scale and shift channels, by constants of random broadcastable shapes. */
+static struct cvy_value *scale_or_shift(struct net *net, struct cvy_value *x, size_t rank, size_t k)
+{
+    static const enum cvy_op_type types[] = {CVY_OP_ADD, CVY_OP_SUB, CVY_OP_MUL, CVY_OP_DIV};
+    const size_t kind = test_random_range(&net->random, 0, 5);
+    if (kind >= 4)
+        return batch_norm(net, x, k);
+    struct cvy_shape shape = {rank + 1, {k, 1, 1, 1}};
+    if (test_random_range(&net->random, 0, 3) == 0)
+        shape = (struct cvy_shape){rank + 2, {1, k, 1, 1, 1}};
+    else if (test_random_range(&net->random, 0, 3) == 0)
+        shape = (struct cvy_shape){0, {0}};
+    struct cvy_value *c = constant(net, shape, types[kind] == CVY_OP_DIV);
+    const bool swap = types[kind] != CVY_OP_DIV && test_random_range(&net->random, 0, 1);
+    return plain(net, types[kind], swap ? c : x, swap ? x : c);
+}
+
+START_TEST(scales_and_shifts_behind_a_conv_are_in_its_weights)
+{
+    for (size_t round = 0; round < 8; round++) {
+        struct net net = net_begin(10 + round);
+        const size_t rank = 1 + round % 3, groups = round < 3 ? 1 : 2, nodes = 1 + round % 4;
+        struct cvy_value *x = input(&net, (struct cvy_shape){rank + 2, {2, 4, 5, 4, 3}});
+        struct cvy_value *y = conv_of(&net, x, rank, 4, 6, groups, round % 2, round % 3 == 0);
+        for (size_t i = 0; i < nodes; i++)
+            y = scale_or_shift(&net, y, rank, 6);
+        check(&net, y, 1, 1 + nodes);
+    }
+}
+END_TEST
+
+START_TEST(scales_and_shifts_behind_a_gemm_are_in_its_matrix)
+{
+    for (size_t round = 0; round < 4; round++) {
+        struct net net = net_begin(20 + round);
+        struct cvy_op op = {.type = CVY_OP_GEMM,
+                            .gemm = {.alpha = 0.5f, .beta = 2, .transpose_b = round % 2}};
+        struct cvy_value *x = input(&net, (struct cvy_shape){2, {3, 5}}), *y = NULL;
+        struct cvy_value *inputs[] = {
+            x,
+            constant(&net, (struct cvy_shape){2, {op.gemm.transpose_b ? 7 : 5, op.gemm.transpose_b ? 5 : 7}},
+                     false),
+            round < 2 ? constant(&net, (struct cvy_shape){1, {round ? 1 : 7}}, false) : NULL};
+        ck_assert_int_eq(cvy_graph_add_node(net.graph, &y, &op, inputs, round < 2 ? 3 : 2, NULL), CVY_OK);
+        y = batch_norm(&net, y, 7);
+        y = plain(&net, CVY_OP_ADD, y, constant(&net, (struct cvy_shape){1, {7}}, false));
+        check(&net, y, 1, 3);
+    }
+}
+END_TEST
+
+START_TEST(what_is_no_scale_of_channels_stays)
+{
+    for (size_t round = 0; round < 4; round++) {
+        struct net net = net_begin(30 + round);
+        struct cvy_value *x = input(&net, (struct cvy_shape){4, {1, 3, 4, 4}}), *y = conv(&net, x, 3), *z;
+        if (round == 0) /* of rows, not channels */
+            z = plain(&net, CVY_OP_MUL, y, constant(&net, (struct cvy_shape){2, {4, 1}}, false));
+        else if (round == 1) /* of what another reads, too */
+            z = plain(&net, CVY_OP_SUB,
+                      plain(&net, CVY_OP_MUL, y, constant(&net, (struct cvy_shape){0}, false)), y);
+        else if (round == 2) /* a constant divided */
+            z = plain(&net, CVY_OP_DIV, constant(&net, (struct cvy_shape){0}, false), y);
+        else /* by zero */
+            z = plain(&net, CVY_OP_MUL, batch_norm(&net, x, 3), constant(&net, (struct cvy_shape){0}, false));
+        check(&net, z, round == 1 ? 3 : 2, round == 1 ? 3 : 2);
+    }
+}
+END_TEST
+
+START_TEST(activation_behind_a_conv_is_its_end)
+{
+    const struct cvy_op ops[] = {
+        {.type = CVY_OP_RELU},
+        {.type = CVY_OP_LEAKY_RELU, .leaky_relu.alpha = 0.3f},
+        {.type = CVY_OP_CLIP, .clip = {-0.25f, 0.5f}},
+        {.type = CVY_OP_SIGMOID},
+        {.type = CVY_OP_TANH},
+    };
+    for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++) {
+        struct net net = net_begin(40 + i);
+        struct cvy_value *x = input(&net, (struct cvy_shape){4, {2, 3, 4, 5}});
+        check(&net, node(&net, ops[i], batch_norm(&net, conv(&net, x, 3), 3), NULL), 1, 3);
+    }
+}
+END_TEST
+
+START_TEST(residual_add_is_done_by_the_conv_before_it)
+{
+    for (size_t round = 0; round < 4; round++) {
+        struct net net = net_begin(50 + round);
+        struct cvy_value *x = input(&net, (struct cvy_shape){4, {1, 4, 5, 6}});
+        struct cvy_value *stem = plain(&net, CVY_OP_RELU, conv(&net, x, 4), NULL);
+        struct cvy_value *inner = plain(&net, CVY_OP_RELU, conv(&net, stem, 4), NULL);
+        struct cvy_value *end = conv(&net, inner, 4);
+        /* the block's own input, or a convolution of it made after the other */
+        struct cvy_value *other = round < 2 ? stem : batch_norm(&net, conv(&net, stem, 4), 4);
+        struct cvy_value *sum = plain(&net, CVY_OP_ADD, round % 2 ? other : end, round % 2 ? end : other);
+        check(&net, plain(&net, CVY_OP_RELU, sum, NULL), round < 2 ? 3 : 4, round < 2 ? 7 : 9);
+    }
+}
+END_TEST
+
+START_TEST(residual_that_is_needed_later_is_added_apart)
+{
+    for (size_t round = 0; round < 4; round++) {
+        struct net net = net_begin(60 + round);
+        struct cvy_value *x = input(&net, (struct cvy_shape){4, {1, 4, 5, 6}});
+        struct cvy_value *stem = plain(&net, CVY_OP_RELU, conv(&net, x, 4), NULL);
+        struct cvy_value *y = conv(&net, round == 0 ? x : stem, 4);
+        struct cvy_value *sum = plain(&net, CVY_OP_ADD, y, round == 0 ? x : stem);
+        if (round == 2) /* an output */
+            ck_assert_int_eq(cvy_graph_add_output(net.graph, stem, "stem"), CVY_OK);
+        if (round == 3)
+            sum = plain(&net, CVY_OP_MUL, sum, stem);
+        /* an input of the graph; the convolution's own x; an output; read again behind */
+        check(&net, sum, round == 0 ? 2 : round == 3 ? 4 : 3, round == 0 ? 2 : round == 3 ? 5 : 4);
+    }
+}
+END_TEST
+
+/* The operator itself, with a residual that cannot be written over: a graph's input. */
+START_TEST(conv_node_may_have_a_residual_and_an_activation)
+{
+    struct net net = net_begin(70);
+    struct cvy_value *x = input(&net, (struct cvy_shape){4, {1, 3, 4, 4}});
+    struct cvy_value *r = input(&net, (struct cvy_shape){4, {1, 3, 4, 4}});
+    struct cvy_value *w = constant(&net, (struct cvy_shape){4, {3, 3, 1, 1}}, false), *y = NULL;
+    struct cvy_op op = {.type = CVY_OP_CONV, .conv = {.groups = 1, .stride = {1, 1}, .dilation = {1, 1}}};
+    struct cvy_value *whole = NULL, *inputs[] = {x, w, NULL, r};
+    y = plain(&net, CVY_OP_RELU, plain(&net, CVY_OP_ADD, node(&net, op, x, w), r), NULL);
+    op.conv.activation = CVY_ACTIVATION_RELU;
+    ck_assert_int_eq(cvy_graph_add_node(net.graph, &whole, &op, inputs, 4, NULL), CVY_OK);
+    ck_assert_int_eq(cvy_graph_add_output(net.graph, whole, "whole"), CVY_OK);
+    ck_assert_int_eq(cvy_graph_add_output(net.graph, y, "y"), CVY_OK);
+    struct cvy_tensor out[MAX_OUTPUTS] = {{0}};
+    run(&net, NULL, 0, out);
+    compare(&out[0], &out[1], "residual");
+    for (size_t i = 0; i < MAX_OUTPUTS; i++)
+        cvy_tensor_finish(&out[i]);
+    net_finish(&net);
+}
+END_TEST
+
+START_TEST(chains_that_change_nothing_are_left_out)
+{
+    const struct cvy_op swap = {.type = CVY_OP_TRANSPOSE, .transpose = {.rank = 4, .order = {0, 2, 3, 1}}};
+    const struct cvy_op back = {.type = CVY_OP_TRANSPOSE, .transpose = {.rank = 4, .order = {0, 3, 1, 2}}};
+    const struct cvy_op flat = {.type = CVY_OP_RESHAPE, .reshape = {.rank = 2, .dims = {0, -1}}};
+    const struct cvy_op whole = {.type = CVY_OP_RESHAPE, .reshape = {.rank = 4, .dims = {2, 3, 4, 5}}};
+    const struct cvy_op thin = {.type = CVY_OP_RESHAPE, .reshape = {.rank = 4, .dims = {2, 1, 60, 1}}};
+    for (size_t round = 0; round < 4; round++) {
+        struct net net = net_begin(80 + round);
+        struct cvy_value *x = input(&net, (struct cvy_shape){4, {2, 3, 4, 5}});
+        struct cvy_value *y = plain(&net, CVY_OP_IDENTITY, conv(&net, x, 3), NULL);
+        if (round == 0) /* back again, so that the activation meets the convolution */
+            y = node(&net, back, node(&net, swap, y, NULL), NULL);
+        else if (round == 1)
+            y = node(&net, whole, node(&net, flat, y, NULL), NULL);
+        else if (round == 2) /* one transpose is left of two */
+            y = node(&net, swap, node(&net, swap, y, NULL), NULL);
+        else /* dimensions of size 1 move for nothing */
+            y = node(&net, swap, node(&net, thin, y, NULL), NULL);
+        y = plain(&net, CVY_OP_RELU, plain(&net, CVY_OP_IDENTITY, y, NULL), NULL);
+        check(&net, y, round < 2 ? 1 : round == 2 ? 3 : 2, round == 1 ? 2 : round == 3 ? 3 : 4);
+    }
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+    Suite *suite = suite_create("fuse");
+    TCase *tests = tcase_create("fuse");
+    tcase_set_timeout(tests, 0);
+    tcase_add_test(tests, scales_and_shifts_behind_a_conv_are_in_its_weights);
+    tcase_add_test(tests, scales_and_shifts_behind_a_gemm_are_in_its_matrix);
+    tcase_add_test(tests, what_is_no_scale_of_channels_stays);
+    tcase_add_test(tests, activation_behind_a_conv_is_its_end);
+    tcase_add_test(tests, residual_add_is_done_by_the_conv_before_it);
+    tcase_add_test(tests, residual_that_is_needed_later_is_added_apart);
+    tcase_add_test(tests, conv_node_may_have_a_residual_and_an_activation);
+    tcase_add_test(tests, chains_that_change_nothing_are_left_out);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
