@@ -16,7 +16,10 @@ static double element(const struct cvy_tensor *tensor, size_t i)
     case CVY_INT8:
         return ((const int8_t *)tensor->data)[i];
     case CVY_UINT8:
+    case CVY_BOOL:
         return ((const uint8_t *)tensor->data)[i];
+    case CVY_INT64:
+        return (double)((const int64_t *)tensor->data)[i];
     case CVY_INT32:
         return ((const int32_t *)tensor->data)[i];
     default:

@@ -58,7 +58,7 @@ struct cvy_layer {
     const char *op;   /* "Conv", ... */
     struct cvy_shape output;
     const struct cvy_conv_problem *conv; /* NULL where the node is no single convolution */
-    double multiplications;              /* 0 for other operators than convolutions and Gemm */
+    double multiplications;              /* 0 for other operators than convolutions, Gemm and MatMul */
     double parameters;                   /* elements of its constants */
     double bytes;                        /* inputs, constants and output, each read or written once */
     size_t axes; /* spatial axes whose receptive field is known; 0 = none, an operator sees everything */
@@ -68,8 +68,8 @@ struct cvy_layer_list {
     size_t count;
     struct cvy_layer *layers;
 };
-/* Infers shapes and costs of all nodes that the outputs need, in order, without a device. input_shapes as in
- * struct cvy_plan_params. The graph must stay while the list is used. */
+/* Infers shapes and costs of all nodes that the outputs need and a device runs, in order, without a device.
+ * input_shapes as in struct cvy_plan_params. The graph must stay while the list is used. */
 CVY_API enum cvy_status cvy_graph_describe(const struct cvy_graph *graph,
                                            const struct cvy_shape *input_shapes, size_t n_input_shapes,
                                            struct cvy_layer_list **list);

@@ -3,6 +3,11 @@
  *
  * Semantics are ONNX's. Tensors are float32, where nothing else is said, in N C [D [H]] W order. Unused
  * attributes are zero.
+ *
+ * What follows from constants and shapes alone is computed on the host when a plan is made, in any element
+ * type: so are the shapes, axes and sizes that exporters compute. Inputs marked "fixed" must be of that kind;
+ * they stand in place of attributes. A truth value is bool on the host; where the network computes it, it is
+ * float32, 1 or 0.
  */
 #ifndef CONVOY_OP_H
 #define CONVOY_OP_H
@@ -32,12 +37,12 @@ enum cvy_op_type {
     CVY_OP_AVERAGE_POOL,        /* x; pool */
     CVY_OP_GLOBAL_AVERAGE_POOL, /* x; spatial axes become 1 */
     CVY_OP_BATCH_NORM,          /* x, scale, bias, mean, variance; batch_norm */
-    CVY_OP_RESHAPE,             /* x; reshape */
+    CVY_OP_RESHAPE,             /* x, [fixed dims]; reshape */
     CVY_OP_FLATTEN,             /* x; axis: dimensions before it are merged, and those from it on */
     CVY_OP_TRANSPOSE,           /* x; transpose */
     CVY_OP_DEPTH_TO_SPACE,      /* x of rank 4; depth_to_space */
-    CVY_OP_RESIZE,              /* x; resize */
-    CVY_OP_PAD,                 /* x; pad */
+    CVY_OP_RESIZE,              /* x, [fixed scales], [fixed sizes]; resize */
+    CVY_OP_PAD,                 /* x, [fixed begins and ends], [fixed value]; pad */
     CVY_OP_GEMM,                /* a, b, [c]: alpha*a*b + beta*c; c broadcasts; gemm */
     CVY_OP_SOFTMAX,             /* x; softmax */
     /* Several passes in one operator; conv says what the whole does: see cvy_conv_get_passes(). */
@@ -51,6 +56,65 @@ enum cvy_op_type {
                             conv; y has the type of its zero point */
     CVY_OP_QUANTIZE, /* x float32, scale, [zero point]; y has the type of the zero point, else uint8; axis */
     CVY_OP_DEQUANTIZE, /* x int8, uint8 or int32, scale, [zero point]; y float32; axis */
+    /* Element by element. */
+    CVY_OP_HARD_SIGMOID,  /* x; activation: min(max(alpha * x + beta, 0), 1) */
+    CVY_OP_HARD_SWISH,    /* x */
+    CVY_OP_GELU,          /* x */
+    CVY_OP_MISH,          /* x */
+    CVY_OP_SOFTPLUS,      /* x */
+    CVY_OP_SOFTSIGN,      /* x */
+    CVY_OP_ELU,           /* x; activation: alpha */
+    CVY_OP_SELU,          /* x; activation: alpha, and beta for ONNX's gamma */
+    CVY_OP_ABS,           /* x */
+    CVY_OP_NEG,           /* x */
+    CVY_OP_EXP,           /* x */
+    CVY_OP_LOG,           /* x */
+    CVY_OP_SQRT,          /* x */
+    CVY_OP_RECIPROCAL,    /* x */
+    CVY_OP_ERF,           /* x */
+    CVY_OP_SIN,           /* x */
+    CVY_OP_COS,           /* x */
+    CVY_OP_FLOOR,         /* x */
+    CVY_OP_CEIL,          /* x */
+    CVY_OP_ROUND,         /* x; ties to even */
+    CVY_OP_SIGN,          /* x */
+    CVY_OP_NOT,           /* x */
+    CVY_OP_POW,           /* a, b; both broadcast, as do those that follow */
+    CVY_OP_MIN,           /* a, b */
+    CVY_OP_MAX,           /* a, b */
+    CVY_OP_MOD,           /* a, b; the sign is that of b */
+    CVY_OP_FMOD,          /* a, b; the sign is that of a */
+    CVY_OP_EQUAL,         /* a, b */
+    CVY_OP_LESS,          /* a, b */
+    CVY_OP_LESS_EQUAL,    /* a, b */
+    CVY_OP_GREATER,       /* a, b */
+    CVY_OP_GREATER_EQUAL, /* a, b */
+    CVY_OP_AND,           /* a, b */
+    CVY_OP_OR,            /* a, b */
+    CVY_OP_WHERE,         /* condition, a, b; a where the condition is not 0, else b */
+    /* Parts and copies. */
+    CVY_OP_SLICE,          /* x, [fixed begins, fixed ends, [fixed axes], [fixed steps]]; slice */
+    CVY_OP_SPLIT,          /* x, [fixed sizes]; split */
+    CVY_OP_SQUEEZE,        /* x, [fixed axes]; axes: none stand for all of size 1 */
+    CVY_OP_UNSQUEEZE,      /* x, [fixed axes]; axes, counted in the result */
+    CVY_OP_EXPAND,         /* x, [fixed dims], which broadcast with those of x; reshape.dims */
+    CVY_OP_TILE,           /* x, [fixed repeats] of each dimension; reshape.dims */
+    CVY_OP_GATHER,         /* x, fixed indices, integers; axis */
+    CVY_OP_SPACE_TO_DEPTH, /* x of rank 4; depth_to_space.block */
+    /* Over some dimensions, or all. */
+    CVY_OP_REDUCE_SUM,      /* x, [fixed axes]; reduce */
+    CVY_OP_REDUCE_MEAN,     /* the same */
+    CVY_OP_REDUCE_MAX,      /* the same */
+    CVY_OP_REDUCE_MIN,      /* the same */
+    CVY_OP_REDUCE_PROD,     /* the same */
+    CVY_OP_GLOBAL_MAX_POOL, /* x; spatial axes become 1 */
+    CVY_OP_LRN,             /* x; lrn */
+    CVY_OP_MATMUL,          /* a, b: matrices, or arrays of them, which broadcast */
+    /* On the host alone: their inputs must be constants, or follow from constants and shapes. */
+    CVY_OP_SHAPE, /* x, of which only the shape counts; y int64; shape */
+    CVY_OP_CAST,  /* x; cast. Between types that are float32 here it does nothing, on a device too */
+    CVY_OP_RANGE, /* first, end, step; scalars */
+    CVY_OP_CONSTANT_OF_SHAPE, /* dims; fill */
     CVY_OP_TYPES,
 };
 
@@ -119,13 +183,32 @@ struct cvy_op_resize {
     size_t sizes[CVY_MAX_RANK];
 };
 
-/* Negative amounts crop. */
+/* Begins, ends and steps of `count` axes; the others stay whole. A negative begin, end or axis counts from
+ * the end; what lies beyond is cut off. A negative step goes backwards. */
+struct cvy_op_slice {
+    size_t count;
+    int64_t axes[CVY_MAX_RANK];
+    int64_t begin[CVY_MAX_RANK];
+    int64_t end[CVY_MAX_RANK];
+    int64_t step[CVY_MAX_RANK];
+};
+
+/* Negative amounts crop. Given as an input, the amounts are begins and then ends of the axes given here, or
+ * of all. */
 struct cvy_op_pad {
     enum cvy_pad_mode mode;
     float value;
     size_t rank; /* must be the rank of x */
     int64_t begin[CVY_MAX_RANK];
     int64_t end[CVY_MAX_RANK];
+    size_t n_axes;
+    int64_t axes[CVY_MAX_RANK];
+};
+
+/* Dimensions by number; negative ones count from the end. */
+struct cvy_op_axes {
+    size_t count;
+    int64_t axes[CVY_MAX_RANK];
 };
 
 struct cvy_op {
@@ -168,7 +251,36 @@ struct cvy_op {
         struct {
             size_t groups; /* channel k of x becomes (k % m) * groups + k / m, m = channels / groups */
         } channel_shuffle;
-        int64_t axis; /* concat, flatten, quantize, dequantize; negative counts from the end */
+        struct {
+            float alpha, beta;
+        } activation;
+        struct cvy_op_slice slice;
+        struct cvy_op_axes axes;
+        struct {
+            int64_t axis;
+            size_t index, count; /* this part, and how many; without sizes they are equal, but for the last */
+        } split;
+        struct {
+            struct cvy_op_axes axes; /* none, and none as an input: all */
+            bool keep_dims;
+            bool none_is_none; /* without axes nothing is reduced */
+        } reduce;
+        struct {
+            size_t size;
+            float alpha, beta, bias;
+        } lrn;
+        struct {
+            int64_t begin,
+                end; /* of the dimensions listed, negative ones from the end; end 0 = the last, too */
+        } shape;
+        struct {
+            enum cvy_dtype dtype;
+        } cast;
+        struct {
+            enum cvy_dtype dtype;
+            double value;
+        } fill;
+        int64_t axis; /* concat, flatten, gather, quantize, dequantize; negative counts from the end */
     };
 };
 

@@ -26,7 +26,8 @@ static void value_destroy(struct cvy_value *value)
 {
     if (value == NULL)
         return;
-    cvy_tensor_finish(&value->tensor);
+    if (!value->borrowed)
+        cvy_tensor_finish(&value->tensor);
     free(value->name);
     free(value);
 }
@@ -123,6 +124,21 @@ enum cvy_status cvy_graph_add_typed_input(struct cvy_graph *graph, struct cvy_va
     return CVY_OK;
 }
 
+enum cvy_status cvy_graph_keep_constant(struct cvy_graph *graph, struct cvy_value **value, const char *name,
+                                        const struct cvy_tensor *tensor, bool borrowed)
+{
+    struct cvy_value *made = NULL;
+    enum cvy_status status = add_value(graph, &made, CVY_VALUE_CONSTANT, name);
+    if (status != CVY_OK)
+        return status;
+    made->tensor = *tensor;
+    made->shape = tensor->shape;
+    made->dtype = tensor->dtype;
+    made->borrowed = borrowed;
+    *value = made;
+    return CVY_OK;
+}
+
 enum cvy_status cvy_graph_add_constant(struct cvy_graph *graph, struct cvy_value **value, const char *name,
                                        const struct cvy_tensor *tensor)
 {
@@ -130,16 +146,10 @@ enum cvy_status cvy_graph_add_constant(struct cvy_graph *graph, struct cvy_value
     enum cvy_status status = cvy_tensor_convert(&copy, tensor, tensor->dtype);
     if (status != CVY_OK)
         return status;
-    struct cvy_value *made;
-    status = add_value(graph, &made, CVY_VALUE_CONSTANT, name);
-    if (status != CVY_OK) {
+    status = cvy_graph_keep_constant(graph, value, name, &copy, false);
+    if (status != CVY_OK)
         cvy_tensor_finish(&copy);
-        return status;
-    }
-    made->tensor = copy;
-    made->shape = copy.shape;
-    *value = made;
-    return CVY_OK;
+    return status;
 }
 
 static enum cvy_status check_node(const struct cvy_graph *g, const struct cvy_op *op,

@@ -15,10 +15,11 @@ struct cvy_value {
     enum cvy_value_kind kind;
     size_t index;             /* among the graph's values */
     char *name;               /* NULL: none */
-    struct cvy_shape shape;   /* input: as declared, 0 = open */
+    struct cvy_shape shape;   /* input: as declared, 0 = open; of a node only in a folded graph */
     bool rank_is_open;        /* input */
-    enum cvy_dtype dtype;     /* input */
+    enum cvy_dtype dtype;     /* input, constant; of a node only in a folded graph */
     struct cvy_tensor tensor; /* constant */
+    bool borrowed;            /* the tensor's data belongs to another graph */
 };
 
 struct cvy_node {
@@ -41,5 +42,9 @@ struct cvy_graph {
     struct cvy_output **outputs;
     size_t n_values, n_nodes, n_inputs, n_outputs;
 };
+
+/* A constant whose data is not copied: it is borrowed, for as long as the graph lives, or taken over. */
+enum cvy_status cvy_graph_keep_constant(struct cvy_graph *graph, struct cvy_value **value, const char *name,
+                                        const struct cvy_tensor *tensor, bool borrowed);
 
 #endif

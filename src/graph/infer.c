@@ -85,22 +85,8 @@ const char *cvy_node_context(const char *name, const struct cvy_op *op, char *te
     return text;
 }
 
-static enum cvy_status infer_node(const struct cvy_node *node, struct cvy_value_info *values)
-{
-    struct cvy_operand *operands = calloc(node->n_inputs ? node->n_inputs : 1, sizeof(*operands));
-    if (operands == NULL)
-        return cvy_fail_memory("plan", node->n_inputs * sizeof(*operands));
-    for (size_t i = 0; i < node->n_inputs; i++)
-        operands[i] = cvy_operand_of(node->inputs[i], values);
-    struct cvy_value_info *out = &values[node->output->index];
-    enum cvy_status status =
-        cvy_operator_infer(&node->op, operands, node->n_inputs, &out->shape, &out->dtype);
-    free(operands);
-    return status == CVY_OK ? value_bytes(out, "the output") : status;
-}
-
-enum cvy_status cvy_graph_infer(const struct cvy_graph *graph, const struct cvy_shape *input_shapes,
-                                size_t n_input_shapes, struct cvy_value_info *values)
+enum cvy_status cvy_infer_inputs(const struct cvy_graph *graph, const struct cvy_shape *input_shapes,
+                                 size_t n_input_shapes, struct cvy_value_info *values)
 {
     enum cvy_status status = CVY_OK;
     if (graph->n_outputs == 0)
@@ -113,13 +99,24 @@ enum cvy_status cvy_graph_infer(const struct cvy_graph *graph, const struct cvy_
     for (size_t i = 0; status == CVY_OK && i < graph->n_inputs; i++)
         status = resolve_input(graph->inputs[i], i < n_input_shapes ? &input_shapes[i] : NULL,
                                &values[graph->inputs[i]->index]);
+    return status;
+}
+
+/* Shape and type are in the value already. */
+static enum cvy_status take_value(const struct cvy_value *value, struct cvy_value_info *info)
+{
+    info->shape = value->shape;
+    info->dtype = value->dtype;
+    info->bytes = value->tensor.bytes;
+    return value->kind == CVY_VALUE_CONSTANT ? CVY_OK : value_bytes(info, "the output");
+}
+
+enum cvy_status cvy_graph_infer(const struct cvy_graph *graph, struct cvy_value_info *values)
+{
+    enum cvy_status status = cvy_infer_inputs(graph, NULL, 0, values);
     for (size_t i = 0; status == CVY_OK && i < graph->n_values; i++) {
-        const struct cvy_value *value = graph->values[i];
-        if (value->kind != CVY_VALUE_CONSTANT)
-            continue;
-        values[i].shape = value->shape;
-        values[i].dtype = value->tensor.dtype;
-        values[i].bytes = value->tensor.bytes;
+        if (graph->values[i]->kind == CVY_VALUE_CONSTANT)
+            status = take_value(graph->values[i], &values[i]);
     }
     for (size_t i = 0; status == CVY_OK && i < graph->n_nodes; i++) {
         const struct cvy_node *node = graph->nodes[i];
@@ -128,7 +125,7 @@ enum cvy_status cvy_graph_infer(const struct cvy_graph *graph, const struct cvy_
         char context[256];
         const char *before =
             cvy_log_set_context(cvy_node_context(node->name, &node->op, context, sizeof(context)));
-        status = infer_node(node, values);
+        status = take_value(node->output, &values[node->output->index]);
         cvy_log_set_context(before);
     }
     return status;

@@ -13,10 +13,13 @@ struct cvy_value_info {
     size_t bytes;
 };
 
-/* Fills values, one for each of the graph's; shape, dtype and bytes of those that are needed and of inputs.
- */
-enum cvy_status cvy_graph_infer(const struct cvy_graph *graph, const struct cvy_shape *input_shapes,
-                                size_t n_input_shapes, struct cvy_value_info *values);
+/* Which values are needed; shape, dtype and bytes of inputs. */
+enum cvy_status cvy_infer_inputs(const struct cvy_graph *graph, const struct cvy_shape *input_shapes,
+                                 size_t n_input_shapes, struct cvy_value_info *values);
+
+/* For a folded graph (fold.h): fills values, one for each of the graph's; shape, dtype and bytes of
+ * constants, of inputs, and of what is needed. */
+enum cvy_status cvy_graph_infer(const struct cvy_graph *graph, struct cvy_value_info *values);
 
 /* What a node's operator is told of an input. value may be NULL: left out. */
 struct cvy_operand cvy_operand_of(const struct cvy_value *value, const struct cvy_value_info *values);

@@ -3,6 +3,7 @@
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "graph/fold.h"
 #include "graph/infer.h"
 #include "op/conv_passes.h"
 #include "op/problem.h"
@@ -16,6 +17,7 @@ struct field {
 struct list {
     struct cvy_layer_list public; /* first: what the user holds */
     struct cvy_conv_problem *problems;
+    struct cvy_graph *graph; /* folded; it holds the layers' names */
 };
 
 struct describer {
@@ -32,6 +34,7 @@ void cvy_layer_list_destroy(struct cvy_layer_list **list)
     struct list *made = (struct list *)*list;
     free(made->public.layers);
     free(made->problems);
+    cvy_graph_destroy(&made->graph);
     free(made);
     *list = NULL;
 }
@@ -111,7 +114,21 @@ static struct field node_field(const struct describer *d, const struct cvy_node 
     case CVY_OP_FLATTEN:
     case CVY_OP_TRANSPOSE:
     case CVY_OP_GEMM:
+    case CVY_OP_MATMUL:
+    case CVY_OP_REDUCE_SUM:
+    case CVY_OP_REDUCE_MEAN:
+    case CVY_OP_REDUCE_MAX:
+    case CVY_OP_REDUCE_MIN:
+    case CVY_OP_REDUCE_PROD:
+    case CVY_OP_TILE:
+    case CVY_OP_GATHER:
         return (struct field){0};
+    case CVY_OP_SPACE_TO_DEPTH:
+        for (size_t a = 0; a < field.axes; a++) {
+            field.axis[a].size += (double)(op->depth_to_space.block - 1) * field.axis[a].jump;
+            field.axis[a].jump *= (double)op->depth_to_space.block;
+        }
+        return field;
     default:
         return field;
     }
@@ -169,10 +186,11 @@ static double multiplications(const struct describer *d, const struct cvy_node *
         if (cvy_conv_get_cost(&convs->problem[i], &cost) == CVY_OK)
             sum += cost.multiplications;
     }
-    if (node->op.type != CVY_OP_GEMM)
-        return sum;
     const struct cvy_shape *a = &d->values[node->inputs[0]->index].shape;
-    return elements(&d->values[node->output->index].shape) * (double)a->dims[!node->op.gemm.transpose_a];
+    const double out = elements(&d->values[node->output->index].shape);
+    if (node->op.type == CVY_OP_GEMM)
+        return out * (double)a->dims[!node->op.gemm.transpose_a];
+    return node->op.type == CVY_OP_MATMUL ? out * (double)a->dims[a->rank - 1] : sum;
 }
 
 static void describe_node(struct describer *d, const struct cvy_node *node)
@@ -220,31 +238,40 @@ static void describe(struct describer *d)
     }
 }
 
+static enum cvy_status allocate(struct describer *d, struct list *list)
+{
+    const struct cvy_graph *graph = list->graph;
+    d->graph = graph;
+    d->list = list;
+    d->values = calloc(graph->n_values + 1, sizeof(*d->values));
+    d->fields = calloc(graph->n_values + 1, sizeof(*d->fields));
+    list->public.layers = calloc(graph->n_nodes + 1, sizeof(*list->public.layers));
+    list->problems = calloc(graph->n_nodes + 1, sizeof(*list->problems));
+    if (d->values == NULL || d->fields == NULL || list->public.layers == NULL || list->problems == NULL)
+        return cvy_fail_memory("layers of a graph", graph->n_values * sizeof(*d->values));
+    return CVY_OK;
+}
+
 enum cvy_status cvy_graph_describe(const struct cvy_graph *graph, const struct cvy_shape *input_shapes,
                                    size_t n_input_shapes, struct cvy_layer_list **list)
 {
-    struct describer d = {.graph = graph};
-    struct cvy_layer_list *made = calloc(1, sizeof(struct list));
-    d.list = (struct list *)made;
-    d.values = calloc(graph->n_values + 1, sizeof(*d.values));
-    d.fields = calloc(graph->n_values + 1, sizeof(*d.fields));
-    if (made != NULL) {
-        made->layers = calloc(graph->n_nodes + 1, sizeof(*made->layers));
-        d.list->problems = calloc(graph->n_nodes + 1, sizeof(*d.list->problems));
-    }
-    enum cvy_status status = CVY_OK;
-    if (made == NULL || d.values == NULL || d.fields == NULL || made->layers == NULL ||
-        d.list->problems == NULL)
-        status = cvy_fail_memory("layers of a graph", graph->n_values * sizeof(*d.values));
+    struct describer d = {0};
+    struct list *made = calloc(1, sizeof(*made));
+    struct cvy_layer_list *unfinished = (struct cvy_layer_list *)made;
+    if (made == NULL)
+        return cvy_fail_memory("layers of a graph", sizeof(*made));
+    enum cvy_status status = cvy_graph_fold(&made->graph, graph, input_shapes, n_input_shapes);
     if (status == CVY_OK)
-        status = cvy_graph_infer(graph, input_shapes, n_input_shapes, d.values);
+        status = allocate(&d, made);
+    if (status == CVY_OK)
+        status = cvy_graph_infer(made->graph, d.values);
     if (status == CVY_OK) {
         describe(&d);
-        *list = made;
-        made = NULL;
+        *list = unfinished;
+        unfinished = NULL;
     }
     free(d.values);
     free(d.fields);
-    cvy_layer_list_destroy(&made);
+    cvy_layer_list_destroy(&unfinished);
     return status;
 }

@@ -7,12 +7,13 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "graph/arena.h"
+#include "graph/fold.h"
 #include "graph/fuse.h"
 #include "runtime/buffer.h"
 
 /* A plan in the making. Slots begin as one for each value; aliases share another's. */
 struct builder {
-    const struct cvy_graph *graph;
+    struct cvy_graph *graph; /* folded */
     const struct cvy_plan_params *params;
     struct cvy_plan *plan;
     struct cvy_work_list *works;
@@ -184,8 +185,7 @@ static enum cvy_status make_works(struct builder *b)
     struct cvy_value_info *infos = calloc(b->graph->n_values + 1, sizeof(*infos));
     if (infos == NULL)
         return cvy_fail_memory("plan", b->graph->n_values * sizeof(*infos));
-    enum cvy_status status =
-        cvy_graph_infer(b->graph, b->params->input_shapes, b->params->n_input_shapes, infos);
+    enum cvy_status status = cvy_graph_infer(b->graph, infos);
     if (status == CVY_OK)
         status = cvy_work_list_create(&b->works, b->graph, infos, b->plan->device);
     free(infos);
@@ -224,10 +224,13 @@ enum cvy_status cvy_plan_create(struct cvy_plan **plan, const struct cvy_graph *
         return cvy_fail_memory("plan", sizeof(*made));
     made->device = devices[0];
     made->profile = params->profile;
-    struct builder b = {.graph = graph, .params = params, .plan = made};
-    enum cvy_status status = build(&b);
+    struct builder b = {.params = params, .plan = made};
+    enum cvy_status status = cvy_graph_fold(&b.graph, graph, params->input_shapes, params->n_input_shapes);
+    if (status == CVY_OK)
+        status = build(&b);
     free(b.slot_of);
     cvy_work_list_destroy(&b.works);
+    cvy_graph_destroy(&b.graph);
     if (status != CVY_OK) {
         cvy_plan_destroy(&made);
         return status;

@@ -81,7 +81,7 @@ struct cvy_onnx_value *cvy_onnx_find(const struct cvy_onnx *model, const char *n
 enum cvy_status cvy_onnx_define(struct cvy_onnx *model, const char *name, struct cvy_onnx_value **value);
 /* Reads a constant's data, once. */
 enum cvy_status cvy_onnx_read_constant(struct cvy_onnx *model, struct cvy_onnx_value *value);
-/* Puts a constant into the graph, once: floats as float32, int8, uint8 and int32 as they are. */
+/* Puts a constant into the graph, once: floats as float32, int8, uint8, int32, int64 and bool as they are. */
 enum cvy_status cvy_onnx_add_constant(struct cvy_onnx *model, struct cvy_onnx_value *value);
 
 /* onnx_tensor.c: where stands in messages. */
@@ -119,6 +119,19 @@ size_t cvy_onnx_rank(struct cvy_onnx_node *node, size_t index);
 /* "axis" within -rank..rank-1, made positive; needs a known rank. */
 size_t cvy_onnx_axis(struct cvy_onnx_node *node, int64_t axis, size_t rank);
 
+/* Whether an input is there and no constant: what it stands for is read when a plan is made. */
+bool cvy_onnx_is_computed(struct cvy_onnx_node *node, size_t index);
+/* An input as a value of the graph, constants too; NULL when it is not there, or on failure. */
+struct cvy_value *cvy_onnx_graph_value(struct cvy_onnx_node *node, size_t index);
+/* Adds op with values of the graph; NULL on failure. For operators that are several here. */
+struct cvy_value *cvy_onnx_add(struct cvy_onnx_node *node, const struct cvy_op *op,
+                               struct cvy_value *const *inputs, size_t n_inputs);
+/* The same, and defines output `index` with it. */
+void cvy_onnx_emit_output(struct cvy_onnx_node *node, const struct cvy_op *op,
+                          struct cvy_value *const *inputs, size_t n_inputs, size_t rank, size_t index);
+/* The same with the first output; further ones exist, but cannot be used. */
+void cvy_onnx_emit_values(struct cvy_onnx_node *node, const struct cvy_op *op,
+                          struct cvy_value *const *inputs, size_t n_inputs, size_t rank);
 /* Adds op with the node's first n_inputs inputs, and defines its first output. */
 void cvy_onnx_emit(struct cvy_onnx_node *node, const struct cvy_op *op, size_t n_inputs, size_t rank);
 /* The node's first output is a constant: a tensor (taken over) or a TensorProto of the model. */
@@ -127,6 +140,17 @@ void cvy_onnx_emit_constant(struct cvy_onnx_node *node, struct cvy_tensor *tenso
 
 /* onnx_ops.c: reads the node, of any operator. */
 enum cvy_status cvy_onnx_read_node(struct cvy_onnx *model, size_t index);
+
+/* What to do with one operator: the opsets in which it exists, how many inputs it may have. */
+struct cvy_onnx_operator {
+    const char *name;
+    int first_opset, last_opset;
+    size_t min_inputs, max_inputs;
+    void (*read)(struct cvy_onnx_node *node);
+};
+/* The tables of onnx_ops_element.c and onnx_ops_shape.c. */
+extern const struct cvy_onnx_operator cvy_onnx_element_operators[], cvy_onnx_shape_operators[];
+extern const size_t cvy_onnx_n_element_operators, cvy_onnx_n_shape_operators;
 
 /* What convolutions have in common; weights: the index of that input. */
 void cvy_onnx_read_conv(struct cvy_onnx_node *node, size_t weights, struct cvy_op_conv *conv);

@@ -258,58 +258,93 @@ size_t cvy_onnx_axis(struct cvy_onnx_node *node, int64_t axis, size_t rank)
     return 0;
 }
 
+bool cvy_onnx_is_computed(struct cvy_onnx_node *node, size_t index)
+{
+    const struct cvy_onnx_value *value = cvy_onnx_input(node, index);
+    return value != NULL && !value->constant;
+}
+
+struct cvy_value *cvy_onnx_graph_value(struct cvy_onnx_node *node, size_t index)
+{
+    struct cvy_onnx_value *value = cvy_onnx_input(node, index);
+    if (value == NULL)
+        return NULL;
+    if (value->constant)
+        node->status = cvy_onnx_add_constant(node->model, value);
+    return node->status == CVY_OK ? value->value : NULL;
+}
+
+static struct cvy_onnx_value *define_output(struct cvy_onnx_node *node, size_t index)
+{
+    const Cvy__Onnx__NodeProto *proto = node->proto;
+    struct cvy_onnx_value *value = NULL;
+    if (node->status != CVY_OK)
+        return NULL;
+    if (index >= proto->n_output || proto->output[index][0] == '\0')
+        cvy_onnx_fail(node, CVY_ERROR_FORMAT, "it has no output; export the model anew");
+    else if (cvy_onnx_find(node->model, proto->output[index]) != NULL)
+        cvy_onnx_fail(node, CVY_ERROR_FORMAT,
+                      "its output '%s' has the name of another value; export the model anew",
+                      proto->output[index]);
+    else
+        node->status = cvy_onnx_define(node->model, proto->output[index], &value);
+    return node->status == CVY_OK ? value : NULL;
+}
+
 /* The first output, and those that are not computed. */
 static struct cvy_onnx_value *define_outputs(struct cvy_onnx_node *node)
 {
-    const Cvy__Onnx__NodeProto *proto = node->proto;
-    struct cvy_onnx_value *first = NULL;
-    if (proto->n_output == 0 || proto->output[0][0] == '\0') {
-        cvy_onnx_fail(node, CVY_ERROR_FORMAT, "it has no output; export the model anew");
-        return NULL;
-    }
-    for (size_t i = 0; i < proto->n_output && node->status == CVY_OK; i++) {
-        struct cvy_onnx_value *value = NULL;
-        if (proto->output[i][0] == '\0')
-            continue;
-        if (cvy_onnx_find(node->model, proto->output[i]) != NULL) {
-            cvy_onnx_fail(node, CVY_ERROR_FORMAT,
-                          "its output '%s' has the name of another value; export the model anew",
-                          proto->output[i]);
-            return NULL;
-        }
-        node->status = cvy_onnx_define(node->model, proto->output[i], &value);
-        if (node->status != CVY_OK)
-            return NULL;
-        if (i == 0)
-            first = value;
-        else
+    struct cvy_onnx_value *first = define_output(node, 0);
+    for (size_t i = 1; i < node->proto->n_output && node->status == CVY_OK; i++) {
+        struct cvy_onnx_value *value = node->proto->output[i][0] != '\0' ? define_output(node, i) : NULL;
+        if (value != NULL)
             value->absent = "is an extra output that only training needs; export the model for inference";
     }
     return node->status == CVY_OK ? first : NULL;
 }
 
+struct cvy_value *cvy_onnx_add(struct cvy_onnx_node *node, const struct cvy_op *op,
+                               struct cvy_value *const *inputs, size_t n_inputs)
+{
+    struct cvy_value *made = NULL;
+    char place[32];
+    if (node->status == CVY_OK)
+        node->status = cvy_graph_add_node(node->model->graph, &made, op, inputs, n_inputs,
+                                          node_name(node, place, sizeof(place)));
+    return node->status == CVY_OK ? made : NULL;
+}
+
+static void emit_to(struct cvy_onnx_node *node, const struct cvy_op *op, struct cvy_value *const *inputs,
+                    size_t n_inputs, size_t rank, struct cvy_onnx_value *output)
+{
+    if (output == NULL)
+        return;
+    output->value = cvy_onnx_add(node, op, inputs, n_inputs);
+    output->rank = rank;
+}
+
+void cvy_onnx_emit_output(struct cvy_onnx_node *node, const struct cvy_op *op,
+                          struct cvy_value *const *inputs, size_t n_inputs, size_t rank, size_t index)
+{
+    emit_to(node, op, inputs, n_inputs, rank, define_output(node, index));
+}
+
+void cvy_onnx_emit_values(struct cvy_onnx_node *node, const struct cvy_op *op,
+                          struct cvy_value *const *inputs, size_t n_inputs, size_t rank)
+{
+    emit_to(node, op, inputs, n_inputs, rank, define_outputs(node));
+}
+
 void cvy_onnx_emit(struct cvy_onnx_node *node, const struct cvy_op *op, size_t n_inputs, size_t rank)
 {
-    struct cvy_value **inputs = calloc(n_inputs ? n_inputs : 1, sizeof(*inputs));
+    struct cvy_value **inputs = calloc(n_inputs + 1, sizeof(struct cvy_value *));
     if (inputs == NULL) {
         node->status = cvy_fail_memory("inputs of a node", n_inputs * sizeof(*inputs));
         return;
     }
-    for (size_t i = 0; i < n_inputs && node->status == CVY_OK; i++) {
-        struct cvy_onnx_value *value = cvy_onnx_input(node, i);
-        if (value == NULL)
-            continue;
-        if (value->constant)
-            node->status = cvy_onnx_add_constant(node->model, value);
-        inputs[i] = value->value;
-    }
-    struct cvy_onnx_value *output = node->status == CVY_OK ? define_outputs(node) : NULL;
-    if (output != NULL) {
-        char place[32];
-        const char *name = node_name(node, place, sizeof(place));
-        node->status = cvy_graph_add_node(node->model->graph, &output->value, op, inputs, n_inputs, name);
-        output->rank = rank;
-    }
+    for (size_t i = 0; i < n_inputs && node->status == CVY_OK; i++)
+        inputs[i] = cvy_onnx_graph_value(node, i);
+    cvy_onnx_emit_values(node, op, inputs, n_inputs, rank);
     free(inputs);
 }
 

@@ -12,75 +12,9 @@ static void emit_unary(struct cvy_onnx_node *node, const struct cvy_op *op)
     cvy_onnx_emit(node, op, 1, cvy_onnx_rank(node, 0));
 }
 
-static void relu(struct cvy_onnx_node *node)
-{
-    emit_unary(node, &(struct cvy_op){.type = CVY_OP_RELU});
-}
-
-static void sigmoid(struct cvy_onnx_node *node)
-{
-    emit_unary(node, &(struct cvy_op){.type = CVY_OP_SIGMOID});
-}
-
-static void hyperbolic_tangent(struct cvy_onnx_node *node)
-{
-    emit_unary(node, &(struct cvy_op){.type = CVY_OP_TANH});
-}
-
 static void global_average_pool(struct cvy_onnx_node *node)
 {
     emit_unary(node, &(struct cvy_op){.type = CVY_OP_GLOBAL_AVERAGE_POOL});
-}
-
-static void leaky_relu(struct cvy_onnx_node *node)
-{
-    emit_unary(node, &(struct cvy_op){.type = CVY_OP_LEAKY_RELU,
-                                      .leaky_relu.alpha = cvy_onnx_float(node, "alpha", 0.01f)});
-}
-
-static void prelu(struct cvy_onnx_node *node)
-{
-    cvy_onnx_emit(node, &(struct cvy_op){.type = CVY_OP_PRELU}, 2, cvy_onnx_rank(node, 0));
-}
-
-static void clip(struct cvy_onnx_node *node)
-{
-    struct cvy_op op = {.type = CVY_OP_CLIP, .clip = {.min = -INFINITY, .max = INFINITY}};
-    if (node->model->opset < 11) {
-        op.clip.min = cvy_onnx_float(node, "min", -INFINITY);
-        op.clip.max = cvy_onnx_float(node, "max", INFINITY);
-    } else {
-        cvy_onnx_constant_floats(node, 1, "input 'min'", &op.clip.min, 1);
-        cvy_onnx_constant_floats(node, 2, "input 'max'", &op.clip.max, 1);
-    }
-    emit_unary(node, &op);
-}
-
-static void binary(struct cvy_onnx_node *node, enum cvy_op_type type)
-{
-    size_t a = cvy_onnx_rank(node, 0), b = cvy_onnx_rank(node, 1);
-    /* an open rank is the greatest number */
-    cvy_onnx_emit(node, &(struct cvy_op){.type = type}, 2, CVY_MAX(a, b));
-}
-
-static void add(struct cvy_onnx_node *node)
-{
-    binary(node, CVY_OP_ADD);
-}
-
-static void sub(struct cvy_onnx_node *node)
-{
-    binary(node, CVY_OP_SUB);
-}
-
-static void mul(struct cvy_onnx_node *node)
-{
-    binary(node, CVY_OP_MUL);
-}
-
-static void divide(struct cvy_onnx_node *node)
-{
-    binary(node, CVY_OP_DIV);
 }
 
 static void concat(struct cvy_onnx_node *node)
@@ -122,6 +56,11 @@ static void batch_normalization(struct cvy_onnx_node *node)
 static void reshape(struct cvy_onnx_node *node)
 {
     struct cvy_op op = {.type = CVY_OP_RESHAPE};
+    if (cvy_onnx_is_computed(node, 1)) {
+        op.reshape.allow_zero = cvy_onnx_int(node, "allowzero", 0) != 0;
+        cvy_onnx_emit(node, &op, 2, CVY_ONNX_OPEN_RANK);
+        return;
+    }
     const int64_t *dims = op.reshape.dims;
     op.reshape.rank = cvy_onnx_constant_ints(node, 1, "input 'shape'", op.reshape.dims, CVY_MAX_RANK);
     op.reshape.allow_zero = cvy_onnx_int(node, "allowzero", 0) != 0;
@@ -250,17 +189,9 @@ static void constant(struct cvy_onnx_node *node)
 
 #define ANY SIZE_MAX
 
-/* Opsets in which the operator exists, and how many inputs it may have. */
-static const struct operator_row {
-    const char *name;
-    int first_opset, last_opset;
-    size_t min_inputs, max_inputs;
-    void (*read)(struct cvy_onnx_node *node);
-} operators[] = {
-    {"Add", 7, INT_MAX, 2, 2, add},
+static const struct cvy_onnx_operator operators[] = {
     {"AveragePool", 1, INT_MAX, 1, 1, cvy_onnx_average_pool},
     {"BatchNormalization", 7, INT_MAX, 5, 5, batch_normalization},
-    {"Clip", 6, INT_MAX, 1, 3, clip},
     {"Concat", 4, INT_MAX, 1, ANY, concat},
     {"Constant", 1, INT_MAX, 0, 0, constant},
     {"Conv", 1, INT_MAX, 2, 3, cvy_onnx_conv},
@@ -268,43 +199,44 @@ static const struct operator_row {
     {"ConvTranspose", 1, INT_MAX, 2, 3, cvy_onnx_conv_transpose},
     {"DepthToSpace", 1, INT_MAX, 1, 1, depth_to_space},
     {"DequantizeLinear", 10, INT_MAX, 2, 3, cvy_onnx_dequantize_linear},
-    {"Div", 7, INT_MAX, 2, 2, divide},
     {"Dropout", 7, INT_MAX, 1, 3, dropout},
     {"Flatten", 1, INT_MAX, 1, 1, flatten},
     {"Gemm", 7, INT_MAX, 2, 3, gemm},
     {"GlobalAveragePool", 1, INT_MAX, 1, 1, global_average_pool},
     {"Identity", 1, INT_MAX, 1, 1, emit_identity},
-    {"LeakyRelu", 6, INT_MAX, 1, 1, leaky_relu},
     {"MaxPool", 1, INT_MAX, 1, 1, cvy_onnx_max_pool},
-    {"Mul", 7, INT_MAX, 2, 2, mul},
-    {"PRelu", 7, INT_MAX, 2, 2, prelu},
     {"Pad", 2, INT_MAX, 1, 4, cvy_onnx_pad},
     {"QLinearConv", 10, INT_MAX, 8, 9, cvy_onnx_qlinear_conv},
     {"QuantizeLinear", 10, INT_MAX, 2, 3, cvy_onnx_quantize_linear},
-    {"Relu", 6, INT_MAX, 1, 1, relu},
     {"Reshape", 5, INT_MAX, 2, 2, reshape},
     {"Resize", 10, INT_MAX, 1, 4, cvy_onnx_resize},
-    {"Sigmoid", 6, INT_MAX, 1, 1, sigmoid},
     {"Softmax", 1, INT_MAX, 1, 1, softmax},
-    {"Sub", 7, INT_MAX, 2, 2, sub},
-    {"Tanh", 6, INT_MAX, 1, 1, hyperbolic_tangent},
     {"Transpose", 1, INT_MAX, 1, 1, transpose},
     {"Upsample", 7, 9, 1, 2, cvy_onnx_upsample},
 };
 
-static const struct operator_row *find_operator(const struct cvy_onnx_node *node)
+static const struct cvy_onnx_operator *find_row(const struct cvy_onnx_operator *rows, size_t count,
+                                                const char *name)
 {
-    const char *name = node->proto->op_type, *domain = node->proto->domain;
-    if (name == NULL || (domain != NULL && domain[0] != '\0' && strcmp(domain, "ai.onnx") != 0))
-        return NULL;
-    for (size_t i = 0; i < CVY_COUNT(operators); i++) {
-        if (strcmp(operators[i].name, name) == 0)
-            return &operators[i];
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(rows[i].name, name) == 0)
+            return &rows[i];
     }
     return NULL;
 }
 
-static void check_inputs(struct cvy_onnx_node *node, const struct operator_row *row)
+static const struct cvy_onnx_operator *find_operator(const struct cvy_onnx_node *node)
+{
+    const char *name = node->proto->op_type, *domain = node->proto->domain;
+    if (name == NULL || (domain != NULL && domain[0] != '\0' && strcmp(domain, "ai.onnx") != 0))
+        return NULL;
+    const struct cvy_onnx_operator *found = find_row(operators, CVY_COUNT(operators), name);
+    if (found == NULL)
+        found = find_row(cvy_onnx_element_operators, cvy_onnx_n_element_operators, name);
+    return found ? found : find_row(cvy_onnx_shape_operators, cvy_onnx_n_shape_operators, name);
+}
+
+static void check_inputs(struct cvy_onnx_node *node, const struct cvy_onnx_operator *row)
 {
     size_t count = node->proto->n_input;
     while (count > 0 && !cvy_onnx_has_input(node, count - 1))
@@ -340,7 +272,7 @@ enum cvy_status cvy_onnx_read_node(struct cvy_onnx *model, size_t index)
 {
     struct cvy_onnx_node node = {.model = model, .proto = model->proto->node[index], .index = index};
     const char *domain = node.proto->domain && node.proto->domain[0] ? node.proto->domain : "ai.onnx";
-    const struct operator_row *row = find_operator(&node);
+    const struct cvy_onnx_operator *row = find_operator(&node);
     if (row == NULL)
         cvy_onnx_fail(&node, CVY_ERROR_UNSUPPORTED,
                       "operator %s of domain %s is not supported; docs/onnx.md lists those that are",

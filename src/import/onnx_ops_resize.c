@@ -36,6 +36,13 @@ static size_t spread(struct cvy_onnx_node *node, size_t count, const int64_t *ax
     return node->status == CVY_OK ? rank : 0;
 }
 
+/* Amounts that the plan will know: those of all dimensions, or of constant axes. */
+static void pad_later(struct cvy_onnx_node *node, struct cvy_op *op)
+{
+    op->pad.n_axes = cvy_onnx_constant_ints(node, 3, "input 'axes'", op->pad.axes, CVY_MAX_RANK);
+    cvy_onnx_emit(node, op, 3, cvy_onnx_rank(node, 0));
+}
+
 void cvy_onnx_pad(struct cvy_onnx_node *node)
 {
     static const char *const modes[] = {"constant", "reflect", "edge", "wrap", NULL};
@@ -48,6 +55,9 @@ void cvy_onnx_pad(struct cvy_onnx_node *node)
     if (node->model->opset < 11) {
         count = cvy_onnx_ints(node, "pads", pads, 2 * CVY_MAX_RANK);
         op.pad.value = cvy_onnx_float(node, "value", 0);
+    } else if (cvy_onnx_is_computed(node, 1) || cvy_onnx_is_computed(node, 2)) {
+        pad_later(node, &op);
+        return;
     } else {
         count = cvy_onnx_constant_ints(node, 1, "input 'pads'", pads, 2 * CVY_MAX_RANK);
         cvy_onnx_constant_floats(node, 2, "input 'constant_value'", &op.pad.value, 1);
@@ -190,6 +200,13 @@ static void read_coordinates(struct cvy_onnx_node *node, struct cvy_op_resize *r
     resize->nearest = CVY_RESIZE_ROUND_PREFER_CEIL;
 }
 
+/* Scales or sizes that are there, with nothing in them. */
+static bool is_empty(struct cvy_onnx_node *node, size_t index)
+{
+    const struct cvy_onnx_value *value = cvy_onnx_input(node, index);
+    return value != NULL && value->proto != NULL && value->proto->n_dims == 1 && value->proto->dims[0] == 0;
+}
+
 void cvy_onnx_resize(struct cvy_onnx_node *node)
 {
     static const char *const modes[] = {"nearest", "linear", "cubic", NULL};
@@ -204,10 +221,16 @@ void cvy_onnx_resize(struct cvy_onnx_node *node)
         resize_old(node, scales, cvy_onnx_constant_floats(node, 1, "input 'scales'", scales, CVY_MAX_RANK));
         return;
     }
-    size_t n_scales = cvy_onnx_constant_floats(node, 2, "input 'scales'", scales, CVY_MAX_RANK);
-    size_t n_sizes = cvy_onnx_constant_ints(node, 3, "input 'sizes'", sizes, CVY_MAX_RANK);
-    size_t n_axes = cvy_onnx_ints(node, "axes", axes, CVY_MAX_RANK);
-    if ((n_scales == 0) == (n_sizes == 0))
+    const bool later = cvy_onnx_is_computed(node, 2) || cvy_onnx_is_computed(node, 3);
+    size_t n_scales = 0, n_sizes = 0, n_axes = cvy_onnx_ints(node, "axes", axes, CVY_MAX_RANK);
+    if (!later) {
+        n_scales = cvy_onnx_constant_floats(node, 2, "input 'scales'", scales, CVY_MAX_RANK);
+        n_sizes = cvy_onnx_constant_ints(node, 3, "input 'sizes'", sizes, CVY_MAX_RANK);
+    }
+    if (later && n_axes > 0)
+        cvy_onnx_fail(node, CVY_ERROR_UNSUPPORTED,
+                      "'axes' with sizes or scales that the model computes; export it without axes");
+    if (!later && (n_scales == 0) == (n_sizes == 0))
         cvy_onnx_fail(node, CVY_ERROR_INVALID, "it needs either 'scales' or 'sizes'; export the model anew");
     resize->mode = values[cvy_onnx_choice(node, "mode", modes, 0)];
     resize->cubic_a = cvy_onnx_float(node, "cubic_coeff_a", -0.75f);
@@ -216,7 +239,7 @@ void cvy_onnx_resize(struct cvy_onnx_node *node)
     cvy_onnx_choice(node, "keep_aspect_ratio_policy", policies, 0);
     if (cvy_onnx_int(node, "antialias", 0) != 0)
         cvy_onnx_fail(node, CVY_ERROR_UNSUPPORTED, "antialias is not supported; export it without");
-    resize->rank = spread(node, n_scales + n_sizes, axes, n_axes, n_axes > 0, dimension);
+    resize->rank = later ? 0 : spread(node, n_scales + n_sizes, axes, n_axes, n_axes > 0, dimension);
     for (size_t i = 0; i < CVY_MAX_RANK; i++)
         resize->scales[i] = 1;
     if (node->status == CVY_OK && n_scales > 0)
@@ -224,5 +247,12 @@ void cvy_onnx_resize(struct cvy_onnx_node *node)
     if (node->status == CVY_OK && n_sizes > 0)
         set_sizes(node, resize, sizes, n_sizes, dimension);
     read_coordinates(node, resize);
-    cvy_onnx_emit(node, &op, 1, resize->rank);
+    if (!later) {
+        cvy_onnx_emit(node, &op, 1, resize->rank);
+        return;
+    }
+    struct cvy_value *inputs[3] = {cvy_onnx_graph_value(node, 0), NULL, NULL};
+    for (size_t i = 1; i < 3; i++)
+        inputs[i] = is_empty(node, i + 1) ? NULL : cvy_onnx_graph_value(node, i + 1);
+    cvy_onnx_emit_values(node, &op, inputs, 3, cvy_onnx_rank(node, 0));
 }

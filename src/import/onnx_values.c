@@ -84,7 +84,8 @@ enum cvy_status cvy_onnx_add_constant(struct cvy_onnx *model, struct cvy_onnx_va
     if (status != CVY_OK)
         return status;
     enum cvy_dtype dtype = value->tensor.dtype;
-    if (dtype == CVY_FLOAT32 || dtype == CVY_INT8 || dtype == CVY_UINT8 || dtype == CVY_INT32) {
+    if (dtype == CVY_FLOAT32 || dtype == CVY_INT8 || dtype == CVY_UINT8 || dtype == CVY_INT32 ||
+        dtype == CVY_INT64 || dtype == CVY_BOOL) {
         status = cvy_graph_add_constant(model->graph, &value->value, value->name, &value->tensor);
     } else if (dtype == CVY_FLOAT16 || dtype == CVY_FLOAT64) {
         struct cvy_tensor converted = {0};

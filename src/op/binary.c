@@ -9,20 +9,14 @@ struct binary {
     struct cvy_buffer *table; /* rank, sizes of y, strides of a, strides of b */
 };
 
-/* Size of dimension i, counted in the output's dimensions; 1 where the operand has fewer. */
-static size_t aligned_dim(const struct cvy_shape *shape, size_t rank, size_t i)
-{
-    size_t missing = rank - shape->rank;
-    return i < missing ? 1 : shape->dims[i - missing];
-}
-
 static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                              struct cvy_shape *out)
 {
     (void)n_in;
     struct cvy_shape made = {.rank = CVY_MAX(in[0].shape.rank, in[1].shape.rank)};
     for (size_t i = 0; i < made.rank; i++) {
-        size_t a = aligned_dim(&in[0].shape, made.rank, i), b = aligned_dim(&in[1].shape, made.rank, i);
+        size_t a = cvy_aligned_dim(&in[0].shape, made.rank, i),
+               b = cvy_aligned_dim(&in[1].shape, made.rank, i);
         bool fits = a == b || b == 1 || (a == 1 && op->type != CVY_OP_PRELU);
         if (!fits) {
             char x[128], y[128];
@@ -41,14 +35,29 @@ static void add_strides(struct cvy_table *table, const struct cvy_shape *shape, 
     size_t strides[CVY_MAX_RANK];
     cvy_strides(shape, strides);
     for (size_t i = 0; i < rank; i++)
-        cvy_table_add(table, aligned_dim(shape, rank, i) == 1 ? 0 : strides[i - (rank - shape->rank)]);
+        cvy_table_add(table, cvy_aligned_dim(shape, rank, i) == 1 ? 0 : strides[i - (rank - shape->rank)]);
 }
 
 static void describe(const struct cvy_operator *self, struct cvy_launch *launch)
 {
     static const char *const functions[CVY_OP_TYPES] = {
-        [CVY_OP_PRELU] = "PRELU", [CVY_OP_ADD] = "ADD", [CVY_OP_SUB] = "SUB",
-        [CVY_OP_MUL] = "MUL",     [CVY_OP_DIV] = "DIV",
+        [CVY_OP_PRELU] = "PRELU",
+        [CVY_OP_ADD] = "ADD",
+        [CVY_OP_SUB] = "SUB",
+        [CVY_OP_MUL] = "MUL",
+        [CVY_OP_DIV] = "DIV",
+        [CVY_OP_POW] = "POW",
+        [CVY_OP_MIN] = "MIN",
+        [CVY_OP_MAX] = "MAX",
+        [CVY_OP_MOD] = "MOD",
+        [CVY_OP_FMOD] = "FMOD",
+        [CVY_OP_EQUAL] = "EQUAL",
+        [CVY_OP_LESS] = "LESS",
+        [CVY_OP_LESS_EQUAL] = "LESS_EQUAL",
+        [CVY_OP_GREATER] = "GREATER",
+        [CVY_OP_GREATER_EQUAL] = "GREATER_EQUAL",
+        [CVY_OP_AND] = "AND",
+        [CVY_OP_OR] = "OR",
     };
     cvy_launch_init(launch, "binary", "binary");
     cvy_launch_define_text(launch, "FUNCTION", functions[self->op.type]);
@@ -100,6 +109,7 @@ const struct cvy_operator_class cvy_op_binary_class = {
     .min_inputs = 2,
     .max_inputs = 2,
     .in_place = 1 << 0 | 1 << 1,
+    .on_host = true,
     .infer = infer,
     .size = sizeof(struct binary),
     .init = init,

@@ -96,6 +96,7 @@ static void finish(struct cvy_operator *self)
 const struct cvy_operator_class cvy_op_concat_class = {
     .min_inputs = 1,
     .max_inputs = SIZE_MAX,
+    .on_host = true,
     .infer = infer,
     .size = sizeof(struct concat),
     .init = init,

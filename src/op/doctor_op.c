@@ -60,6 +60,66 @@ static const struct row rows[] = {
     BINARY(CVY_OP_MUL, {2, {1, 6}}, {3, {4, 5, 6}}),
     {.op = {.type = CVY_OP_DIV}, .n_in = 2, .in = {{3, {4, 1, 9}}, {3, {1, 5, 9}}}, .positive = true},
     BINARY(CVY_OP_PRELU, {4, {2, 5, 4, 3}}, {3, {5, 1, 1}}),
+    UNARY(CVY_OP_HARD_SWISH),
+    UNARY(CVY_OP_GELU),
+    UNARY(CVY_OP_MISH),
+    UNARY(CVY_OP_SOFTPLUS),
+    UNARY(CVY_OP_SOFTSIGN),
+    UNARY(CVY_OP_ABS),
+    UNARY(CVY_OP_NEG),
+    UNARY(CVY_OP_EXP),
+    UNARY(CVY_OP_ERF),
+    UNARY(CVY_OP_SIN),
+    UNARY(CVY_OP_COS),
+    UNARY(CVY_OP_FLOOR),
+    UNARY(CVY_OP_CEIL),
+    UNARY(CVY_OP_ROUND),
+    UNARY(CVY_OP_SIGN),
+    UNARY(CVY_OP_NOT),
+    {.op = {.type = CVY_OP_LOG}, .n_in = 1, .in = {{2, {7, 41}}}, .positive = true},
+    {.op = {.type = CVY_OP_SQRT}, .n_in = 1, .in = {{2, {7, 41}}}, .positive = true},
+    {.op = {.type = CVY_OP_RECIPROCAL}, .n_in = 1, .in = {{2, {7, 41}}}, .positive = true},
+    {.op = {.type = CVY_OP_HARD_SIGMOID, .activation = {0.3f, 0.4f}}, .n_in = 1, .in = {{2, {7, 41}}}},
+    {.op = {.type = CVY_OP_ELU, .activation = {0.7f}}, .n_in = 1, .in = {{2, {7, 41}}}},
+    {.op = {.type = CVY_OP_SELU, .activation = {1.7f, 1.1f}}, .n_in = 1, .in = {{2, {7, 41}}}},
+    BINARY(CVY_OP_MIN, {3, {2, 5, 4}}, {2, {5, 4}}),
+    BINARY(CVY_OP_MAX, {3, {2, 5, 4}}, {2, {5, 1}}),
+    BINARY(CVY_OP_LESS, {3, {2, 5, 4}}, {3, {2, 1, 4}}),
+    BINARY(CVY_OP_LESS_EQUAL, {3, {2, 5, 4}}, {0}),
+    BINARY(CVY_OP_GREATER, {3, {2, 5, 4}}, {1, {4}}),
+    BINARY(CVY_OP_GREATER_EQUAL, {3, {2, 5, 4}}, {3, {2, 5, 4}}),
+    BINARY(CVY_OP_EQUAL, {3, {2, 5, 4}}, {3, {2, 5, 4}}),
+    BINARY(CVY_OP_AND, {3, {2, 5, 4}}, {3, {2, 5, 4}}),
+    BINARY(CVY_OP_OR, {3, {2, 5, 4}}, {3, {2, 5, 4}}),
+    {.op = {.type = CVY_OP_POW}, .n_in = 2, .in = {{3, {4, 1, 9}}, {3, {1, 5, 9}}}, .positive = true},
+    {.op = {.type = CVY_OP_MOD}, .n_in = 2, .in = {{3, {2, 5, 4}}, {0}}, .scales = 2},
+    {.op = {.type = CVY_OP_FMOD}, .n_in = 2, .in = {{3, {2, 5, 4}}, {0}}, .scales = 2},
+    {.op = {.type = CVY_OP_WHERE}, .n_in = 3, .in = {{3, {2, 1, 5}}, {2, {3, 5}}, {3, {2, 3, 1}}}},
+    {.op = {.type = CVY_OP_SLICE,
+            .slice = {.count = 2, .axes = {1, -1}, .begin = {6, 1}, .end = {-20, -1}, .step = {-2, 1}}},
+     .n_in = 1,
+     .in = {{3, {3, 7, 5}}}},
+    {.op = {.type = CVY_OP_GATHER, .axis = -1},
+     .n_in = 2,
+     .in = {{3, {2, 3, 7}}, {2, {2, 5}}},
+     .dtypes = {CVY_FLOAT32, CVY_INT64}},
+    {.op = {.type = CVY_OP_SPLIT, .split = {-1, 1, 3}}, .n_in = 1, .in = {{2, {4, 8}}}},
+    {.op = {.type = CVY_OP_EXPAND, .reshape = {3, {2, 1, 5}}}, .n_in = 1, .in = {{2, {4, 1}}}},
+    {.op = {.type = CVY_OP_TILE, .reshape = {3, {2, 1, 3}}}, .n_in = 1, .in = {{3, {2, 3, 4}}}},
+    {.op = {.type = CVY_OP_SPACE_TO_DEPTH, .depth_to_space = {3}}, .n_in = 1, .in = {{4, {2, 3, 6, 9}}}},
+    {.op = {.type = CVY_OP_REDUCE_SUM, .reduce = {.axes = {2, {0, -1}}}},
+     .n_in = 1,
+     .in = {{4, {3, 2, 4, 5}}}},
+    {.op = {.type = CVY_OP_REDUCE_MEAN, .reduce = {.axes = {2, {2, 3}}, .keep_dims = true}},
+     .n_in = 1,
+     .in = {{4, {2, 3, 4, 6}}}},
+    {.op = {.type = CVY_OP_REDUCE_MAX, .reduce = {.axes = {1, {1}}}}, .n_in = 1, .in = {{3, {3, 7, 5}}}},
+    {.op = {.type = CVY_OP_REDUCE_MIN}, .n_in = 1, .in = {{3, {3, 7, 5}}}},
+    {.op = {.type = CVY_OP_REDUCE_PROD, .reduce = {.axes = {1, {-1}}}}, .n_in = 1, .in = {{2, {9, 5}}}},
+    {.op = {.type = CVY_OP_GLOBAL_MAX_POOL}, .n_in = 1, .in = {{4, {2, 9, 7, 5}}}},
+    {.op = {.type = CVY_OP_LRN, .lrn = {4, 0.5f, 0.75f, 2}}, .n_in = 1, .in = {{4, {2, 7, 3, 5}}}},
+    {.op = {.type = CVY_OP_MATMUL}, .n_in = 2, .in = {{3, {3, 4, 9}}, {2, {9, 6}}}, .is_sum = true},
+    {.op = {.type = CVY_OP_MATMUL}, .n_in = 2, .in = {{4, {2, 1, 4, 9}}, {3, {3, 9, 6}}}, .is_sum = true},
     {.op = {.type = CVY_OP_CONCAT, .axis = 1},
      .n_in = 3,
      .in = {{3, {2, 3, 5}}, {3, {2, 1, 5}}, {3, {2, 4, 5}}}},
@@ -172,6 +232,10 @@ static const struct row rows[] = {
 
 struct op_case {
     const struct row *row;
+    struct cvy_op op; /* the row's, settled */
+    size_t n_in;
+    struct cvy_operand operands[MAX_INPUTS];
+    struct cvy_tensor fixed[MAX_INPUTS]; /* indices, which are known before the operator is made */
     struct cvy_host_tensor in[MAX_INPUTS], y;
     double *bounds;
     struct cvy_buffer *buffers[MAX_INPUTS], *out, *workspace;
@@ -182,6 +246,7 @@ static void case_finish(struct op_case *c)
 {
     for (size_t i = 0; i < MAX_INPUTS; i++) {
         free(c->in[i].values);
+        cvy_tensor_finish(&c->fixed[i]);
         cvy_buffer_destroy(&c->buffers[i]);
     }
     free(c->y.values);
@@ -204,6 +269,8 @@ static double draw(struct cvy_doctor *doctor, const struct row *row, size_t i)
         return nearbyint(20 + 20 * (double)drawn);
     case CVY_INT32:
         return nearbyint(500 * (double)drawn);
+    case CVY_INT64: /* an index along the last dimension */
+        return (double)cvy_doctor_random_size(doctor, 0, row->in[0].dims[row->in[0].rank - 1] - 1);
     default:
         return (double)(row->positive ? 3 + 2 * drawn : 4 * drawn);
     }
@@ -222,7 +289,14 @@ static enum cvy_status make_input(struct cvy_doctor *doctor, struct op_case *c, 
     status = cvy_tensor_convert(&tensor, &drawn, c->row->dtypes[i]);
     if (status == CVY_OK)
         status = cvy_buffer_upload(&c->buffers[i], doctor->device, tensor.bytes, tensor.data);
-    cvy_tensor_finish(&tensor);
+    c->operands[i] =
+        (struct cvy_operand){.present = true, .shape = c->row->in[i], .dtype = c->row->dtypes[i]};
+    if (c->row->dtypes[i] == CVY_INT64) {
+        c->fixed[i] = tensor;
+        c->operands[i].constant = &c->fixed[i];
+    } else {
+        cvy_tensor_finish(&tensor);
+    }
     c->in[i] = (struct cvy_host_tensor){c->row->dtypes[i], c->row->in[i], values};
     return status;
 }
@@ -233,7 +307,7 @@ static enum cvy_status make_expected(struct op_case *c, size_t count)
     c->bounds = calloc(count, sizeof(double));
     if (c->y.values == NULL || c->bounds == NULL)
         return cvy_fail_memory("the doctor", count * sizeof(double));
-    if (!cvy_host_op(&c->row->op, c->in, c->row->n_in, &c->y))
+    if (!cvy_host_op(&c->op, c->in, c->n_in, &c->y))
         return cvy_fail(CVY_ERROR_UNSUPPORTED, "doctor: %s has no loops on the host",
                         cvy_op_name(&c->row->op));
     double largest = 1;
@@ -258,34 +332,32 @@ static const char *algorithm_for(const struct cvy_doctor *doctor, const struct r
     return cvy_separable_applies(&s, doctor->device, why, sizeof(why)) ? "fused" : NULL;
 }
 
-static enum cvy_status launch(struct cvy_doctor *doctor, struct op_case *c,
-                              const struct cvy_operand *operands, size_t count)
+static enum cvy_status launch(struct cvy_doctor *doctor, struct op_case *c, size_t count)
 {
-    struct cvy_operator_params params = {algorithm_for(doctor, c->row, operands), (size_t)64 << 20};
+    struct cvy_operator_params params = {algorithm_for(doctor, c->row, c->operands), (size_t)64 << 20};
     enum cvy_status status =
-        cvy_operator_create(&c->operator, doctor->device, &c->row->op, operands, c->row->n_in, &params);
+        cvy_operator_create(&c->operator, doctor->device, &c->op, c->operands, c->n_in, &params);
     if (status == CVY_OK)
         status = cvy_trial_output(doctor, count * cvy_dtype_size(c->y.dtype), &c->out);
     if (status == CVY_OK && c->operator->workspace> 0)
         status = cvy_buffer_create(&c->workspace, doctor->device, c->operator->workspace);
     if (status == CVY_OK)
-        status = c->operator->class->enqueue(c->operator, c->buffers, c->row->n_in, c->out, c->workspace);
+        status = c->operator->class->enqueue(c->operator, c->buffers, c->n_in, c->out, c->workspace);
     return status;
 }
 
 static enum cvy_status check(struct cvy_doctor *doctor, const struct row *row)
 {
-    struct op_case c = {.row = row};
-    struct cvy_operand operands[MAX_INPUTS] = {{0}};
+    struct op_case c = {.row = row, .op = row->op, .n_in = row->n_in};
     size_t count = 0;
     char text[128];
     enum cvy_status status = CVY_OK;
-    for (size_t i = 0; i < row->n_in; i++)
-        operands[i] = (struct cvy_operand){.present = true, .shape = row->in[i], .dtype = row->dtypes[i]};
     for (size_t i = 0; status == CVY_OK && i < row->n_in; i++)
         status = make_input(doctor, &c, i);
     if (status == CVY_OK)
-        status = cvy_operator_infer(&row->op, operands, row->n_in, &c.y.shape, &c.y.dtype);
+        status = cvy_operator_settle(&c.op, c.operands, &c.n_in);
+    if (status == CVY_OK)
+        status = cvy_operator_infer(&c.op, c.operands, c.n_in, &c.y.shape, &c.y.dtype);
     if (status == CVY_OK)
         status = cvy_shape_elements(&c.y.shape, &count);
     if (status == CVY_OK)
@@ -293,7 +365,7 @@ static enum cvy_status check(struct cvy_doctor *doctor, const struct row *row)
     if (status == CVY_OK) {
         cvy_trial_begin(doctor, "%s of %s", cvy_op_name(&row->op),
                         cvy_shape_format(&row->in[0], text, sizeof(text)));
-        status = launch(doctor, &c, operands, count);
+        status = launch(doctor, &c, count);
         status = cvy_trial_end(doctor, status, c.out, c.y.dtype, count, c.y.values, c.bounds);
     }
     case_finish(&c);

@@ -4,8 +4,11 @@
 #include <stdlib.h>
 
 #include "base/arith.h"
+#include "op/classes.h"
 #include "op/conv_passes.h"
 #include "op/host_conv.h"
+#include "op/host_element.h"
+#include "op/host_move.h"
 #include "op/problem.h"
 
 static size_t product(const struct cvy_shape *shape, size_t begin, size_t end)
@@ -27,55 +30,12 @@ static void position(const struct cvy_shape *shape, size_t index, size_t *at)
         at[i] = index % shape->dims[i];
 }
 
-/* Dimensions of size 1 are repeated; leading ones may be missing. */
-static double read(const struct cvy_host_tensor *tensor, const size_t *at, size_t rank)
-{
-    size_t index = 0;
-    for (size_t i = 0; i < tensor->shape.rank; i++) {
-        size_t size = tensor->shape.dims[i];
-        index = index * size + (size == 1 ? 0 : at[rank - tensor->shape.rank + i]);
-    }
-    return tensor->values[index];
-}
-
-static double unary(const struct cvy_op *op, double x)
-{
-    switch (op->type) {
-    case CVY_OP_RELU:
-        return x < 0 ? 0 : x;
-    case CVY_OP_LEAKY_RELU:
-        return x < 0 ? (double)op->leaky_relu.alpha * x : x;
-    case CVY_OP_CLIP:
-        return fmin((double)op->clip.max, fmax((double)op->clip.min, x));
-    case CVY_OP_SIGMOID:
-        return 1 / (1 + exp(-x));
-    default:
-        return tanh(x);
-    }
-}
-
-static double binary(enum cvy_op_type type, double a, double b)
-{
-    switch (type) {
-    case CVY_OP_ADD:
-        return a + b;
-    case CVY_OP_SUB:
-        return a - b;
-    case CVY_OP_MUL:
-        return a * b;
-    case CVY_OP_DIV:
-        return a / b;
-    default:
-        return a < 0 ? a * b : a;
-    }
-}
-
 static double concat(const struct cvy_op *op, const struct cvy_host_tensor *in, size_t *at, size_t rank)
 {
     size_t axis = op->axis < 0 ? (size_t)(op->axis + (int64_t)rank) : (size_t)op->axis;
     while (at[axis] >= in->shape.dims[axis])
         at[axis] -= (in++)->shape.dims[axis];
-    return read(in, at, rank);
+    return cvy_host_read(in, at, rank);
 }
 
 /* One window, over up to three spatial axes; taps are counted in one number. */
@@ -100,7 +60,7 @@ static double pool(const struct cvy_op *op, const struct cvy_host_tensor *x, con
         padded += in_padding;
         if (!in_x)
             continue;
-        double value = read(x, from, x->shape.rank);
+        double value = cvy_host_read(x, from, x->shape.rank);
         inside++;
         sum += value;
         largest = fmax(largest, value);
@@ -124,7 +84,7 @@ static double batch_norm(const struct cvy_op *op, const struct cvy_host_tensor *
 {
     size_t c = in[0].shape.rank > 1 ? at[1] : 0;
     double deviation = sqrt(in[4].values[c] + (double)op->batch_norm.epsilon);
-    return (read(&in[0], at, in[0].shape.rank) - in[3].values[c]) / deviation * in[1].values[c] +
+    return (cvy_host_read(&in[0], at, in[0].shape.rank) - in[3].values[c]) / deviation * in[1].values[c] +
            in[2].values[c];
 }
 
@@ -133,7 +93,7 @@ static double transpose(const struct cvy_op *op, const struct cvy_host_tensor *x
     size_t from[CVY_MAX_RANK], rank = x->shape.rank;
     for (size_t i = 0; i < rank; i++)
         from[op->transpose.rank == 0 ? rank - 1 - i : op->transpose.order[i]] = at[i];
-    return read(x, from, rank);
+    return cvy_host_read(x, from, rank);
 }
 
 static double depth_to_space(const struct cvy_op *op, const struct cvy_host_tensor *x, const size_t *at)
@@ -142,7 +102,7 @@ static double depth_to_space(const struct cvy_op *op, const struct cvy_host_tens
     size_t inside = at[2] % block * block + at[3] % block;
     size_t c =
         op->depth_to_space.column_row_depth ? at[1] * block * block + inside : inside * channels + at[1];
-    return read(x, (size_t[]){at[0], c, at[2] / block, at[3] / block}, 4);
+    return cvy_host_read(x, (size_t[]){at[0], c, at[2] / block, at[3] / block}, 4);
 }
 
 static double channel_shuffle(const struct cvy_op *op, const struct cvy_host_tensor *x, const size_t *at)
@@ -151,7 +111,7 @@ static double channel_shuffle(const struct cvy_op *op, const struct cvy_host_ten
     for (size_t i = 0; i < x->shape.rank; i++)
         from[i] = at[i];
     from[1] = at[1] % groups * (x->shape.dims[1] / groups) + at[1] / groups;
-    return read(x, from, x->shape.rank);
+    return cvy_host_read(x, from, x->shape.rank);
 }
 
 static double pad(const struct cvy_op *op, const struct cvy_host_tensor *x, const size_t *at)
@@ -164,7 +124,7 @@ static double pad(const struct cvy_op *op, const struct cvy_host_tensor *x, cons
             return (double)op->pad.value;
         from[i] = (size_t)where;
     }
-    return read(x, from, x->shape.rank);
+    return cvy_host_read(x, from, x->shape.rank);
 }
 
 static double gemm(const struct cvy_op *op, const struct cvy_host_tensor *in, size_t n_in, const size_t *at)
@@ -174,10 +134,10 @@ static double gemm(const struct cvy_op *op, const struct cvy_host_tensor *in, si
     for (size_t l = 0; l < inner; l++) {
         const size_t a[2] = {op->gemm.transpose_a ? l : at[0], op->gemm.transpose_a ? at[0] : l};
         const size_t b[2] = {op->gemm.transpose_b ? at[1] : l, op->gemm.transpose_b ? l : at[1]};
-        sum += read(&in[0], a, 2) * read(&in[1], b, 2);
+        sum += cvy_host_read(&in[0], a, 2) * cvy_host_read(&in[1], b, 2);
     }
     sum *= (double)op->gemm.alpha;
-    return n_in > 2 ? sum + (double)op->gemm.beta * read(&in[2], at, 2) : sum;
+    return n_in > 2 ? sum + (double)op->gemm.beta * cvy_host_read(&in[2], at, 2) : sum;
 }
 
 static double softmax(const struct cvy_op *op, const struct cvy_host_tensor *x, const size_t *at)
@@ -194,7 +154,7 @@ static double softmax(const struct cvy_op *op, const struct cvy_host_tensor *x, 
         size_t rest = l;
         for (size_t i = last; i-- > first; rest /= x->shape.dims[i])
             from[i] = rest % x->shape.dims[i];
-        sum += exp(read(x, from, rank) - read(x, at, rank));
+        sum += exp(cvy_host_read(x, from, rank) - cvy_host_read(x, at, rank));
     }
     return 1 / sum;
 }
@@ -226,7 +186,7 @@ static double resize(const struct cvy_op_resize *r, const struct cvy_host_tensor
                      const struct cvy_shape *y, const size_t *at, size_t *from, size_t axis)
 {
     if (axis == x->shape.rank)
-        return read(x, from, axis);
+        return cvy_host_read(x, from, axis);
     size_t in = x->shape.dims[axis];
     double where = source(r, axis, in, y->dims[axis], at[axis]), low = floor(where), sum = 0;
     if (y->dims[axis] == in || r->mode == CVY_RESIZE_NEAREST) {
@@ -262,7 +222,7 @@ static double quantize(const struct cvy_op *op, const struct cvy_host_tensor *in
                        enum cvy_dtype dtype, const size_t *at)
 {
     size_t channel = scale_at(op, in, at);
-    double x = read(&in[0], at, in[0].shape.rank), zero = n_in > 2 ? in[2].values[channel] : 0;
+    double x = cvy_host_read(&in[0], at, in[0].shape.rank), zero = n_in > 2 ? in[2].values[channel] : 0;
     if (op->type == CVY_OP_DEQUANTIZE)
         return (x - zero) * in[1].values[channel];
     return quantized(x / in[1].values[channel], zero, dtype);
@@ -271,22 +231,15 @@ static double quantize(const struct cvy_op *op, const struct cvy_host_tensor *in
 static bool element(const struct cvy_op *op, const struct cvy_host_tensor *in, size_t n_in,
                     const struct cvy_host_tensor *y, size_t *at, double *value)
 {
-    size_t from[CVY_MAX_RANK];
+    size_t from[CVY_MAX_RANK], rank = y->shape.rank;
+    if (cvy_host_move(op, in, y, at, value))
+        return true;
+    if (cvy_operator_class_of(op->type) == &cvy_op_unary_class)
+        return cvy_host_unary(op, cvy_host_read(&in[0], at, rank), value);
+    if (cvy_operator_class_of(op->type) == &cvy_op_binary_class)
+        return cvy_host_binary(op->type, cvy_host_read(&in[0], at, rank), cvy_host_read(&in[1], at, rank),
+                               value);
     switch (op->type) {
-    case CVY_OP_RELU:
-    case CVY_OP_LEAKY_RELU:
-    case CVY_OP_CLIP:
-    case CVY_OP_SIGMOID:
-    case CVY_OP_TANH:
-        *value = unary(op, read(&in[0], at, y->shape.rank));
-        return true;
-    case CVY_OP_PRELU:
-    case CVY_OP_ADD:
-    case CVY_OP_SUB:
-    case CVY_OP_MUL:
-    case CVY_OP_DIV:
-        *value = binary(op->type, read(&in[0], at, y->shape.rank), read(&in[1], at, y->shape.rank));
-        return true;
     case CVY_OP_CONCAT:
         *value = concat(op, in, at, y->shape.rank);
         return true;

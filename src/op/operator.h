@@ -45,9 +45,14 @@ struct cvy_operator_class {
     size_t min_inputs, max_inputs; /* max SIZE_MAX: any number */
     bool is_alias;                 /* the output is input 0 in another shape: nothing is enqueued */
     unsigned in_place;             /* bit i: may write its output over input i when shapes agree */
+    bool on_host;                  /* where all operands are constants, it is computed by evaluate.h */
+    bool by_shape;                 /* and where they are not, since only the shape of input 0 counts */
 
     /* Attributes alone, when a node is added. May be NULL. */
     enum cvy_status (*check)(const struct cvy_op *op);
+    /* Takes attributes out of constant operands, from operand 1 on, and leaves n_in operands; op may become
+     * another operator. The shape of operand 0 is known. NULL: every operand is a tensor. */
+    enum cvy_status (*settle)(struct cvy_op *op, const struct cvy_operand *in, size_t *n_in);
     /* The output's shape from the operands. Messages begin with the operator's name; the caller adds the
      * node. */
     enum cvy_status (*infer)(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
@@ -62,7 +67,8 @@ struct cvy_operator_class {
      * sets workspace, flops, algorithm. May be NULL. */
     enum cvy_status (*init)(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
                             const struct cvy_operator_params *params);
-    /* in[i] is NULL for an optional input left out. workspace is at least self->workspace bytes, or NULL. */
+    /* NULL: on the host alone. in[i] is NULL for an optional input left out. workspace is at least
+     * self->workspace bytes, or NULL. */
     enum cvy_status (*enqueue)(struct cvy_operator *self, struct cvy_buffer *const *in, size_t n_in,
                                struct cvy_buffer *out, struct cvy_buffer *workspace);
     void (*finish)(struct cvy_operator *self); /* may be NULL */
@@ -75,11 +81,17 @@ const struct cvy_operator_class *cvy_operator_class_of(enum cvy_op_type type);
  * with. */
 bool cvy_op_activation(const struct cvy_op *op, enum cvy_activation *activation, float *alpha, float *beta);
 
-/* Both inferences of a node's output, with the checks that all operators share. */
+/* Takes attributes that were given as operands; see settle above. What is settled stays so. */
+enum cvy_status cvy_operator_settle(struct cvy_op *op, const struct cvy_operand *in, size_t *n_in);
+
+/* Whether evaluate.h computes the operator from what is known of its operands. */
+bool cvy_operator_is_known(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in);
+
+/* Both inferences of a settled node's output, with the checks that all operators share. */
 enum cvy_status cvy_operator_infer(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                                    struct cvy_shape *out, enum cvy_dtype *dtype);
 
-/* infer, then allocate and init. */
+/* settle, infer, then allocate and init. */
 enum cvy_status cvy_operator_create(struct cvy_operator **self, struct cvy_device *device,
                                     const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                                     const struct cvy_operator_params *params);

@@ -7,6 +7,7 @@
 static const struct {
     const char *name;
     const struct cvy_operator_class *class;
+    bool is_test; /* y is a truth value */
 } operators[CVY_OP_TYPES] = {
     [CVY_OP_CONV] = {"Conv", &cvy_op_conv_class},
     [CVY_OP_RELU] = {"Relu", &cvy_op_unary_class},
@@ -41,6 +42,61 @@ static const struct {
     [CVY_OP_QLINEAR_CONV] = {"QLinearConv", &cvy_op_qlinear_conv_class},
     [CVY_OP_QUANTIZE] = {"QuantizeLinear", &cvy_op_quantize_class},
     [CVY_OP_DEQUANTIZE] = {"DequantizeLinear", &cvy_op_dequantize_class},
+    [CVY_OP_HARD_SIGMOID] = {"HardSigmoid", &cvy_op_unary_class},
+    [CVY_OP_HARD_SWISH] = {"HardSwish", &cvy_op_unary_class},
+    [CVY_OP_GELU] = {"Gelu", &cvy_op_unary_class},
+    [CVY_OP_MISH] = {"Mish", &cvy_op_unary_class},
+    [CVY_OP_SOFTPLUS] = {"Softplus", &cvy_op_unary_class},
+    [CVY_OP_SOFTSIGN] = {"Softsign", &cvy_op_unary_class},
+    [CVY_OP_ELU] = {"Elu", &cvy_op_unary_class},
+    [CVY_OP_SELU] = {"Selu", &cvy_op_unary_class},
+    [CVY_OP_ABS] = {"Abs", &cvy_op_unary_class},
+    [CVY_OP_NEG] = {"Neg", &cvy_op_unary_class},
+    [CVY_OP_EXP] = {"Exp", &cvy_op_unary_class},
+    [CVY_OP_LOG] = {"Log", &cvy_op_unary_class},
+    [CVY_OP_SQRT] = {"Sqrt", &cvy_op_unary_class},
+    [CVY_OP_RECIPROCAL] = {"Reciprocal", &cvy_op_unary_class},
+    [CVY_OP_ERF] = {"Erf", &cvy_op_unary_class},
+    [CVY_OP_SIN] = {"Sin", &cvy_op_unary_class},
+    [CVY_OP_COS] = {"Cos", &cvy_op_unary_class},
+    [CVY_OP_FLOOR] = {"Floor", &cvy_op_unary_class},
+    [CVY_OP_CEIL] = {"Ceil", &cvy_op_unary_class},
+    [CVY_OP_ROUND] = {"Round", &cvy_op_unary_class},
+    [CVY_OP_SIGN] = {"Sign", &cvy_op_unary_class},
+    [CVY_OP_NOT] = {"Not", &cvy_op_unary_class, true},
+    [CVY_OP_POW] = {"Pow", &cvy_op_binary_class},
+    [CVY_OP_MIN] = {"Min", &cvy_op_binary_class},
+    [CVY_OP_MAX] = {"Max", &cvy_op_binary_class},
+    [CVY_OP_MOD] = {"Mod", &cvy_op_binary_class},
+    [CVY_OP_FMOD] = {"Mod", &cvy_op_binary_class},
+    [CVY_OP_EQUAL] = {"Equal", &cvy_op_binary_class, true},
+    [CVY_OP_LESS] = {"Less", &cvy_op_binary_class, true},
+    [CVY_OP_LESS_EQUAL] = {"LessOrEqual", &cvy_op_binary_class, true},
+    [CVY_OP_GREATER] = {"Greater", &cvy_op_binary_class, true},
+    [CVY_OP_GREATER_EQUAL] = {"GreaterOrEqual", &cvy_op_binary_class, true},
+    [CVY_OP_AND] = {"And", &cvy_op_binary_class, true},
+    [CVY_OP_OR] = {"Or", &cvy_op_binary_class, true},
+    [CVY_OP_WHERE] = {"Where", &cvy_op_where_class},
+    [CVY_OP_SLICE] = {"Slice", &cvy_op_slice_class},
+    [CVY_OP_SPLIT] = {"Split", &cvy_op_split_class},
+    [CVY_OP_SQUEEZE] = {"Squeeze", &cvy_op_squeeze_class},
+    [CVY_OP_UNSQUEEZE] = {"Unsqueeze", &cvy_op_unsqueeze_class},
+    [CVY_OP_EXPAND] = {"Expand", &cvy_op_expand_class},
+    [CVY_OP_TILE] = {"Tile", &cvy_op_tile_class},
+    [CVY_OP_GATHER] = {"Gather", &cvy_op_gather_class},
+    [CVY_OP_SPACE_TO_DEPTH] = {"SpaceToDepth", &cvy_op_space_to_depth_class},
+    [CVY_OP_REDUCE_SUM] = {"ReduceSum", &cvy_op_reduce_class},
+    [CVY_OP_REDUCE_MEAN] = {"ReduceMean", &cvy_op_reduce_class},
+    [CVY_OP_REDUCE_MAX] = {"ReduceMax", &cvy_op_reduce_class},
+    [CVY_OP_REDUCE_MIN] = {"ReduceMin", &cvy_op_reduce_class},
+    [CVY_OP_REDUCE_PROD] = {"ReduceProd", &cvy_op_reduce_class},
+    [CVY_OP_GLOBAL_MAX_POOL] = {"GlobalMaxPool", &cvy_op_global_max_pool_class},
+    [CVY_OP_LRN] = {"LRN", &cvy_op_lrn_class},
+    [CVY_OP_MATMUL] = {"MatMul", &cvy_op_matmul_class},
+    [CVY_OP_SHAPE] = {"Shape", &cvy_op_shape_class},
+    [CVY_OP_CAST] = {"Cast", &cvy_op_cast_class},
+    [CVY_OP_RANGE] = {"Range", &cvy_op_range_class},
+    [CVY_OP_CONSTANT_OF_SHAPE] = {"ConstantOfShape", &cvy_op_constant_of_shape_class},
 };
 
 const struct cvy_operator_class *cvy_operator_class_of(enum cvy_op_type type)
@@ -71,13 +127,43 @@ static enum cvy_status check_indexable(const struct cvy_op *op, const char *what
     return status;
 }
 
-/* Float32 everywhere, or what the operator says itself. */
+bool cvy_operator_is_known(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in)
+{
+    const struct cvy_operator_class *class = cvy_operator_class_of(op->type);
+    bool known = class->on_host;
+    for (size_t i = 0; known && !class->by_shape && i < n_in; i++)
+        known = in[i].present && in[i].constant != NULL;
+    return known;
+}
+
+enum cvy_status cvy_operator_settle(struct cvy_op *op, const struct cvy_operand *in, size_t *n_in)
+{
+    const struct cvy_operator_class *class = cvy_operator_class_of(op->type);
+    return class != NULL && class->settle != NULL ? class->settle(op, in, n_in) : CVY_OK;
+}
+
+/* A device has what is left: kernels for float32. */
+static enum cvy_status check_on_device(const struct cvy_operator_class *class, const struct cvy_op *op)
+{
+    if (class->enqueue == NULL && !class->is_alias)
+        return cvy_fail(CVY_ERROR_UNSUPPORTED,
+                        "%s: its inputs must be constants or follow from shapes, the network computes them; "
+                        "it runs on the host alone, when a plan is made",
+                        cvy_op_name(op));
+    return CVY_OK;
+}
+
+/* Float32 everywhere, or what the operator says itself; on the host anything. */
 static enum cvy_status infer_dtype(const struct cvy_operator_class *class, const struct cvy_op *op,
                                    const struct cvy_operand *in, size_t n_in, enum cvy_dtype *dtype)
 {
     if (class->infer_dtype != NULL)
         return class->infer_dtype(op, in, n_in, dtype);
     *dtype = class->is_alias && n_in > 0 ? in[0].dtype : CVY_FLOAT32;
+    if (cvy_operator_is_known(op, in, n_in)) {
+        *dtype = operators[op->type].is_test ? CVY_BOOL : in[0].dtype;
+        return CVY_OK;
+    }
     for (size_t i = 0; !class->is_alias && i < n_in; i++) {
         if (in[i].present && in[i].dtype != CVY_FLOAT32)
             return cvy_fail(CVY_ERROR_UNSUPPORTED,
@@ -95,7 +181,9 @@ enum cvy_status cvy_operator_infer(const struct cvy_op *op, const struct cvy_ope
         return cvy_fail(CVY_ERROR_INVALID, "operator: %d is none", (int)op->type);
     /* an alias indexes nothing; a convolution's algorithms say themselves what they can index */
     bool unchecked = class->is_alias || class == &cvy_op_conv_class;
-    enum cvy_status status = infer_dtype(class, op, in, n_in, dtype);
+    enum cvy_status status = cvy_operator_is_known(op, in, n_in) ? CVY_OK : check_on_device(class, op);
+    if (status == CVY_OK)
+        status = infer_dtype(class, op, in, n_in, dtype);
     for (size_t i = 0; !unchecked && status == CVY_OK && i < n_in; i++) {
         if (in[i].present)
             status = check_indexable(op, "input", &in[i].shape);
@@ -109,18 +197,22 @@ enum cvy_status cvy_operator_create(struct cvy_operator **self, struct cvy_devic
                                     const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                                     const struct cvy_operator_params *params)
 {
-    const struct cvy_operator_class *class = cvy_operator_class_of(op->type);
-    if (class == NULL)
+    struct cvy_op settled = *op;
+    if (cvy_operator_class_of(op->type) == NULL)
         return cvy_fail(CVY_ERROR_INVALID, "operator: %d is none", (int)op->type);
+    enum cvy_status status = cvy_operator_settle(&settled, in, &n_in);
+    if (status != CVY_OK)
+        return status;
+    const struct cvy_operator_class *class = cvy_operator_class_of(settled.type);
     size_t size = CVY_MAX(class->size, sizeof(struct cvy_operator));
     struct cvy_operator *made = calloc(1, size);
     if (made == NULL)
         return cvy_fail_memory("operator", size);
     made->class = class;
     made->device = device;
-    made->op = *op;
+    made->op = settled;
     made->algorithm = "";
-    enum cvy_status status = cvy_operator_infer(op, in, n_in, &made->out, &made->dtype);
+    status = cvy_operator_infer(&settled, in, n_in, &made->out, &made->dtype);
     if (status == CVY_OK && class->init != NULL)
         status = class->init(made, in, n_in, params);
     if (status != CVY_OK) {

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "op/classes.h"
+#include "op/settle.h"
 #include "op/table.h"
 #include "runtime/launch.h"
 
@@ -9,6 +10,36 @@ struct pad {
     struct cvy_operator base;
     struct cvy_buffer *table; /* rank, sizes of y, sizes of x, strides of x, amounts at the beginning */
 };
+
+static enum cvy_status settle(struct cvy_op *op, const struct cvy_operand *in, size_t *n_in)
+{
+    struct cvy_op_pad *pad = &op->pad;
+    int64_t amounts[2 * CVY_MAX_RANK];
+    size_t count, n_values, n = *n_in, rank = in[0].shape.rank;
+    *n_in = 1;
+    enum cvy_status status = cvy_operand_floats("Pad: its value", in, n, 2, &pad->value, 1, &n_values);
+    if (status != CVY_OK || !cvy_operand_given(in, n, 1))
+        return status;
+    status = cvy_operand_ints("Pad: its amounts", in, n, 1, amounts, 2 * CVY_MAX_RANK, &count);
+    if (status != CVY_OK)
+        return status;
+    const size_t n_axes = pad->n_axes ? pad->n_axes : rank;
+    if (count != 2 * n_axes)
+        return cvy_fail(CVY_ERROR_INVALID, "Pad: %zu amounts for %zu dimensions; it needs two for each",
+                        count, n_axes);
+    pad->rank = rank;
+    for (size_t i = 0; i < n_axes; i++) {
+        size_t axis = i;
+        if (pad->n_axes > 0)
+            status = cvy_resolve_axis("Pad: axes", pad->axes[i], rank, &axis);
+        if (status != CVY_OK)
+            return status;
+        pad->begin[axis] = amounts[i];
+        pad->end[axis] = amounts[n_axes + i];
+    }
+    pad->n_axes = 0;
+    return CVY_OK;
+}
 
 static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                              struct cvy_shape *out)
@@ -97,7 +128,9 @@ static void finish(struct cvy_operator *self)
 
 const struct cvy_operator_class cvy_op_pad_class = {
     .min_inputs = 1,
-    .max_inputs = 1,
+    .max_inputs = 3,
+    .on_host = true,
+    .settle = settle,
     .infer = infer,
     .size = sizeof(struct pad),
     .init = init,

@@ -8,6 +8,7 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "op/classes.h"
+#include "op/settle.h"
 #include "op/table.h"
 #include "runtime/buffer.h"
 #include "runtime/launch.h"
@@ -20,6 +21,33 @@ struct resize {
     struct cvy_buffer *index;   /* position in x of each tap, clamped into it */
     struct cvy_buffer *weights; /* of each tap */
 };
+
+static enum cvy_status settle(struct cvy_op *op, const struct cvy_operand *in, size_t *n_in)
+{
+    struct cvy_op_resize *resize = &op->resize;
+    int64_t sizes[CVY_MAX_RANK];
+    size_t n_scales, n_sizes, n = *n_in;
+    *n_in = 1;
+    enum cvy_status status =
+        cvy_operand_floats("Resize: its scales", in, n, 1, resize->scales, CVY_MAX_RANK, &n_scales);
+    if (status == CVY_OK)
+        status = cvy_operand_ints("Resize: its sizes", in, n, 2, sizes, CVY_MAX_RANK, &n_sizes);
+    if (status != CVY_OK || n_scales + n_sizes == 0)
+        return status;
+    for (size_t i = 0; i < n_sizes; i++) {
+        if (sizes[i] < 1 || sizes[i] > INT_MAX)
+            return cvy_fail(CVY_ERROR_INVALID, "Resize: size %zu is %lld; it must be from 1 to %d", i,
+                            (long long)sizes[i], INT_MAX);
+        resize->sizes[i] = (size_t)sizes[i];
+    }
+    for (size_t i = 0; i < n_scales; i++) {
+        if (!(resize->scales[i] > 0) || resize->scales[i] > (float)INT_MAX)
+            return cvy_fail(CVY_ERROR_INVALID, "Resize: scale %zu is %g; it must be positive and finite", i,
+                            (double)resize->scales[i]);
+    }
+    resize->rank = n_sizes > 0 ? n_sizes : n_scales;
+    return CVY_OK;
+}
 
 static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                              struct cvy_shape *out)
@@ -220,7 +248,8 @@ static void finish(struct cvy_operator *operator)
 
 const struct cvy_operator_class cvy_op_resize_class = {
     .min_inputs = 1,
-    .max_inputs = 1,
+    .max_inputs = 3,
+    .settle = settle,
     .infer = infer,
     .size = sizeof(struct resize),
     .init = init,

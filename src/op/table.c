@@ -51,6 +51,12 @@ size_t cvy_span_elements(const struct cvy_shape *shape, size_t begin, size_t end
     return product;
 }
 
+size_t cvy_aligned_dim(const struct cvy_shape *shape, size_t rank, size_t i)
+{
+    size_t missing = rank - shape->rank;
+    return i < missing ? 1 : shape->dims[i - missing];
+}
+
 enum cvy_status cvy_resolve_axis(const char *what, int64_t axis, size_t limit, size_t *result)
 {
     int64_t from_front = axis < 0 ? axis + (int64_t)limit : axis;

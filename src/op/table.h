@@ -26,6 +26,9 @@ void cvy_strides(const struct cvy_shape *shape, size_t strides[CVY_MAX_RANK]);
 /* Product of dimensions begin to end - 1 of a shape whose elements are countable. */
 size_t cvy_span_elements(const struct cvy_shape *shape, size_t begin, size_t end);
 
+/* Size of dimension i of a shape that broadcasts to `rank` dimensions; 1 where it has fewer. */
+size_t cvy_aligned_dim(const struct cvy_shape *shape, size_t rank, size_t i);
+
 /* A negative axis counts from the end. CVY_ERROR_INVALID, in the name of `what`, outside 0..limit-1. */
 enum cvy_status cvy_resolve_axis(const char *what, int64_t axis, size_t limit, size_t *result);
 

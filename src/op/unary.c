@@ -13,26 +13,65 @@ static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *
 }
 
 static const enum cvy_activation activations[CVY_OP_TYPES] = {
-    [CVY_OP_RELU] = CVY_ACTIVATION_RELU, [CVY_OP_LEAKY_RELU] = CVY_ACTIVATION_LEAKY_RELU,
-    [CVY_OP_CLIP] = CVY_ACTIVATION_CLIP, [CVY_OP_SIGMOID] = CVY_ACTIVATION_SIGMOID,
+    [CVY_OP_RELU] = CVY_ACTIVATION_RELU,
+    [CVY_OP_LEAKY_RELU] = CVY_ACTIVATION_LEAKY_RELU,
+    [CVY_OP_CLIP] = CVY_ACTIVATION_CLIP,
+    [CVY_OP_SIGMOID] = CVY_ACTIVATION_SIGMOID,
     [CVY_OP_TANH] = CVY_ACTIVATION_TANH,
+    [CVY_OP_HARD_SIGMOID] = CVY_ACTIVATION_HARD_SIGMOID,
+    [CVY_OP_HARD_SWISH] = CVY_ACTIVATION_HARD_SWISH,
+    [CVY_OP_GELU] = CVY_ACTIVATION_GELU,
+    [CVY_OP_MISH] = CVY_ACTIVATION_MISH,
 };
+
+/* Those that no epilogue has; they take alpha and beta, used or not. */
+static const char *const functions[CVY_OP_TYPES] = {
+    [CVY_OP_SOFTPLUS] = "SOFTPLUS", [CVY_OP_SOFTSIGN] = "SOFTSIGN",
+    [CVY_OP_ELU] = "ELU",           [CVY_OP_SELU] = "SELU",
+    [CVY_OP_ABS] = "ABS",           [CVY_OP_NEG] = "NEG",
+    [CVY_OP_EXP] = "EXP",           [CVY_OP_LOG] = "LOG",
+    [CVY_OP_SQRT] = "SQRT",         [CVY_OP_RECIPROCAL] = "RECIPROCAL",
+    [CVY_OP_ERF] = "ERF",           [CVY_OP_SIN] = "SIN",
+    [CVY_OP_COS] = "COS",           [CVY_OP_FLOOR] = "FLOOR",
+    [CVY_OP_CEIL] = "CEIL",         [CVY_OP_ROUND] = "ROUND",
+    [CVY_OP_SIGN] = "SIGN",         [CVY_OP_NOT] = "NOT",
+};
+
+static void parameters(const struct cvy_op *op, float *alpha, float *beta)
+{
+    const bool is_clip = op->type == CVY_OP_CLIP, is_leaky = op->type == CVY_OP_LEAKY_RELU;
+    *alpha = is_clip ? op->clip.min : is_leaky ? op->leaky_relu.alpha : op->activation.alpha;
+    *beta = is_clip ? op->clip.max : is_leaky ? 0 : op->activation.beta;
+}
 
 bool cvy_op_activation(const struct cvy_op *op, enum cvy_activation *activation, float *alpha, float *beta)
 {
     if ((size_t)op->type >= CVY_OP_TYPES || activations[op->type] == CVY_ACTIVATION_NONE)
         return false;
-    const bool is_clip = op->type == CVY_OP_CLIP;
     *activation = activations[op->type];
-    *alpha = is_clip ? op->clip.min : op->type == CVY_OP_LEAKY_RELU ? op->leaky_relu.alpha : 0;
-    *beta = is_clip ? op->clip.max : 0;
+    parameters(op, alpha, beta);
     return true;
 }
 
 static void describe(const struct cvy_operator *self, struct cvy_launch *launch)
 {
     cvy_launch_init(launch, "unary", "unary");
-    cvy_launch_define(launch, "ACTIVATION", activations[self->op.type]);
+    if (functions[self->op.type] != NULL)
+        cvy_launch_define_text(launch, "FUNCTION", functions[self->op.type]);
+    else
+        cvy_launch_define(launch, "ACTIVATION", activations[self->op.type]);
+}
+
+static void add_arguments(struct cvy_launch *launch, const struct cvy_op *op)
+{
+    float alpha, beta;
+    parameters(op, &alpha, &beta);
+    if (functions[op->type] == NULL) {
+        cvy_activation_arguments(launch, activations[op->type], alpha, beta);
+        return;
+    }
+    cvy_launch_float(launch, alpha);
+    cvy_launch_float(launch, beta);
 }
 
 static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
@@ -52,14 +91,11 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
     (void)n_in;
     (void)workspace;
     size_t count = cvy_span_elements(&self->out, 0, self->out.rank);
-    enum cvy_activation activation = CVY_ACTIVATION_NONE;
-    float alpha = 0, beta = 0;
-    cvy_op_activation(&self->op, &activation, &alpha, &beta);
     struct cvy_launch launch;
     describe(self, &launch);
     cvy_launch_buffer(&launch, in[0]);
     cvy_launch_buffer(&launch, out);
-    cvy_activation_arguments(&launch, activation, alpha, beta);
+    add_arguments(&launch, &self->op);
     cvy_launch_int(&launch, count);
     cvy_launch_range(&launch, 1, &count, NULL);
     return cvy_launch_run(self->device, &launch);
@@ -69,6 +105,7 @@ const struct cvy_operator_class cvy_op_unary_class = {
     .min_inputs = 1,
     .max_inputs = 1,
     .in_place = 1 << 0,
+    .on_host = true,
     .infer = infer,
     .init = init,
     .enqueue = enqueue,

@@ -48,7 +48,12 @@ START_TEST(onnx_converts_constants_of_other_types)
     begin_xy(13);
     constant(ints("w", 1, (const int64_t[]){3}));
     node("Mul", "x w -> y");
-    refused(CVY_ERROR_UNSUPPORTED, "tensor 'w' is int64 where numbers");
+    loaded();
+    ck_assert_int_eq(graph->nodes[0]->inputs[1]->tensor.dtype, CVY_INT64);
+    begin_xy(13);
+    constant(tensor("w", 5, 1, (const int64_t[]){0}));
+    node("Mul", "x w -> y");
+    refused(CVY_ERROR_UNSUPPORTED, "tensor 'w' is int16 where numbers");
 }
 END_TEST
 
