@@ -1,69 +1,95 @@
-// pool.cl - largest or mean value of each window. table: for each of three axes in, out, kernel, stride,
-// dilation, pad_begin, pad_end.
-
+// pool.cl - largest or mean value of each window; a vector is a block of channels, or one number of a plain
+// tensor (LANES 1). Planes as in planes.cl, those of y.
 #include "prelude.cl"
+#include "team.cl"
+#include "planes.cl"
 
-#define IN(a) table[7 * (a)]
-#define OUT(a) table[7 * (a) + 1]
-#define KERNEL(a) table[7 * (a) + 2]
-#define STRIDE(a) table[7 * (a) + 3]
-#define DILATION(a) table[7 * (a) + 4]
-#define PAD_BEGIN(a) table[7 * (a) + 5]
-#define PAD_END(a) table[7 * (a) + 6]
+// One axis, with its padding.
+struct axis {
+    int in, out, window, stride, dilation, pad_begin, pad_end;
+};
 
-// Begin of output i's window along each axis, and where its channel's x begins.
-#define LOCATE(i) \
-    int q = (i) % OUT(2), p = (i) / OUT(2) % OUT(1), o = (i) / OUT(2) / OUT(1) % OUT(0); \
-    int begin_d = o * STRIDE(0) - PAD_BEGIN(0), begin_h = p * STRIDE(1) - PAD_BEGIN(1); \
-    int begin_w = q * STRIDE(2) - PAD_BEGIN(2); \
-    x += (i) / OUT(2) / OUT(1) / OUT(0) * IN(0) * IN(1) * IN(2)
+struct sizes {
+    struct planes p;
+    int include_pad;
+    struct axis d, h, w;
+};
 
-#define FOR_AXIS(position, begin, a) \
-    for (int position = (begin); position < (begin) + KERNEL(a) * DILATION(a); position += DILATION(a)) \
-        if (position >= 0 && position < IN(a))
+// Taps of the window at `at` that lie on x; padded: that lie on x or its padding.
+struct taps {
+    int begin, first, last, padded;
+};
 
-__kernel void max_pool(__global const float *x, __global float *y, __global const int *table, int count,
-                       int include_pad)
+ALWAYS_INLINE int reached(int distance, int dilation)
 {
-    int i = LINEAR_ID;
-    if (i >= count)
-        return;
-    LOCATE(i);
-    float largest = -INFINITY;
-    FOR_AXIS(d, begin_d, 0)
-        FOR_AXIS(h, begin_h, 1)
-            FOR_AXIS(w, begin_w, 2)
-                largest = fmax(largest, x[(d * IN(1) + h) * IN(2) + w]);
-    y[i] = largest;
+    return distance <= 0 ? 0 : dilation == 1 ? distance : (distance + dilation - 1) / dilation;
 }
 
-// Positions of a window that begins at `begin` within x and its padding.
-int padded_positions(__global const int *table, int begin, int a)
+ALWAYS_INLINE struct taps taps_of(struct axis a, int at)
 {
-    int positions = 0;
-    for (int r = 0; r < KERNEL(a); r++)
-        positions += begin + r * DILATION(a) < IN(a) + PAD_END(a);
-    return positions;
+    struct taps taps;
+    taps.begin = at * a.stride - a.pad_begin;
+    taps.first = min(reached(-taps.begin, a.dilation), a.window);
+    taps.last = min(reached(a.in - taps.begin, a.dilation), a.window);
+    taps.padded = min(reached(a.in + a.pad_end - taps.begin, a.dilation), a.window);
+    return taps;
 }
 
-__kernel void average_pool(__global const float *x, __global float *y, __global const int *table, int count,
-                           int include_pad)
+#if LARGEST
+#define START (-INFINITY)
+#define JOIN(sum, value) fmax(sum, value)
+#else
+#define START 0.0f
+#define JOIN(sum, value) ((sum) + (value))
+#endif
+
+ALWAYS_INLINE lanes joined(__global const float *x, struct sizes s, struct taps d, struct taps h,
+                           struct taps w)
 {
-    int i = LINEAR_ID;
-    if (i >= count)
-        return;
-    LOCATE(i);
-    float sum = 0.0f;
-    int n = 0;
-    FOR_AXIS(d, begin_d, 0)
-        FOR_AXIS(h, begin_h, 1)
-            FOR_AXIS(w, begin_w, 2) {
-                sum += x[(d * IN(1) + h) * IN(2) + w];
-                n++;
-            }
-    if (include_pad)
-        n = padded_positions(table, begin_d, 0) * padded_positions(table, begin_h, 1) *
-            padded_positions(table, begin_w, 2);
+    lanes sum = START;
+    const int step = s.w.dilation * LANES;
+    for (int z = d.first; z < d.last; z++) {
+        for (int r = h.first; r < h.last; r++) {
+            const int row = (d.begin + z * s.d.dilation) * s.h.in + h.begin + r * s.h.dilation;
+            __global const float *from = x + (row * s.w.in + w.begin + w.first * s.w.dilation) * LANES;
+            for (int t = w.first; t < w.last; t++, from += step)
+                sum = JOIN(sum, LANES_LOAD(from));
+        }
+    }
+    return sum;
+}
+
+ALWAYS_INLINE lanes mean(lanes sum, int include_pad, struct taps d, struct taps h, struct taps w)
+{
+    const int n = include_pad ? d.padded * h.padded * w.padded
+                              : (d.last - d.first) * (h.last - h.first) * (w.last - w.first);
     // a window wholly in the padding has no mean; ONNX Runtime and PyTorch give 0
-    y[i] = n > 0 ? sum / (float)n : 0.0f;
+    return n > 0 ? sum / (float)n : (lanes)0.0f;
 }
+
+// Dimensions: runs, planes.
+APART void pool_work(int3 id, __global const float *restrict x, __global float *restrict y, struct sizes s)
+{
+    if (id.y >= s.p.count)
+        return;
+    int i = id.x * s.p.run / LANES;
+    const int end = min((id.x + 1) * s.p.run, s.p.size) / LANES, k = PLANE_CHANNEL(id.y, s.p);
+    x += id.y * s.d.in * s.h.in * s.w.in * LANES;
+    y += id.y * s.p.size;
+    while (i < end) {
+        const int row = i / s.w.out, begin = i - row * s.w.out;
+        const struct taps d = taps_of(s.d, row / s.h.out), h = taps_of(s.h, row % s.h.out);
+        for (int q = begin; q < s.w.out && i < end; q++, i++) {
+            const struct taps w = taps_of(s.w, q);
+            lanes value = joined(x, s, d, h, w);
+#if !LARGEST
+            value = mean(value, s.include_pad, d, h, w);
+#endif
+            LANES_STORE(filled_up(value, k, s.p.channels), y + i * LANES);
+        }
+    }
+}
+
+#define ARGUMENTS(IN, OUT, VALUE, LAST) \
+    IN(x) OUT(y) LAST(struct sizes, s)
+TEAM_KERNEL(pool, ANY_WORK_GROUP, ARGUMENTS)

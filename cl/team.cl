@@ -9,6 +9,13 @@
 // launch has one argument, struct team, for drivers copy each of them: all others come in memory, each at a
 // multiple of its size, or of 4.
 
+// MAY_ALIAS: arrays may be the same one, where an element is read before it is written.
+#ifdef MAY_ALIAS
+#define TEAM_RESTRICT
+#else
+#define TEAM_RESTRICT restrict
+#endif
+
 #define WORK_GROUP(x, y, z) __attribute__((reqd_work_group_size(x, y, z)))
 #define ANY_WORK_GROUP
 
@@ -93,8 +100,8 @@ ALWAYS_INLINE __global const char *team_argument(ulong *at, ulong bytes, ulong a
 
 #else
 
-#define TEAM_DECLARE_IN(name) __global const float *restrict name,
-#define TEAM_DECLARE_OUT(name) __global float *restrict name,
+#define TEAM_DECLARE_IN(name) __global const float *TEAM_RESTRICT name,
+#define TEAM_DECLARE_OUT(name) __global float *TEAM_RESTRICT name,
 #define TEAM_DECLARE_VALUE(type, name) type name,
 #define TEAM_DECLARE_LAST(type, name) type name
 #define TEAM_DECLARED(ARGUMENTS)                                                                             \

@@ -1,9 +1,13 @@
-// unary.cl - y[i] = ACTIVATE(x[i]), ACTIVATION as in activation.cl, or FUNCTION(x[i]). May run in place.
-
+// unary.cl - y = ACTIVATE(x), ACTIVATION as in activation.cl, or FUNCTION(x), over planes (planes.cl). May
+// run in place. FUNCTION takes vectors of numbers.
+#define MAY_ALIAS 1
 #include "prelude.cl"
+#include "team.cl"
+#include "planes.cl"
 
 #ifdef FUNCTION
 #define ACTIVATION_ARGUMENTS float alpha, float beta,
+#define ACTIVATION_LIST(VALUE) VALUE(float, alpha) VALUE(float, beta)
 #define ACTIVATE(v) FUNCTION(v)
 #define SOFTPLUS(v) (fmax(v, 0.0f) + log1p(exp(-fabs(v))))
 #define SOFTSIGN(v) ((v) / (1.0f + fabs(v)))
@@ -22,14 +26,31 @@
 #define CEIL(v) ceil(v)
 #define ROUND(v) rint(v)
 #define SIGN(v) sign(v)
-#define NOT(v) ((v) == 0.0f ? 1.0f : 0.0f)
+#define NOT(v) TRUTH((v) == 0.0f)
 #else
 #include "activation.cl"
 #endif
 
-__kernel void unary(__global const float *x, __global float *y, ACTIVATION_ARGUMENTS int count)
+// Dimensions: runs, planes.
+APART void unary_work(int3 id, __global const float *x, __global float *y,
+                      ACTIVATION_ARGUMENTS struct planes p)
 {
-    int i = LINEAR_ID;
-    if (i < count)
-        y[i] = ACTIVATE(x[i]);
+    if (id.y >= p.count)
+        return;
+    const int end = min((id.x + 1) * p.run, p.size), k = PLANE_CHANNEL(id.y, p);
+    int i = id.x * p.run;
+    x += id.y * p.size;
+    y += id.y * p.size;
+    for (; i + LANES <= end; i += LANES) {
+        const lanes value = LANES_LOAD(x + i);
+        LANES_STORE(filled_up(ACTIVATE(value), k, p.channels), y + i);
+    }
+    if (i < end) {
+        const lanes value = load_channels(x, i, end);
+        store_some(ACTIVATE(value), y + i, end - i);
+    }
 }
+
+#define ARGUMENTS(IN, OUT, VALUE, LAST) \
+    IN(x) OUT(y) ACTIVATION_LIST(VALUE) LAST(struct planes, p)
+TEAM_KERNEL(unary, ANY_WORK_GROUP, ARGUMENTS)

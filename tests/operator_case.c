@@ -60,23 +60,87 @@ size_t case_ravel(const struct cvy_shape *shape, const size_t *at)
     return i;
 }
 
+/* Floats of a tensor in blocks of channels; 0: plain. */
+static size_t laid_out(const struct cvy_shape *shape, size_t block)
+{
+    size_t n = case_elements(shape);
+    return block == 0 ? n : n / shape->dims[1] * ((shape->dims[1] + block - 1) / block * block);
+}
+
+/* Where element i of the plain tensor lies in blocks. */
+static size_t place_of(const struct cvy_shape *shape, size_t block, size_t i)
+{
+    size_t pixels = 1, channels = shape->dims[1], blocks = (channels + block - 1) / block;
+    for (size_t d = 2; d < shape->rank; d++)
+        pixels *= shape->dims[d];
+    size_t n = i / pixels / channels, c = i / pixels % channels;
+    return ((n * blocks + c / block) * pixels + i % pixels) * block + c % block;
+}
+
+static struct cvy_buffer *upload(const float *data, const struct cvy_shape *shape, size_t block)
+{
+    struct cvy_buffer *buffer = NULL;
+    size_t n = laid_out(shape, block);
+    float *laid = calloc(n, sizeof(float));
+    for (size_t i = 0; i < case_elements(shape); i++)
+        laid[block > 0 ? place_of(shape, block, i) : i] = data[i];
+    ck_assert_int_eq(cvy_buffer_create(&buffer, test_device(), n * sizeof(float)), CVY_OK);
+    ck_assert_int_eq(cvy_buffer_write(buffer, 0, n * sizeof(float), laid), CVY_OK);
+    free(laid);
+    return buffer;
+}
+
+/* The plain tensor; blocks must be filled up with zeros. */
+static float *plain_of(float *laid, const struct cvy_shape *shape, size_t block)
+{
+    if (block == 0)
+        return laid;
+    size_t n = case_elements(shape), all = laid_out(shape, block);
+    float *plain = malloc(n * sizeof(float));
+    for (size_t i = 0; i < n; i++) {
+        plain[i] = laid[place_of(shape, block, i)];
+        laid[place_of(shape, block, i)] = 0;
+    }
+    for (size_t i = 0; i < all; i++)
+        ck_assert_msg(laid[i] == 0, "%g at %zu, behind the last channel", (double)laid[i], i);
+    free(laid);
+    return plain;
+}
+
+/* Some layout that the operator takes: sets the operands' blocks, and returns the output's. */
+static size_t choose_layouts(const struct cvy_op *op, struct cvy_operand *operands, size_t n)
+{
+    static const size_t blocks[] = {0, 4, 16, 8};
+    enum cvy_layout layouts[MAX_INPUTS];
+    struct cvy_shape out;
+    enum cvy_dtype dtype;
+    size_t block = blocks[test_random_range(&case_random, 0, test_programs() < 10 ? 1 : 3)];
+    ck_assert_msg(cvy_operator_infer(op, operands, n, &out, &dtype) == CVY_OK, "%s", test_log_last());
+    if (block == 0 || !cvy_operator_layouts(op, operands, n, &out, block, layouts))
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        if (layouts[i] == CVY_LAYOUT_BLOCKS ||
+            (layouts[i] == CVY_LAYOUT_ANY && test_random_range(&case_random, 0, 1)))
+            operands[i].block = block;
+    return block;
+}
+
 float *case_run(const struct cvy_op *op, const struct inputs *inputs, struct cvy_shape *shape)
 {
     struct cvy_device *device = test_device();
     struct cvy_operand operands[MAX_INPUTS] = {{0}};
     struct cvy_buffer *in[MAX_INPUTS] = {NULL}, *out = NULL, *workspace = NULL;
     struct cvy_operator *operator= NULL;
-    for (size_t i = 0; i < inputs->n; i++) {
-        size_t bytes = case_elements(&inputs->shapes[i]) * sizeof(float);
+    for (size_t i = 0; i < inputs->n; i++)
         operands[i] = (struct cvy_operand){.present = true, .shape = inputs->shapes[i]};
-        ck_assert_int_eq(cvy_buffer_create(&in[i], device, bytes), CVY_OK);
-        ck_assert_int_eq(cvy_buffer_write(in[i], 0, bytes, inputs->data[i]), CVY_OK);
-    }
-    struct cvy_operator_params params = {case_algo, (size_t)64 << 20};
+    struct cvy_operator_params params = {.algo = case_algo, .max_workspace = (size_t)64 << 20};
+    params.block = choose_layouts(op, operands, inputs->n);
+    for (size_t i = 0; i < inputs->n; i++)
+        in[i] = upload(inputs->data[i], &inputs->shapes[i], operands[i].block);
     ck_assert_msg(cvy_operator_create(&operator, device, op, operands, inputs->n, &params) == CVY_OK, "%s",
                   test_log_last());
     *shape = operator->out;
-    size_t n = case_elements(shape);
+    size_t n = laid_out(shape, params.block);
     float *result = malloc(n * sizeof(float));
     test_poison(result, n);
     ck_assert_int_eq(cvy_buffer_create(&out, device, n * sizeof(float)), CVY_OK);
@@ -91,7 +155,7 @@ float *case_run(const struct cvy_op *op, const struct inputs *inputs, struct cvy
         cvy_buffer_destroy(&in[i]);
     cvy_buffer_destroy(&out);
     cvy_buffer_destroy(&workspace);
-    return result;
+    return plain_of(result, shape, params.block);
 }
 
 void case_compare(const char *name, const float *got, const double *expected, size_t n, double tolerance)

@@ -115,6 +115,7 @@ enum cvy_op_type {
     CVY_OP_CAST,  /* x; cast. Between types that are float32 here it does nothing, on a device too */
     CVY_OP_RANGE, /* first, end, step; scalars */
     CVY_OP_CONSTANT_OF_SHAPE, /* dims; fill */
+    CVY_OP_LAYOUT, /* x in blocks of channels, or plain again (conv.h): for plans, not for graphs */
     CVY_OP_TYPES,
 };
 

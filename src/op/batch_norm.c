@@ -1,7 +1,12 @@
 #include "base/log.h"
 #include "op/classes.h"
-#include "op/table.h"
+#include "op/planes.h"
 #include "runtime/launch.h"
+
+struct batch_norm {
+    struct cvy_operator base;
+    struct cvy_planes planes; /* plain: those of channels, and how many there are */
+};
 
 static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                              struct cvy_shape *out)
@@ -19,14 +24,33 @@ static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *
     return CVY_OK;
 }
 
+static bool layouts(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in, size_t block,
+                    enum cvy_layout *layouts)
+{
+    (void)op;
+    (void)in;
+    (void)n_in;
+    layouts[0] = block > 0 ? CVY_LAYOUT_BLOCKS : CVY_LAYOUT_PLAIN;
+    return true;
+}
+
+static void describe(const struct cvy_operator *self, struct cvy_launch *launch)
+{
+    cvy_launch_init(launch, "batch_norm", "batch_norm");
+    cvy_planes_define(launch, &((const struct batch_norm *)self)->planes);
+}
+
 static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
                             const struct cvy_operator_params *params)
 {
     (void)in;
     (void)n_in;
     (void)params;
+    struct batch_norm *norm = (struct batch_norm *)self;
+    norm->planes = cvy_planes_of(self->device, &self->out, self->block, 2, 2 * sizeof(float));
+    norm->planes.channels = self->out.rank > 1 ? self->out.dims[1] : 1;
     struct cvy_launch launch;
-    cvy_launch_init(&launch, "batch_norm", "batch_norm");
+    describe(self, &launch);
     return cvy_launch_prepare(self->device, &launch);
 }
 
@@ -34,18 +58,15 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
                                struct cvy_buffer *out, struct cvy_buffer *workspace)
 {
     (void)workspace;
-    const struct cvy_shape *shape = &self->out;
-    size_t count = cvy_span_elements(shape, 0, shape->rank);
+    const struct cvy_planes *planes = &((const struct batch_norm *)self)->planes;
     struct cvy_launch launch;
-    cvy_launch_init(&launch, "batch_norm", "batch_norm");
+    describe(self, &launch);
     for (size_t i = 0; i < n_in; i++)
         cvy_launch_buffer(&launch, in[i]);
     cvy_launch_buffer(&launch, out);
-    cvy_launch_int(&launch, count);
-    cvy_launch_int(&launch, shape->rank > 1 ? shape->dims[1] : 1);
-    cvy_launch_int(&launch, shape->rank > 2 ? cvy_span_elements(shape, 2, shape->rank) : 1);
     cvy_launch_float(&launch, self->op.batch_norm.epsilon);
-    cvy_launch_range(&launch, 1, &count, NULL);
+    cvy_planes_argument(&launch, planes, NULL, 0);
+    cvy_planes_range(&launch, planes);
     return cvy_launch_run(self->device, &launch);
 }
 
@@ -54,6 +75,8 @@ const struct cvy_operator_class cvy_op_batch_norm_class = {
     .max_inputs = 5,
     .in_place = 1 << 0,
     .infer = infer,
+    .layouts = layouts,
+    .size = sizeof(struct batch_norm),
     .init = init,
     .enqueue = enqueue,
 };

@@ -22,6 +22,7 @@ extern const struct cvy_operator_class cvy_op_gemm_class;
 extern const struct cvy_operator_class cvy_op_global_max_pool_class;
 extern const struct cvy_operator_class cvy_op_global_pool_class;
 extern const struct cvy_operator_class cvy_op_identity_class;
+extern const struct cvy_operator_class cvy_op_layout_class;
 extern const struct cvy_operator_class cvy_op_lrn_class;
 extern const struct cvy_operator_class cvy_op_matmul_class;
 extern const struct cvy_operator_class cvy_op_pad_class;

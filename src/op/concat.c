@@ -3,18 +3,17 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "op/classes.h"
-#include "op/strided.h"
+#include "op/parts.h"
 #include "op/table.h"
 
-/* One input's place in the output. */
+/* One input's place in the output: of plain tensors, or of blocks. */
 struct part {
-    struct cvy_buffer *table; /* 2, outer and inner size, strides in y */
-    size_t count, offset;
+    struct cvy_rows rows;
+    struct cvy_channels channels;
 };
 
 struct concat {
     struct cvy_operator base;
-    size_t n_parts;
     struct part *parts;
 };
 
@@ -45,32 +44,64 @@ static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *
     return CVY_OK;
 }
 
+/* Channels alone are cut up in blocks, of which some may have to be put together anew. */
+static bool layouts(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in, size_t block,
+                    enum cvy_layout *layouts)
+{
+    size_t axis;
+    if (block == 0)
+        return true;
+    if (cvy_resolve_axis("Concat", op->axis, in[0].shape.rank, &axis) != CVY_OK || axis != 1)
+        return false;
+    for (size_t i = 0; i < n_in; i++)
+        layouts[i] = CVY_LAYOUT_BLOCKS;
+    return true;
+}
+
+static struct cvy_rows rows_of(const struct cvy_shape *x, const struct cvy_shape *y, size_t axis, size_t to)
+{
+    const size_t inner = cvy_span_elements(y, axis + 1, y->rank);
+    return (struct cvy_rows){.rows = cvy_span_elements(y, 0, axis),
+                             .size = x->dims[axis] * inner,
+                             .x_step = x->dims[axis] * inner,
+                             .y_at = to * inner,
+                             .y_step = y->dims[axis] * inner};
+}
+
+static struct cvy_channels channels_of(const struct cvy_shape *x, const struct cvy_shape *y, size_t block,
+                                       size_t to)
+{
+    return (struct cvy_channels){.block = block,
+                                 .images = y->dims[0],
+                                 .pixels = cvy_span_elements(y, 2, y->rank),
+                                 .to = to,
+                                 .count = x->dims[1],
+                                 .x_channels = x->dims[1],
+                                 .y_channels = y->dims[1]};
+}
+
 static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
                             const struct cvy_operator_params *params)
 {
     (void)params;
     struct concat *concat = (struct concat *)self;
-    size_t axis, offset = 0;
+    size_t axis, to = 0;
     concat->parts = calloc(n_in, sizeof(*concat->parts));
     if (concat->parts == NULL)
         return cvy_fail_memory("Concat", n_in * sizeof(*concat->parts));
-    concat->n_parts = n_in;
     enum cvy_status status = cvy_resolve_axis("Concat", self->op.axis, self->out.rank, &axis);
     for (size_t i = 0; status == CVY_OK && i < n_in; i++) {
-        const struct cvy_shape *x = &in[i].shape;
-        size_t inner = cvy_span_elements(x, axis, x->rank);
-        struct cvy_table table = {0};
-        cvy_table_add(&table, 2);
-        cvy_table_add(&table, cvy_span_elements(x, 0, axis));
-        cvy_table_add(&table, inner);
-        cvy_table_add(&table, cvy_span_elements(&self->out, axis, self->out.rank));
-        cvy_table_add(&table, 1);
-        status = cvy_table_upload(&table, self->device, &concat->parts[i].table);
-        concat->parts[i].count = cvy_span_elements(x, 0, x->rank);
-        concat->parts[i].offset = offset;
-        offset += inner;
+        struct part *part = &concat->parts[i];
+        if (self->block > 0) {
+            part->channels = channels_of(&in[i].shape, &self->out, self->block, to);
+            status = cvy_channels_prepare(self->device, &part->channels);
+        } else {
+            part->rows = rows_of(&in[i].shape, &self->out, axis, to);
+            status = cvy_rows_prepare(self->device, &part->rows);
+        }
+        to += in[i].shape.dims[axis];
     }
-    return status == CVY_OK ? cvy_strided_build(self->device, "scatter") : status;
+    return status;
 }
 
 static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *const *in, size_t n_in,
@@ -79,18 +110,17 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
     (void)workspace;
     const struct concat *concat = (struct concat *)self;
     enum cvy_status status = CVY_OK;
-    for (size_t i = 0; status == CVY_OK && i < n_in; i++)
-        status = cvy_strided_enqueue(self->device, "scatter", in[i], out, concat->parts[i].table,
-                                     concat->parts[i].count, concat->parts[i].offset);
+    for (size_t i = 0; status == CVY_OK && i < n_in; i++) {
+        const struct part *part = &concat->parts[i];
+        status = self->block > 0 ? cvy_channels_enqueue(self->device, &part->channels, in[i], out)
+                                 : cvy_rows_enqueue(self->device, &part->rows, in[i], out);
+    }
     return status;
 }
 
 static void finish(struct cvy_operator *self)
 {
-    struct concat *concat = (struct concat *)self;
-    for (size_t i = 0; i < concat->n_parts; i++)
-        cvy_buffer_destroy(&concat->parts[i].table);
-    free(concat->parts);
+    free(((struct concat *)self)->parts);
 }
 
 const struct cvy_operator_class cvy_op_concat_class = {
@@ -98,6 +128,7 @@ const struct cvy_operator_class cvy_op_concat_class = {
     .max_inputs = SIZE_MAX,
     .on_host = true,
     .infer = infer,
+    .layouts = layouts,
     .size = sizeof(struct concat),
     .init = init,
     .enqueue = enqueue,

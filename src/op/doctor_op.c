@@ -8,7 +8,9 @@
 #include "op/doctor_trial.h"
 #include "op/host_op.h"
 #include "op/operator.h"
+#include "op/planes.h"
 #include "op/separable.h"
+#include "op/table.h"
 #include "runtime/buffer.h"
 
 #define MAX_INPUTS 9
@@ -22,6 +24,7 @@ struct row {
     bool is_sum;   /* of many products: the tolerance is one of the largest value */
     enum cvy_dtype dtypes[MAX_INPUTS];
     unsigned scales; /* bit i: input i is a scale, a power of two, so that rounding has no doubtful cases */
+    size_t block;    /* 0: plain; otherwise tensors lie in blocks of so many channels, where they can */
 };
 
 #define UNARY(operator_type)                                                \
@@ -124,6 +127,10 @@ static const struct row rows[] = {
      .n_in = 3,
      .in = {{3, {2, 3, 5}}, {3, {2, 1, 5}}, {3, {2, 4, 5}}}},
     {.op = {.type = CVY_OP_CONCAT, .axis = -1}, .n_in = 2, .in = {{2, {6, 3}}, {2, {6, 8}}}},
+    {.op = {.type = CVY_OP_CONCAT, .axis = 1},
+     .n_in = 3,
+     .in = {{4, {2, 8, 3, 5}}, {4, {2, 5, 3, 5}}, {4, {2, 6, 3, 5}}},
+     .block = 4},
     {.op = POOL(CVY_OP_MAX_POOL, .rank = 2, .kernel = {3, 2}, .stride = {2, 1}, .dilation = {1, 2},
                 .pad_begin = {1, 1}, .pad_end = {1, 0}),
      .n_in = 1,
@@ -276,6 +283,26 @@ static double draw(struct cvy_doctor *doctor, const struct row *row, size_t i)
     }
 }
 
+/* The plain tensor in blocks of channels, filled up with zeros; the caller frees it. */
+static double *lay_out(const struct cvy_host_tensor *plain, size_t block, size_t count)
+{
+    const size_t *dims = plain->shape.dims, pixels = cvy_span_elements(&plain->shape, 2, plain->shape.rank);
+    const size_t blocks = cvy_ceil_div(dims[1], block);
+    double *laid = calloc(count, sizeof(*laid));
+    for (size_t i = 0; laid != NULL && i < dims[0] * dims[1] * pixels; i++) {
+        size_t n = i / pixels / dims[1], c = i / pixels % dims[1];
+        laid[((n * blocks + c / block) * pixels + i % pixels) * block + c % block] = plain->values[i];
+    }
+    return laid;
+}
+
+/* Of a tensor that the device sees, in floats or whatever it is made of. */
+static size_t count_of(const struct cvy_shape *shape, size_t block)
+{
+    return block > 0 ? cvy_layout_bytes(shape, block) / sizeof(float)
+                     : cvy_span_elements(shape, 0, shape->rank);
+}
+
 /* Random values on the host and in a buffer. */
 static enum cvy_status make_input(struct cvy_doctor *doctor, struct op_case *c, size_t i)
 {
@@ -286,18 +313,23 @@ static enum cvy_status make_input(struct cvy_doctor *doctor, struct op_case *c, 
     double *values = drawn.data;
     for (size_t e = 0; e < drawn.elements; e++)
         values[e] = draw(doctor, c->row, i);
+    c->in[i] = (struct cvy_host_tensor){c->row->dtypes[i], c->row->in[i], values};
+    const size_t block = c->operands[i].block, count = count_of(&c->row->in[i], block);
+    double *laid = block > 0 ? lay_out(&c->in[i], block, count) : NULL;
+    if (block > 0 && laid == NULL)
+        return cvy_fail_memory("the doctor", count * sizeof(*laid));
+    if (laid != NULL)
+        drawn = (struct cvy_tensor){CVY_FLOAT64, {1, {count}}, count, count * sizeof(*laid), laid};
     status = cvy_tensor_convert(&tensor, &drawn, c->row->dtypes[i]);
     if (status == CVY_OK)
         status = cvy_buffer_upload(&c->buffers[i], doctor->device, tensor.bytes, tensor.data);
-    c->operands[i] =
-        (struct cvy_operand){.present = true, .shape = c->row->in[i], .dtype = c->row->dtypes[i]};
+    free(laid);
     if (c->row->dtypes[i] == CVY_INT64) {
         c->fixed[i] = tensor;
         c->operands[i].constant = &c->fixed[i];
     } else {
         cvy_tensor_finish(&tensor);
     }
-    c->in[i] = (struct cvy_host_tensor){c->row->dtypes[i], c->row->in[i], values};
     return status;
 }
 
@@ -310,6 +342,13 @@ static enum cvy_status make_expected(struct op_case *c, size_t count)
     if (!cvy_host_op(&c->op, c->in, c->n_in, &c->y))
         return cvy_fail(CVY_ERROR_UNSUPPORTED, "doctor: %s has no loops on the host",
                         cvy_op_name(&c->row->op));
+    if (c->row->block > 0) {
+        double *laid = lay_out(&c->y, c->row->block, count);
+        if (laid == NULL)
+            return cvy_fail_memory("the doctor", count * sizeof(double));
+        free(c->y.values);
+        c->y.values = laid;
+    }
     double largest = 1;
     for (size_t i = 0; c->row->is_sum && i < count; i++)
         largest = fmax(largest, fabs(c->y.values[i]));
@@ -332,9 +371,29 @@ static const char *algorithm_for(const struct cvy_doctor *doctor, const struct r
     return cvy_separable_applies(&s, doctor->device, why, sizeof(why)) ? "fused" : NULL;
 }
 
+/* Operands in blocks, where the row has them so. */
+static enum cvy_status choose_layouts(struct op_case *c)
+{
+    enum cvy_layout layouts[MAX_INPUTS];
+    struct cvy_shape y;
+    enum cvy_dtype dtype;
+    if (c->row->block == 0)
+        return CVY_OK;
+    enum cvy_status status = cvy_operator_infer(&c->op, c->operands, c->n_in, &y, &dtype);
+    if (status != CVY_OK)
+        return status;
+    if (!cvy_operator_layouts(&c->op, c->operands, c->n_in, &y, c->row->block, layouts))
+        return cvy_fail(CVY_ERROR_UNSUPPORTED, "doctor: %s is not done in blocks", cvy_op_name(&c->op));
+    for (size_t i = 0; i < c->n_in; i++)
+        c->operands[i].block = layouts[i] == CVY_LAYOUT_BLOCKS ? c->row->block : 0;
+    return CVY_OK;
+}
+
 static enum cvy_status launch(struct cvy_doctor *doctor, struct op_case *c, size_t count)
 {
-    struct cvy_operator_params params = {algorithm_for(doctor, c->row, c->operands), (size_t)64 << 20};
+    struct cvy_operator_params params = {.algo = algorithm_for(doctor, c->row, c->operands),
+                                         .max_workspace = (size_t)64 << 20,
+                                         .block = c->row->block};
     enum cvy_status status =
         cvy_operator_create(&c->operator, doctor->device, &c->op, c->operands, c->n_in, &params);
     if (status == CVY_OK)
@@ -351,7 +410,9 @@ static enum cvy_status check(struct cvy_doctor *doctor, const struct row *row)
     struct op_case c = {.row = row, .op = row->op, .n_in = row->n_in};
     size_t count = 0;
     char text[128];
-    enum cvy_status status = CVY_OK;
+    for (size_t i = 0; i < row->n_in; i++)
+        c.operands[i] = (struct cvy_operand){.present = true, .shape = row->in[i], .dtype = row->dtypes[i]};
+    enum cvy_status status = choose_layouts(&c);
     for (size_t i = 0; status == CVY_OK && i < row->n_in; i++)
         status = make_input(doctor, &c, i);
     if (status == CVY_OK)
@@ -359,7 +420,7 @@ static enum cvy_status check(struct cvy_doctor *doctor, const struct row *row)
     if (status == CVY_OK)
         status = cvy_operator_infer(&c.op, c.operands, c.n_in, &c.y.shape, &c.y.dtype);
     if (status == CVY_OK)
-        status = cvy_shape_elements(&c.y.shape, &count);
+        count = count_of(&c.y.shape, row->block);
     if (status == CVY_OK)
         status = make_expected(&c, count);
     if (status == CVY_OK) {

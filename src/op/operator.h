@@ -19,12 +19,22 @@ struct cvy_operand {
     struct cvy_shape shape;
     enum cvy_dtype dtype;
     const struct cvy_tensor *constant; /* its value, where that is fixed; else NULL */
+    size_t block;                      /* channels of the blocks that it lies in (conv.h); 0: plain */
+};
+
+/* How an operator wants an input to lie, whose shape stays the logical one. Blocks are filled up with zeros:
+ * who writes them sees to that, who reads them may rely on it. */
+enum cvy_layout {
+    CVY_LAYOUT_PLAIN = 0,
+    CVY_LAYOUT_BLOCKS,
+    CVY_LAYOUT_ANY,
 };
 
 struct cvy_operator_params {
     const char *algo;     /* of a convolution; NULL = chosen */
     size_t max_workspace; /* bytes; never 0 here */
     bool strict;          /* as in struct cvy_conv_problem */
+    size_t block;         /* channels of the blocks that the output is to lie in; 0: plain */
 };
 
 struct cvy_operator_class;
@@ -36,6 +46,7 @@ struct cvy_operator {
     struct cvy_op op;
     struct cvy_shape out;
     enum cvy_dtype dtype;  /* of the output */
+    size_t block;          /* of the output; 0: plain */
     size_t workspace;      /* bytes of scratch memory that enqueue wants */
     double flops;          /* 0 where the measure makes no sense */
     const char *algorithm; /* "" where there is only one */
@@ -61,6 +72,16 @@ struct cvy_operator_class {
      * takes any type. Called before infer. */
     enum cvy_status (*infer_dtype)(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                                    enum cvy_dtype *dtype);
+    /* How it wants its inputs where the output lies in blocks of `block` channels, or plain (0); in[i].block
+     * is not looked at. false: not so. layouts come all plain. NULL: plain tensors alone. Asked about
+     * operands that infer has accepted; output and inputs of rank 3 or more and float32 alone are ever in
+     * blocks. */
+    bool (*layouts)(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in, size_t block,
+                    enum cvy_layout *layouts);
+    /* Seconds that it is expected to take with its tensors where in[i].block and params->block have them;
+     * INFINITY: it cannot. NULL: about the same in all layouts. */
+    double (*seconds)(struct cvy_device *device, const struct cvy_op *op, const struct cvy_operand *in,
+                      size_t n_in, const struct cvy_operator_params *params);
     /* Bytes of the operator's own struct (0: plain struct cvy_operator). */
     size_t size;
     /* Fills its own part of a struct whose cvy_operator members are set; builds kernels, chooses algorithms,
@@ -91,7 +112,12 @@ bool cvy_operator_is_known(const struct cvy_op *op, const struct cvy_operand *in
 enum cvy_status cvy_operator_infer(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                                    struct cvy_shape *out, enum cvy_dtype *dtype);
 
-/* settle, infer, then allocate and init. */
+/* How the settled operator wants its n_in inputs where its output, of this shape, lies in blocks; false: not
+ * so. */
+bool cvy_operator_layouts(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
+                          const struct cvy_shape *out, size_t block, enum cvy_layout *layouts);
+
+/* settle, infer, then allocate and init. Operands and params->block must be as the operator wants them. */
 enum cvy_status cvy_operator_create(struct cvy_operator **self, struct cvy_device *device,
                                     const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                                     const struct cvy_operator_params *params);

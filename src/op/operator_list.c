@@ -3,6 +3,7 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "op/classes.h"
+#include "op/planes.h"
 
 static const struct {
     const char *name;
@@ -97,6 +98,7 @@ static const struct {
     [CVY_OP_CAST] = {"Cast", &cvy_op_cast_class},
     [CVY_OP_RANGE] = {"Range", &cvy_op_range_class},
     [CVY_OP_CONSTANT_OF_SHAPE] = {"ConstantOfShape", &cvy_op_constant_of_shape_class},
+    [CVY_OP_LAYOUT] = {"Layout", &cvy_op_layout_class},
 };
 
 const struct cvy_operator_class *cvy_operator_class_of(enum cvy_op_type type)
@@ -193,6 +195,36 @@ enum cvy_status cvy_operator_infer(const struct cvy_op *op, const struct cvy_ope
     return status == CVY_OK && !unchecked ? check_indexable(op, "output", out) : status;
 }
 
+bool cvy_operator_layouts(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
+                          const struct cvy_shape *out, size_t block, enum cvy_layout *layouts)
+{
+    const struct cvy_operator_class *class = cvy_operator_class_of(op->type);
+    for (size_t i = 0; i < n_in; i++)
+        layouts[i] = CVY_LAYOUT_PLAIN;
+    if (block > 0 && (out->rank < 3 || cvy_layout_bytes(out, block) == SIZE_MAX))
+        return false;
+    return class->layouts != NULL ? class->layouts(op, in, n_in, block, layouts) : block == 0;
+}
+
+/* A plan that mixes layouts up is a mistake of ours. */
+static enum cvy_status check_layouts(const struct cvy_operator *self, const struct cvy_operand *in,
+                                     size_t n_in)
+{
+    bool fits = true;
+    enum cvy_layout few[16], *layouts = few;
+    if (n_in > CVY_COUNT(few) && (layouts = calloc(n_in, sizeof(*layouts))) == NULL)
+        return cvy_fail_memory("operator", n_in * sizeof(*layouts));
+    fits = cvy_operator_layouts(&self->op, in, n_in, &self->out, self->block, layouts);
+    for (size_t i = 0; i < n_in; i++)
+        fits = fits && (layouts[i] == CVY_LAYOUT_ANY ||
+                        (in[i].block > 0) == (layouts[i] == CVY_LAYOUT_BLOCKS && in[i].present));
+    if (layouts != few)
+        free(layouts);
+    return fits ? CVY_OK
+                : cvy_fail(CVY_ERROR_UNSUPPORTED, "%s: it cannot do this in blocks of %zu channels",
+                           cvy_op_name(&self->op), self->block);
+}
+
 enum cvy_status cvy_operator_create(struct cvy_operator **self, struct cvy_device *device,
                                     const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                                     const struct cvy_operator_params *params)
@@ -212,7 +244,10 @@ enum cvy_status cvy_operator_create(struct cvy_operator **self, struct cvy_devic
     made->device = device;
     made->op = settled;
     made->algorithm = "";
+    made->block = params->block;
     status = cvy_operator_infer(&settled, in, n_in, &made->out, &made->dtype);
+    if (status == CVY_OK)
+        status = check_layouts(made, in, n_in);
     if (status == CVY_OK && class->init != NULL)
         status = class->init(made, in, n_in, params);
     if (status != CVY_OK) {

@@ -1,19 +1,22 @@
-/* MaxPool, AveragePool and GlobalAveragePool: one kernel over three spatial axes. */
+/* MaxPool, AveragePool and GlobalAveragePool: windows over three spatial axes, or all of them at once. */
+#include <string.h>
+
 #include "base/arith.h"
 #include "base/log.h"
 #include "op/classes.h"
+#include "op/planes.h"
 #include "op/problem.h"
-#include "op/table.h"
 #include "runtime/launch.h"
+
+/* One axis with its padding resolved; as in cl/pool.cl. */
+struct axis {
+    size_t in, out, kernel, stride, dilation, pad_begin, pad_end;
+};
 
 struct pool {
     struct cvy_operator base;
-    struct cvy_buffer *table; /* see cl/pool.cl */
-};
-
-/* One axis with its padding resolved. */
-struct axis {
-    size_t in, out, kernel, stride, dilation, pad_begin, pad_end;
+    struct cvy_planes planes; /* of y; of a global one's x */
+    struct axis axes[CVY_CONV_MAX_RANK];
 };
 
 static enum cvy_status resolve_axis(const struct cvy_op *op, const struct cvy_shape *x, size_t i,
@@ -103,29 +106,37 @@ static enum cvy_status infer_global(const struct cvy_op *op, const struct cvy_op
     return CVY_OK;
 }
 
-static void describe(const struct cvy_operator *self, struct cvy_launch *launch)
+static bool layouts(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in, size_t block,
+                    enum cvy_layout *layouts)
 {
-    cvy_launch_init(launch, "pool", self->op.type == CVY_OP_MAX_POOL ? "max_pool" : "average_pool");
+    (void)op;
+    (void)in;
+    (void)n_in;
+    layouts[0] = block > 0 ? CVY_LAYOUT_BLOCKS : CVY_LAYOUT_PLAIN;
+    return true;
 }
 
-static enum cvy_status prepare(struct cvy_operator *self, const struct axis axes[CVY_CONV_MAX_RANK])
+static void describe(const struct cvy_operator *self, struct cvy_launch *launch)
 {
-    struct cvy_table table = {0};
-    for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++) {
-        cvy_table_add(&table, axes[i].in);
-        cvy_table_add(&table, axes[i].out);
-        cvy_table_add(&table, axes[i].kernel);
-        cvy_table_add(&table, axes[i].stride);
-        cvy_table_add(&table, axes[i].dilation);
-        cvy_table_add(&table, axes[i].pad_begin);
-        cvy_table_add(&table, axes[i].pad_end);
-    }
-    enum cvy_status status = cvy_table_upload(&table, self->device, &((struct pool *)self)->table);
-    if (status != CVY_OK)
-        return status;
-    struct cvy_launch launch;
-    describe(self, &launch);
-    return cvy_launch_prepare(self->device, &launch);
+    cvy_launch_init(launch, "pool", "pool");
+    cvy_launch_define(launch, "LARGEST", self->op.type == CVY_OP_MAX_POOL);
+    cvy_planes_define(launch, &((const struct pool *)self)->planes);
+}
+
+/* Windows begin at any number, so that vectors are of channels alone. */
+static struct cvy_planes planes_of(const struct cvy_operator *self)
+{
+    struct cvy_planes planes = cvy_planes_of(self->device, &self->out, self->block, 2, 2 * sizeof(float));
+    const struct cvy_op_pool *pool = &self->op.pool;
+    double taps = 1;
+    for (size_t i = 0; i < pool->rank; i++)
+        taps *= (double)pool->kernel[i];
+    /* taps that meet a number again find it in the next cache */
+    const double moved = (double)(planes.count * planes.size) * (1 + taps / 2) * sizeof(float);
+    planes.lanes = self->block > 0 ? self->block : 1;
+    planes.run =
+        planes.lanes * cvy_planes_share(self->device, planes.size / planes.lanes, planes.count, moved);
+    return planes;
 }
 
 static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
@@ -133,28 +144,19 @@ static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand 
 {
     (void)n_in;
     (void)params;
-    struct axis axes[CVY_CONV_MAX_RANK];
+    struct pool *pool = (struct pool *)self;
     size_t missing = CVY_CONV_MAX_RANK - self->op.pool.rank;
     for (size_t i = 0; i < missing; i++)
-        axes[i] = (struct axis){1, 1, 1, 1, 1, 0, 0};
+        pool->axes[i] = (struct axis){1, 1, 1, 1, 1, 0, 0};
     for (size_t i = 0; i < self->op.pool.rank; i++) {
-        enum cvy_status status = resolve_axis(&self->op, &in[0].shape, i, &axes[missing + i]);
+        enum cvy_status status = resolve_axis(&self->op, &in[0].shape, i, &pool->axes[missing + i]);
         if (status != CVY_OK)
             return status;
     }
-    return prepare(self, axes);
-}
-
-/* All spatial axes are one window over one axis. */
-static enum cvy_status init_global(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
-                                   const struct cvy_operator_params *params)
-{
-    (void)n_in;
-    (void)params;
-    size_t size = cvy_span_elements(&in[0].shape, 2, in[0].shape.rank);
-    const struct axis axes[CVY_CONV_MAX_RANK] = {
-        {1, 1, 1, 1, 1, 0, 0}, {1, 1, 1, 1, 1, 0, 0}, {size, 1, size, 1, 1, 0, 0}};
-    return prepare(self, axes);
+    pool->planes = planes_of(self);
+    struct cvy_launch launch;
+    describe(self, &launch);
+    return cvy_launch_prepare(self->device, &launch);
 }
 
 static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *const *in, size_t n_in,
@@ -162,22 +164,51 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
 {
     (void)n_in;
     (void)workspace;
-    size_t count = cvy_span_elements(&self->out, 0, self->out.rank);
-    bool include_pad = self->op.type == CVY_OP_AVERAGE_POOL && self->op.pool.count_include_pad;
+    const struct pool *pool = (const struct pool *)self;
+    size_t sizes[1 + 7 * CVY_CONV_MAX_RANK];
+    sizes[0] = self->op.type == CVY_OP_AVERAGE_POOL && self->op.pool.count_include_pad;
+    memcpy(sizes + 1, pool->axes, sizeof(pool->axes));
     struct cvy_launch launch;
     describe(self, &launch);
     cvy_launch_buffer(&launch, in[0]);
     cvy_launch_buffer(&launch, out);
-    cvy_launch_buffer(&launch, ((struct pool *)self)->table);
-    cvy_launch_int(&launch, count);
-    cvy_launch_int(&launch, include_pad);
-    cvy_launch_range(&launch, 1, &count, NULL);
+    cvy_planes_argument(&launch, &pool->planes, sizes, CVY_COUNT(sizes));
+    cvy_planes_range(&launch, &pool->planes);
     return cvy_launch_run(self->device, &launch);
 }
 
-static void finish(struct cvy_operator *self)
+static void describe_global(const struct cvy_operator *self, struct cvy_launch *launch)
 {
-    cvy_buffer_destroy(&((struct pool *)self)->table);
+    cvy_launch_init(launch, "global_pool", "global_average");
+    cvy_planes_define(launch, &((const struct pool *)self)->planes);
+}
+
+static enum cvy_status init_global(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
+                                   const struct cvy_operator_params *params)
+{
+    (void)n_in;
+    (void)params;
+    struct pool *pool = (struct pool *)self;
+    pool->planes = cvy_planes_of(self->device, &in[0].shape, self->block, 2, sizeof(float));
+    pool->planes.run = pool->planes.size;
+    struct cvy_launch launch;
+    describe_global(self, &launch);
+    return cvy_launch_prepare(self->device, &launch);
+}
+
+static enum cvy_status enqueue_global(struct cvy_operator *self, struct cvy_buffer *const *in, size_t n_in,
+                                      struct cvy_buffer *out, struct cvy_buffer *workspace)
+{
+    (void)n_in;
+    (void)workspace;
+    const struct cvy_planes *planes = &((const struct pool *)self)->planes;
+    struct cvy_launch launch;
+    describe_global(self, &launch);
+    cvy_launch_buffer(&launch, in[0]);
+    cvy_launch_buffer(&launch, out);
+    cvy_planes_argument(&launch, planes, NULL, 0);
+    cvy_planes_range(&launch, planes);
+    return cvy_launch_run(self->device, &launch);
 }
 
 const struct cvy_operator_class cvy_op_pool_class = {
@@ -186,9 +217,9 @@ const struct cvy_operator_class cvy_op_pool_class = {
     .check = check,
     .infer = infer,
     .size = sizeof(struct pool),
+    .layouts = layouts,
     .init = init,
     .enqueue = enqueue,
-    .finish = finish,
 };
 
 const struct cvy_operator_class cvy_op_global_pool_class = {
@@ -196,7 +227,7 @@ const struct cvy_operator_class cvy_op_global_pool_class = {
     .max_inputs = 1,
     .infer = infer_global,
     .size = sizeof(struct pool),
+    .layouts = layouts,
     .init = init_global,
-    .enqueue = enqueue,
-    .finish = finish,
+    .enqueue = enqueue_global,
 };

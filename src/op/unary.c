@@ -1,7 +1,12 @@
 #include "op/classes.h"
 #include "op/epilogue.h"
-#include "op/table.h"
+#include "op/planes.h"
 #include "runtime/launch.h"
+
+struct unary {
+    struct cvy_operator base;
+    struct cvy_planes planes;
+};
 
 static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                              struct cvy_shape *out)
@@ -53,6 +58,16 @@ bool cvy_op_activation(const struct cvy_op *op, enum cvy_activation *activation,
     return true;
 }
 
+static bool layouts(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in, size_t block,
+                    enum cvy_layout *layouts)
+{
+    (void)op;
+    (void)in;
+    (void)n_in;
+    layouts[0] = block > 0 ? CVY_LAYOUT_BLOCKS : CVY_LAYOUT_PLAIN;
+    return true;
+}
+
 static void describe(const struct cvy_operator *self, struct cvy_launch *launch)
 {
     cvy_launch_init(launch, "unary", "unary");
@@ -60,6 +75,7 @@ static void describe(const struct cvy_operator *self, struct cvy_launch *launch)
         cvy_launch_define_text(launch, "FUNCTION", functions[self->op.type]);
     else
         cvy_launch_define(launch, "ACTIVATION", activations[self->op.type]);
+    cvy_planes_define(launch, &((const struct unary *)self)->planes);
 }
 
 static void add_arguments(struct cvy_launch *launch, const struct cvy_op *op)
@@ -80,6 +96,8 @@ static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand 
     (void)in;
     (void)n_in;
     (void)params;
+    struct unary *unary = (struct unary *)self;
+    unary->planes = cvy_planes_of(self->device, &self->out, self->block, 0, 2 * sizeof(float));
     struct cvy_launch launch;
     describe(self, &launch);
     return cvy_launch_prepare(self->device, &launch);
@@ -90,14 +108,14 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
 {
     (void)n_in;
     (void)workspace;
-    size_t count = cvy_span_elements(&self->out, 0, self->out.rank);
+    const struct cvy_planes *planes = &((const struct unary *)self)->planes;
     struct cvy_launch launch;
     describe(self, &launch);
     cvy_launch_buffer(&launch, in[0]);
     cvy_launch_buffer(&launch, out);
     add_arguments(&launch, &self->op);
-    cvy_launch_int(&launch, count);
-    cvy_launch_range(&launch, 1, &count, NULL);
+    cvy_planes_argument(&launch, planes, NULL, 0);
+    cvy_planes_range(&launch, planes);
     return cvy_launch_run(self->device, &launch);
 }
 
@@ -107,6 +125,8 @@ const struct cvy_operator_class cvy_op_unary_class = {
     .in_place = 1 << 0,
     .on_host = true,
     .infer = infer,
+    .layouts = layouts,
+    .size = sizeof(struct unary),
     .init = init,
     .enqueue = enqueue,
 };
