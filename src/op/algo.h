@@ -93,4 +93,9 @@ enum cvy_status cvy_find_conversion(struct cvy_device *device, struct cvy_conv_p
                                     size_t max_workspace, const struct cvy_algo **algo,
                                     struct cvy_algo_config *config, bool *converted);
 
+/* Seconds that cvy_find_conversion() expects of what it would choose; INFINITY: it would find nothing. It
+ * builds nothing. */
+double cvy_find_seconds(struct cvy_device *device, const struct cvy_conv_problem *p, const char *name,
+                        size_t max_workspace);
+
 #endif

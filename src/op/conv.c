@@ -1,4 +1,5 @@
 /* The convolution for users (conv.h) and for graphs (the operator). */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -6,6 +7,7 @@
 #include "op/algo.h"
 #include "op/convert.h"
 #include "op/operator.h"
+#include "op/parts.h"
 #include "op/problem.h"
 #include "op/quantization.h"
 #include "runtime/buffer.h"
@@ -319,7 +321,7 @@ enum cvy_status cvy_conv_run(struct cvy_device *device, const struct cvy_conv_pr
 struct conv_operator {
     struct cvy_operator base;
     struct ready ready;
-    size_t y_bytes;
+    struct cvy_rows residual;    /* where that lies elsewhere than y */
     struct cvy_buffer *prepared; /* NULL: the algorithm takes the weights as they are */
     bool is_final;               /* the weights are a constant, and prepared holds them */
 };
@@ -376,6 +378,41 @@ static enum cvy_status operator_infer(const struct cvy_op *op, const struct cvy_
     return status == CVY_OK ? cvy_conv_y_shape(&problem, out) : status;
 }
 
+/* x and y each lie as they like, the residual as y. */
+static bool operator_layouts(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in, size_t block,
+                             enum cvy_layout *layouts)
+{
+    (void)op;
+    (void)in;
+    layouts[0] = CVY_LAYOUT_ANY;
+    if (n_in > 3)
+        layouts[3] = block > 0 ? CVY_LAYOUT_BLOCKS : CVY_LAYOUT_PLAIN;
+    return true;
+}
+
+static double operator_seconds(struct cvy_device *device, const struct cvy_op *op,
+                               const struct cvy_operand *in, size_t n_in,
+                               const struct cvy_operator_params *params)
+{
+    struct cvy_conv_problem problem;
+    if (infer_problem(op, in, n_in, &problem) != CVY_OK)
+        return INFINITY;
+    problem.strict = params->strict;
+    problem.x_block = in[0].block;
+    problem.y_block = params->block;
+    return cvy_find_seconds(device, &problem, params->algo, params->max_workspace);
+}
+
+static enum cvy_status prepare_residual(struct conv_operator *self, const struct cvy_conv_problem *problem)
+{
+    size_t bytes;
+    enum cvy_status status = problem->accumulate ? cvy_conv_y_bytes(problem, &bytes) : CVY_OK;
+    if (status != CVY_OK || !problem->accumulate)
+        return status;
+    self->residual = (struct cvy_rows){.rows = 1, .size = bytes / sizeof(float)};
+    return cvy_rows_prepare(self->base.device, &self->residual);
+}
+
 static enum cvy_status operator_init(struct cvy_operator *base, const struct cvy_operand *in, size_t n_in,
                                      const struct cvy_operator_params *params)
 {
@@ -383,13 +420,16 @@ static enum cvy_status operator_init(struct cvy_operator *base, const struct cvy
     struct cvy_conv_problem problem;
     enum cvy_status status = infer_problem(&base->op, in, n_in, &problem);
     problem.strict = params->strict;
+    problem.x_block = in[0].block;
+    problem.y_block = base->block;
     if (status == CVY_OK)
         status = make_ready(&self->ready, base->device, &problem, params->algo, params->max_workspace);
+    if (status == CVY_OK)
+        status = prepare_residual(self, &problem);
     if (status != CVY_OK)
         return status;
     struct cvy_conv_cost cost;
     cvy_conv_get_cost(&problem, &cost);
-    cvy_conv_y_bytes(&problem, &self->y_bytes);
     base->flops = 2 * cost.multiplications;
     base->workspace = self->ready.workspace;
     base->algorithm = self->ready.algo->id;
@@ -416,7 +456,7 @@ static enum cvy_status operator_enqueue(struct cvy_operator *base, struct cvy_bu
         args.bias = in[2];
     /* y is added to what it holds, which is the residual where the plan lets both share a place */
     if (ready->problem.accumulate && in[3] != out)
-        status = cvy_buffer_copy(in[3], 0, out, 0, self->y_bytes);
+        status = cvy_rows_enqueue(base->device, &self->residual, in[3], out);
     if (status != CVY_OK)
         return status;
     if (self->prepared != NULL) {
@@ -450,6 +490,8 @@ const struct cvy_operator_class cvy_op_conv_class = {
     .in_place = 1 << 3,
     .check = operator_check,
     .infer = operator_infer,
+    .layouts = operator_layouts,
+    .seconds = operator_seconds,
     .size = sizeof(struct conv_operator),
     .init = operator_init,
     .enqueue = operator_enqueue,

@@ -1,5 +1,7 @@
 /* Ranks the algorithms through their contract; names none. */
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/arith.h"
 #include "base/log.h"
@@ -275,4 +277,37 @@ enum cvy_status cvy_find_conversion(struct cvy_device *device, struct cvy_conv_p
     *converted = found.is_converted;
     *p = *problem_for(&layouts, &found);
     return CVY_OK;
+}
+
+/* Of one layout; INFINITY: it cannot be done so. */
+static double least_seconds(struct cvy_device *device, const struct cvy_conv_problem *p, const char *name,
+                            size_t max_workspace, bool blocks_alone)
+{
+    const struct cvy_algo *algo;
+    struct cvy_tuned tuned;
+    struct cvy_algo_config config;
+    double least = INFINITY;
+    char why[320];
+    if (name == NULL && cvy_tunedb_choose(device, p, max_workspace, &tuned))
+        return tuned.seconds;
+    for (size_t i = 0; (algo = cvy_algo_at(i)) != NULL; i++) {
+        if ((name != NULL && strcmp(algo->id, name) != 0) || (blocks_alone && !algo->takes_blocks) ||
+            !cvy_algo_applies(algo, p, device, why, sizeof(why)))
+            continue;
+        algo->default_config(p, device, max_workspace, &config);
+        if (cvy_algo_workspace(algo, p, device, &config) <= max_workspace)
+            least = CVY_MIN(least, algo->estimate(p, device, &config));
+    }
+    return least;
+}
+
+double cvy_find_seconds(struct cvy_device *device, const struct cvy_conv_problem *p, const char *name,
+                        size_t max_workspace)
+{
+    struct layouts layouts = layouts_of(device, p, max_workspace, true);
+    double least = least_seconds(device, p, name, max_workspace, false);
+    if (layouts.can_convert)
+        least = CVY_MIN(least, layouts.seconds + least_seconds(device, &layouts.blocked, name,
+                                                               max_workspace - layouts.room, true));
+    return least;
 }
