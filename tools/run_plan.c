@@ -26,6 +26,7 @@ static cJSON *step_json(const struct cvy_plan_layer *layer)
     cJSON_AddStringToObject(item, "fused", layer->fused);
     cJSON_AddStringToObject(item, "algorithm", layer->algorithm);
     cJSON_AddItemToObject(item, "output", cvy_cli_json_shape(&layer->output));
+    cJSON_AddNumberToObject(item, "block", (double)layer->block);
     cJSON *place = cJSON_AddObjectToObject(item, "place");
     cJSON_AddStringToObject(place, "kind", place_names[layer->place.kind]);
     cJSON_AddNumberToObject(place, "index", (double)layer->place.index);
@@ -54,12 +55,17 @@ int cvy_run_dump_plan(const struct run *run, const struct cvy_cli_common *common
         }
         printf("%s%s  %s", layer.algorithm[0] ? "  " : "", layer.algorithm,
                cvy_shape_format(&layer.output, shape, sizeof(shape)));
+        if (layer.block > 0) {
+            printf(" in blocks of %zu", layer.block);
+        }
         print_place(&layer.place);
     }
     if (!steps) {
+        printf("%zu conversions between layouts\n", cvy_plan_conversion_count(run->plan));
         return CVY_CLI_OK;
     }
     cJSON *json = cJSON_CreateObject();
     cJSON_AddItemToObject(json, "steps", steps);
+    cJSON_AddNumberToObject(json, "conversions", (double)cvy_plan_conversion_count(run->plan));
     return cvy_cli_print_json(json) ? CVY_CLI_OK : CVY_CLI_FAILED;
 }

@@ -72,6 +72,8 @@ static void print_sums(const struct run *run, double total)
         printf("total         %.3f ms in layers, in a run of %.3f ms that measures them\n", total,
                1e3 * run->run_seconds);
     }
+    printf("layouts       %zu conversions between plain tensors and blocks of channels\n",
+           cvy_plan_conversion_count(run->plan));
     printf("set-up        %.1f ms; %zu programs compiled, %zu from the store\n", 1e3 * run->setup_seconds,
            stats.compiled, stats.loaded);
     printf("first kernel  %.1f ms after the device was opened\n", 1e3 * stats.first_launch_at);
@@ -135,6 +137,7 @@ static cJSON *run_json(const struct run *run, const char *model, double total)
     cJSON_AddStringToObject(json, "device", device);
     cJSON_AddItemToObject(json, "layers", layers_json(run, total));
     cJSON_AddItemToObject(json, "outputs", outputs_json(run));
+    cJSON_AddNumberToObject(json, "conversions", (double)cvy_plan_conversion_count(run->plan));
     cJSON_AddNumberToObject(json, "layers_ms", total);
     cJSON_AddNumberToObject(json, "run_ms", 1e3 * run->run_seconds);
     if (run->n_repeats != 0) {

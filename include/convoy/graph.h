@@ -90,6 +90,9 @@ struct cvy_plan_params {
      * rounding. */
     const char *const *skip_passes;
     size_t n_skip_passes;
+    /* Values between layers lie in blocks of channels (conv.h) wherever operators take them so: 2, 4, 8 or 16
+     * channels. 0: in those that suit the device, where that is expected to be faster. */
+    size_t block;
 };
 
 /* The passes that fold nodes into each other before a plan is made, in the order in which they run; NULL past
@@ -161,9 +164,12 @@ struct cvy_plan_layer {
     double milliseconds; /* of the last run; negative where params.profile was not set or nothing has run */
     double flops;        /* of a convolution or Gemm; 0 for other operators */
     struct cvy_plan_place place; /* of its output */
+    size_t block; /* channels of the blocks that its output lies in (conv.h); 0: plain. Its shape stays */
 };
 
 CVY_API size_t cvy_plan_layer_count(const struct cvy_plan *plan);
+/* Of those, how many only bring a value into blocks of channels, or out of them. */
+CVY_API size_t cvy_plan_conversion_count(const struct cvy_plan *plan);
 /* Waits for the last run. With profile, times come from the device's clock; on a device whose clock shows
  * nothing the plan waits after each layer and takes the host's. */
 CVY_API enum cvy_status cvy_plan_get_layer(const struct cvy_plan *plan, size_t index,

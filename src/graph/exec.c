@@ -286,6 +286,14 @@ size_t cvy_plan_layer_count(const struct cvy_plan *plan)
     return plan->n_steps;
 }
 
+size_t cvy_plan_conversion_count(const struct cvy_plan *plan)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < plan->n_steps; i++)
+        count += plan->steps[i].operator->op.type == CVY_OP_LAYOUT;
+    return count;
+}
+
 static struct cvy_plan_place place_of(const struct cvy_plan *plan, size_t slot)
 {
     const struct cvy_slot *s = &plan->slots[slot];
@@ -315,7 +323,8 @@ enum cvy_status cvy_plan_get_layer(const struct cvy_plan *plan, size_t index, st
                                      .output = step->operator->out,
                                      .milliseconds = seconds < 0 ? -1 : seconds * 1e3,
                                      .flops = step->operator->flops,
-                                     .place = place_of(plan, step->output) };
+                                     .place = place_of(plan, step->output),
+                                     .block = step->operator->block };
     return CVY_OK;
 }
 

@@ -21,6 +21,7 @@ static const struct {
     {"shuffle-write", "a convolution writes its channels shuffled", cvy_pass_shuffle_write},
     {"pad", "a convolution pads for itself", cvy_pass_pad},
     {"dead", "what nothing reads is not done", cvy_pass_dead},
+    {"layout", "values lie in blocks of channels where that is faster", cvy_pass_layout},
 };
 
 const char *cvy_plan_pass_name(size_t index)

@@ -11,6 +11,7 @@ struct cvy_value_info {
     struct cvy_shape shape;
     enum cvy_dtype dtype;
     size_t bytes;
+    size_t block; /* channels of the blocks that it lies in (conv.h), which bytes counts; 0: plain */
 };
 
 /* Which values are needed; shape, dtype and bytes of inputs. */

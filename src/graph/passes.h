@@ -12,5 +12,6 @@ enum cvy_status cvy_pass_scale(struct cvy_work_list *list);
 enum cvy_status cvy_pass_residual(struct cvy_work_list *list);
 enum cvy_status cvy_pass_activation(struct cvy_work_list *list);
 enum cvy_status cvy_pass_dead(struct cvy_work_list *list);
+enum cvy_status cvy_pass_layout(struct cvy_work_list *list);
 
 #endif

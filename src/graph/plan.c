@@ -9,6 +9,7 @@
 #include "graph/arena.h"
 #include "graph/fold.h"
 #include "graph/fuse.h"
+#include "op/layout.h"
 #include "runtime/buffer.h"
 
 /* A plan in the making. Slots begin as one for each value; aliases share another's. */
@@ -69,21 +70,27 @@ static enum cvy_status create_operator(const struct builder *b, const struct cvy
         return cvy_fail_memory("plan", work->n_inputs * sizeof(*operands));
     for (size_t i = 0; i < work->n_inputs; i++)
         operands[i] = cvy_work_operand(b->works, work, i);
-    struct cvy_operator_params params = {.algo = b->params->algo,
-                                         .max_workspace = b->params->max_workspace ? b->params->max_workspace
-                                                                                   : CVY_DEFAULT_WORKSPACE,
-                                         .strict = b->params->strict};
+    struct cvy_operator_params params = b->works->params;
+    params.block = b->works->values[work->output]->info.block;
     enum cvy_status status =
         cvy_operator_create(operator, b->plan->device, &work->op, operands, work->n_inputs, &params);
     free(operands);
     return status;
 }
 
+/* A layout of one pixel and whole blocks is the same in either. */
+static bool is_alias(const struct builder *b, const struct cvy_work *work)
+{
+    const struct cvy_value_info *out = &b->works->values[work->output]->info;
+    return cvy_operator_class_of(work->op.type)->is_alias ||
+           (work->op.type == CVY_OP_LAYOUT && cvy_layout_is_same(&out->shape, b->works->block));
+}
+
 static enum cvy_status compile_work(struct builder *b, const struct cvy_work *work)
 {
     struct cvy_slot *slot = &b->plan->slots[work->output];
     slot->bytes = b->works->values[work->output]->info.bytes;
-    if (cvy_operator_class_of(work->op.type)->is_alias) {
+    if (is_alias(b, work)) {
         b->slot_of[work->output] = b->slot_of[work->inputs[0]];
         return CVY_OK;
     }
@@ -189,7 +196,15 @@ static enum cvy_status make_works(struct builder *b)
     if (status == CVY_OK)
         status = cvy_work_list_create(&b->works, b->graph, infos, b->plan->device);
     free(infos);
-    return status == CVY_OK ? cvy_fuse(b->works, b->params->skip_passes, b->params->n_skip_passes) : status;
+    if (status != CVY_OK)
+        return status;
+    b->works->params = (struct cvy_operator_params){
+        .algo = b->params->algo,
+        .max_workspace = b->params->max_workspace ? b->params->max_workspace : CVY_DEFAULT_WORKSPACE,
+        .strict = b->params->strict};
+    b->works->must_block = b->params->block > 0;
+    b->works->block = b->params->block ? b->params->block : cvy_conv_best_block(b->plan->device);
+    return cvy_fuse(b->works, b->params->skip_passes, b->params->n_skip_passes);
 }
 
 static enum cvy_status build(struct builder *b)
@@ -216,6 +231,10 @@ enum cvy_status cvy_plan_create(struct cvy_plan **plan, const struct cvy_graph *
 {
     static const struct cvy_plan_params defaults;
     params = params ? params : &defaults;
+    if (params->block != 0 &&
+        (params->block > 16 || params->block < 2 || (params->block & (params->block - 1))))
+        return cvy_fail(CVY_ERROR_INVALID, "plan: blocks of %zu channels; 2, 4, 8 or 16 are possible",
+                        params->block);
     if (n_devices != 1)
         return cvy_fail(CVY_ERROR_UNSUPPORTED, "plan: %zu devices given; this version runs on exactly one",
                         n_devices);

@@ -6,6 +6,7 @@
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "op/planes.h"
 
 /* One more entry at the end of a growing array of pointers. */
 static enum cvy_status append(void ***items, size_t *count, size_t *room, void *item)
@@ -98,7 +99,7 @@ static enum cvy_status copy_node(struct cvy_work_list *list, const struct cvy_no
 }
 
 enum cvy_status cvy_work_list_create(struct cvy_work_list **list, const struct cvy_graph *graph,
-                                     const struct cvy_value_info *infos, const struct cvy_device *device)
+                                     const struct cvy_value_info *infos, struct cvy_device *device)
 {
     struct cvy_work_list *made = calloc(1, sizeof(*made));
     if (made == NULL)
@@ -154,8 +155,11 @@ struct cvy_operand cvy_work_operand(const struct cvy_work_list *list, const stru
     if (index >= work->n_inputs || work->inputs[index] == SIZE_MAX)
         return (struct cvy_operand){0};
     const struct cvy_work_value *value = list->values[work->inputs[index]];
-    return (struct cvy_operand){
-        .present = true, .shape = value->info.shape, .dtype = value->info.dtype, .constant = value->constant};
+    return (struct cvy_operand){.present = true,
+                                .shape = value->info.shape,
+                                .dtype = value->info.dtype,
+                                .constant = value->constant,
+                                .block = value->info.block};
 }
 
 struct cvy_work *cvy_work_maker(const struct cvy_work_list *list, size_t value)
@@ -189,6 +193,19 @@ enum cvy_status cvy_work_add_value(struct cvy_work_list *list, const struct cvy_
     made->info = (struct cvy_value_info){.needed = true, .shape = *shape, .dtype = dtype, .bytes = bytes};
     made->name = name;
     *value = list->n_values - 1;
+    return CVY_OK;
+}
+
+enum cvy_status cvy_work_set_block(struct cvy_work_list *list, size_t value, size_t block)
+{
+    struct cvy_value_info *info = &list->values[value]->info;
+    const size_t bytes = cvy_layout_bytes(&info->shape, block);
+    if (bytes == SIZE_MAX)
+        return cvy_fail(
+            CVY_ERROR_UNSUPPORTED,
+            "plan: a value in blocks of %zu channels has more elements than a kernel's int counts", block);
+    info->bytes = bytes;
+    info->block = block;
     return CVY_OK;
 }
 

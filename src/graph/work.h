@@ -28,7 +28,10 @@ struct cvy_work_value {
 };
 
 struct cvy_work_list {
-    const struct cvy_device *device; /* that the plan is for */
+    struct cvy_device *device;         /* that the plan is for */
+    struct cvy_operator_params params; /* what operators are told, but for the layout of their output */
+    size_t block;                      /* channels of blocks between works; 0: never any */
+    bool must_block;                   /* wherever operators can; otherwise where that is faster */
     size_t count, room;
     struct cvy_work **items;
     size_t n_values, values_room; /* the graph's by their index, then those that passes added */
@@ -39,7 +42,7 @@ struct cvy_work_list {
 
 /* The graph's nodes that are needed, in order; infos has one entry for each value of the graph. */
 enum cvy_status cvy_work_list_create(struct cvy_work_list **list, const struct cvy_graph *graph,
-                                     const struct cvy_value_info *infos, const struct cvy_device *device);
+                                     const struct cvy_value_info *infos, struct cvy_device *device);
 void cvy_work_list_destroy(struct cvy_work_list **list);
 
 /* Drops works that are gone and counts makers and reads anew: done between passes. */
@@ -64,6 +67,8 @@ const struct cvy_tensor *cvy_work_constant(const struct cvy_work_list *list, con
 /* A new value of unknown maker. The name is not copied. */
 enum cvy_status cvy_work_add_value(struct cvy_work_list *list, const struct cvy_shape *shape,
                                    enum cvy_dtype dtype, const char *name, size_t *value);
+/* The value lies in blocks of so many channels; 0: plain. */
+enum cvy_status cvy_work_set_block(struct cvy_work_list *list, size_t value, size_t block);
 /* A new constant. The tensor becomes the list's; on failure it stays the caller's. */
 enum cvy_status cvy_work_add_constant(struct cvy_work_list *list, struct cvy_tensor *tensor, size_t *value);
 /* A new work in front of `before` (NULL: at the end). The name is not copied. */
