@@ -113,56 +113,10 @@ ALWAYS_INLINE void add_line(__global const float *line, __global const float *we
 }
 
 #if WHOLE_BLOCKS
-
-// Of LANES channels from k on, the tile at `from` in y: the bias and what y holds, or the sums so far.
-ALWAYS_INLINE void begin_sums(lanes sum[PIXELS], EPILOGUE_ARGUMENTS __global const float *from, int k,
-                              int channels, bool is_first, bool exists)
-{
-    lanes start = 0.0f;
-#if HAS_BIAS
-    if (is_first)
-        start = bias_of_channels(bias, k, channels);
-#endif
-    UNROLL
-    for (int t = 0; t < PIXELS; t++)
-        sum[t] = start;
-    if (exists && (ACCUMULATE || !is_first)) {
-        UNROLL
-        for (int t = 0; t < PIXELS; t++)
-            sum[t] += ((__global const lanes *)from)[t * Y_STEP];
-    }
-}
-
-// LANES channels from k on, pixels first, first + 1, ... of the tile that begins at `to`.
-ALWAYS_INLINE void store(lanes sum[PIXELS], ACTIVATION_ARGUMENTS __global float *to, int first, int k,
-                         int channels, bool is_final)
-{
-    __global lanes *pixels = (__global lanes *)to;
-    if (is_final) {
-        UNROLL
-        for (int t = 0; t < PIXELS; t++)
-            sum[t] = ACTIVATE(sum[t]);
-        if (k + LANES > channels) {
-            UNROLL
-            for (int t = 0; t < PIXELS; t++)
-                sum[t] = end_of_channels(sum[t], k, channels);
-        }
-    }
-    if (first == 0) {
-        UNROLL
-        for (int t = 0; t < PIXELS; t++)
-            LANES_PUT(sum[t], pixels + t * Y_STEP);
-    } else {
-        UNROLL
-        for (int t = 1; t < PIXELS; t++)
-            if (t >= first)
-                pixels[t * Y_STEP] = sum[t];
-    }
-}
-
+#include "tile.cl"
 #else
 
-// The same, number by number; `to` is the tile in channel 0 of y.
+// A tile of LANES channels, number by number; `to` is the tile in channel 0 of y.
 ALWAYS_INLINE void store(lanes sum[PIXELS], EPILOGUE_ARGUMENTS __global float *to, int first, int k,
                          int k_end, int channels, int y_pixels, int shuffle)
 {
@@ -222,7 +176,7 @@ APART void direct_work(int3 id, __global const float *restrict x, __global const
                 UNROLL
                 for (int b = 0; b < BLOCKS; b++) {
 #if WHOLE_BLOCKS
-                    begin_sums(sum[b], EPILOGUE_PASSED to + IN_Y(k0 + b * LANES),
+                    tile_begin(sum[b], EPILOGUE_PASSED to + IN_Y(k0 + b * LANES),
                                k0 + b * LANES, channels, begin == 0, first_k + b * LANES < s.k_group);
 #else
                     UNROLL
@@ -249,8 +203,8 @@ APART void direct_work(int3 id, __global const float *restrict x, __global const
                 for (int b = 0; b < BLOCKS; b++) {
                     if (first_k + b * LANES < s.k_group)
 #if WHOLE_BLOCKS
-                        store(sum[b], ACTIVATION_PASSED to + IN_Y(k0 + b * LANES), q - start,
-                              k0 + b * LANES, channels, end == x_blocks);
+                        tile_store(sum[b], ACTIVATION_PASSED to + IN_Y(k0 + b * LANES), q - start,
+                                   k0 + b * LANES, channels, end == x_blocks);
 #else
                         store(sum[b], EPILOGUE_PASSED to, q - start, k0 + b * LANES, (g + 1) * s.k_group,
                               channels, y_pixels, s.shuffle);

@@ -2,19 +2,12 @@
 // BLOCKS vectors of channels times PIXELS pixels in registers, and adds a channel of x at a time.
 // Weights come packed in panels: [BLOCKS * LANES channels of y][rows: channels of x][BLOCKS * LANES]. A panel
 // has rows from its first channel's group to its last one's, and zeros where the two are of different groups.
-// X_BLOCK, Y_BLOCK: LANES, or 0 where the tensor is plain. MAPPED and TRANSPOSED: pixel.cl. SHUFFLE: 0 or 1.
-// HOLES: 1 where some pixels of y come from none of x.
+// X_BLOCK, Y_BLOCK: LANES, or 0 where the tensor is plain. SHUFFLE, PREFETCH: 0 or 1. MAPPED and TRANSPOSED:
+// pixel.cl; where MAPPED, the pixels that y is made of are picked from x first.
 #include "prelude.cl"
 #include "team.cl"
-#include "pixel.cl"
 #include "shuffle.cl"
-
-// Channels of x that lie side by side.
-#if X_BLOCK
-#define CHUNK X_BLOCK
-#else
-#define CHUNK 1
-#endif
+#include "lane.cl"
 
 // The channel of x of a panel's first row; k: its first channel of y.
 int first_row(int k, int c_group, int k_group)
@@ -38,11 +31,48 @@ __kernel void pack(__global const float *restrict w, __global float *restrict pa
     packed[id] = value;
 }
 
+#if MAPPED
+
+#include "pixel.cl"
+
+#if X_BLOCK
+typedef lanes picked_lanes;
+#else
+typedef float picked_lanes;
+#endif
+
+// y's pixels of x, in y's order; zeros for those that come from nowhere. Dimensions: blocks of channels of
+// all images.
+APART void pick_work(int3 id, __global const float *restrict x, __global float *restrict picked,
+                     struct window win)
+{
+    const int x_pixels = win.in_d * win.in_h * win.in_w, y_pixels = win.out_d * win.out_h * win.out_w;
+    __global const picked_lanes *from = (__global const picked_lanes *)x + id.x * x_pixels;
+    __global picked_lanes *to = (__global picked_lanes *)picked + id.x * y_pixels;
+    for (int row = 0; row < win.out_d * win.out_h; row++) {
+        const int d = source(row / win.out_h, win.in_d, win.stride_d, win.pad_d);
+        const int h = source(row % win.out_h, win.in_h, win.stride_h, win.pad_h);
+        for (int q = 0; q < win.out_w; q++, to++) {
+            const int w = source(q, win.in_w, win.stride_w, win.pad_w);
+            *to = 0.0f;
+            if (d >= 0 && h >= 0 && w >= 0)
+                *to = from[(d * win.in_h + h) * win.in_w + w];
+        }
+    }
+}
+
+#define ARGUMENTS(IN, OUT, VALUE, LAST) IN(x) OUT(picked) LAST(struct window, win)
+TEAM_KERNEL(pick, WORK_GROUP(1, 1, 1), ARGUMENTS)
+
+#endif
+
 #else
 
 #include "epilogue_channels.cl"
 
 #define WIDTH (BLOCKS * LANES)
+// Channels of x that lie side by side.
+#define SIDE_BY_SIDE (X_BLOCK > 0 ? X_BLOCK : 1)
 
 // Where channel k of pixel 0 lies in y's image.
 int channel_start(int k, int pixels)
@@ -59,24 +89,8 @@ int channel_start(int k, int pixels)
 #define IS_DIRECT (Y_BLOCK > 0 && SHUFFLE == 0)
 
 #if IS_DIRECT
-
-// LANES channels from k on, of a tile; the first `made` pixels are there already, and stored again where that
-// changes nothing.
-ALWAYS_INLINE void store_block(lanes sum[PIXELS], __global lanes *to, EPILOGUE_ARGUMENTS int k, int channels,
-                               int made)
-{
-    lanes start = 0.0f;
-#if HAS_BIAS
-    start = bias_of_channels(bias, k, channels);
-#endif
-    UNROLL
-    for (int t = 0; t < PIXELS; t++) {
-        if (ACCUMULATE && t < made)
-            continue;
-        LANES_PUT(end_of_channels(ACTIVATE(sum[t] + start EPILOGUE_BEFORE(to[t])), k, channels), to + t);
-    }
-}
-
+#define Y_STEP 1
+#include "tile.cl"
 #else
 
 // Channels k, k + 1, ... of a pixel, those that there are; to: the pixel's channel 0.
@@ -100,94 +114,99 @@ void store_lanes(lanes sum, __global float *to, EPILOGUE_ARGUMENTS int k, int ch
 
 // Of one launch.
 struct sizes {
-    int panels_last, tiles_each, rows, x_image, y_image, channels, c_group, k_group, shuffle;
+    int panels_last, tiles_each, rows, chunk, pixels, x_image, y_image, channels, c_group, k_group, shuffle;
 };
 
+// What channels [begin, end) of x add to the sums of the tile that begins at `tile`; `row`: begin's weights.
+// ahead: how far behind them lie those that are needed next.
+ALWAYS_INLINE void add_channels(lanes sum[BLOCKS][PIXELS], __global const float *tile,
+                                __global const float *row, int begin, int end, int pixels, int ahead)
+{
+    for (int c = begin / SIDE_BY_SIDE * SIDE_BY_SIDE; c < end; c += SIDE_BY_SIDE) {
+        __global const float *chunk = tile + c * pixels;
+        ROLLED
+        for (int i = max(begin - c, 0); i < min(end - c, SIDE_BY_SIDE); i++, row += WIDTH) {
+            lanes w[BLOCKS];
+            UNROLL
+            for (int b = 0; b < BLOCKS; b++)
+                w[b] = ((__global const lanes *)row)[b];
+#if PREFETCH
+            UNROLL
+            for (int b = 0; b < BLOCKS; b++)
+                LANES_FETCH(row + ahead + b * LANES);
+#endif
+            UNROLL
+            for (int t = 0; t < PIXELS; t++) {
+                UNROLL
+                for (int b = 0; b < BLOCKS; b++)
+                    sum[b][t] += chunk[t * SIDE_BY_SIDE + i] * w[b];
+            }
+        }
+    }
+}
+
 // Dimensions: panels, chunks of tiles_each tiles of PIXELS pixels, images; with panels_last the other way
-// round. y has at least PIXELS pixels.
+// round. y has at least PIXELS pixels. The weights of `chunk` channels of x serve all those tiles before the
+// next ones are read; between them y holds the sums.
 APART void pointwise_blocks_work(int3 id, __global const float *restrict x,
                                  __global const float *restrict packed,
-                                 EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s,
-                                 struct window win)
+                                 EPILOGUE_ARGUMENTS __global float *restrict y, struct sizes s)
 {
     const int panel = s.panels_last ? id.z : id.x, n = s.panels_last ? id.x : id.z;
     const int k0 = panel * WIDTH;
-    const int pixels = win.out_d * win.out_h * win.out_w, x_pixels = win.in_d * win.in_h * win.in_w;
-    const int end = (min(k0 + WIDTH, s.channels) - 1) / s.k_group * s.c_group + s.c_group;
-    int first = id.y * s.tiles_each * PIXELS;
-    const int last = min(first + s.tiles_each * PIXELS, pixels);
+    const int pixels = s.pixels;
+    const int first_pixel = id.y * s.tiles_each * PIXELS;
+    const int last_pixel = min(first_pixel + s.tiles_each * PIXELS, pixels);
+    const int first_c = first_row(k0, s.c_group, s.k_group);
+    const int last_c = (min(k0 + WIDTH, s.channels) - 1) / s.k_group * s.c_group + s.c_group;
 
-    for (; first < last; first += PIXELS) {
-        // the last tile moves back to lie within y
-        const int start = min(first, pixels - PIXELS);
-        __global const float *weights = packed + panel * s.rows * WIDTH;
-        lanes sum[BLOCKS][PIXELS];
-        UNROLL
-        for (int b = 0; b < BLOCKS; b++) {
+    for (int c = first_c, end; c < last_c; c = end) {
+        end = min((c + s.chunk) / SIDE_BY_SIDE * SIDE_BY_SIDE, last_c);
+        for (int first = first_pixel; first < last_pixel; first += PIXELS) {
+            // the last tile moves back to lie within y
+            const int start = min(first, pixels - PIXELS);
+            __global float *to = y + n * s.y_image + start * PIXEL_STEP;
+            lanes sum[BLOCKS][PIXELS];
             UNROLL
-            for (int t = 0; t < PIXELS; t++)
-                sum[b][t] = 0.0f;
-        }
-#if MAPPED
-        int offset[PIXELS];
-        UNROLL
-        for (int t = 0; t < PIXELS; t++)
-            offset[t] = source_pixel(start + t, win) * CHUNK;
-#endif
-        const int begin = first_row(k0, s.c_group, s.k_group);
-        for (int c = begin / CHUNK * CHUNK; c < end; c += CHUNK) {
-            __global const float *chunk = x + n * s.x_image + c * x_pixels;
-#if HOLES
-            float value[PIXELS * CHUNK];
-            UNROLL
-            for (int i = 0; i < PIXELS * CHUNK; i++)
-                value[i] = offset[i / CHUNK] >= 0 ? chunk[offset[i / CHUNK] + i % CHUNK] : 0.0f;
-#define VALUE(t, i) value[(t)*CHUNK + (i)]
-#elif MAPPED
-#define VALUE(t, i) chunk[offset[t] + (i)]
-#else
-            chunk += start * CHUNK;
-#define VALUE(t, i) chunk[(t)*CHUNK + (i)]
-#endif
-            ROLLED
-            for (int i = max(begin - c, 0); i < min(end - c, CHUNK); i++, weights += WIDTH) {
-                lanes w[BLOCKS];
-                UNROLL
-                for (int b = 0; b < BLOCKS; b++)
-                    w[b] = ((__global const lanes *)weights)[b];
-                UNROLL
-                for (int t = 0; t < PIXELS; t++) {
-                    UNROLL
-                    for (int b = 0; b < BLOCKS; b++)
-                        sum[b][t] += VALUE(t, i) * w[b];
-                }
-            }
-        }
-        __global float *to = y + n * s.y_image + start * PIXEL_STEP;
+            for (int b = 0; b < BLOCKS; b++) {
 #if IS_DIRECT
-        UNROLL
-        for (int b = 0; b < BLOCKS; b++) {
-            const int k = k0 + b * LANES;
-            if (k < s.channels)
-                store_block(sum[b], (__global lanes *)(to + k * pixels), EPILOGUE_PASSED k, s.channels,
-                            first - start);
-        }
+                const int k = k0 + b * LANES;
+                tile_begin(sum[b], EPILOGUE_PASSED to + k * pixels, k, s.channels, c == first_c,
+                           k < s.channels);
 #else
-        lanes each[BLOCKS * PIXELS];
-        UNROLL
-        for (int i = 0; i < BLOCKS * PIXELS; i++)
-            each[i] = sum[i / PIXELS][i % PIXELS];
-        for (int i = 0; i < BLOCKS * PIXELS; i++) {
-            const int k = k0 + i / PIXELS * LANES, t = i % PIXELS;
-            if (k < s.channels && start + t >= first)
-                store_lanes(each[i], to + t * PIXEL_STEP, EPILOGUE_PASSED k, s.channels, s.shuffle, pixels);
-        }
+                UNROLL
+                for (int t = 0; t < PIXELS; t++)
+                    sum[b][t] = 0.0f;
 #endif
+            }
+            add_channels(sum, x + n * s.x_image + start * SIDE_BY_SIDE,
+                         packed + (panel * s.rows + c - first_c) * WIDTH, c, end, pixels, s.chunk * WIDTH);
+#if IS_DIRECT
+            UNROLL
+            for (int b = 0; b < BLOCKS; b++) {
+                const int k = k0 + b * LANES;
+                if (k < s.channels)
+                    tile_store(sum[b], ACTIVATION_PASSED to + k * pixels, first - start, k, s.channels,
+                               end == last_c);
+            }
+#else
+            lanes each[BLOCKS * PIXELS];
+            UNROLL
+            for (int i = 0; i < BLOCKS * PIXELS; i++)
+                each[i] = sum[i / PIXELS][i % PIXELS];
+            for (int i = 0; i < BLOCKS * PIXELS; i++) {
+                const int k = k0 + i / PIXELS * LANES, t = i % PIXELS;
+                if (k < s.channels && start + t >= first)
+                    store_lanes(each[i], to + t * PIXEL_STEP, EPILOGUE_PASSED k, s.channels, s.shuffle,
+                                pixels);
+            }
+#endif
+        }
     }
 }
 
 #define ARGUMENTS(IN, OUT, VALUE, LAST) \
-    IN(x) IN(packed) EPILOGUE_LIST(IN, VALUE) OUT(y) VALUE(struct sizes, s) LAST(struct window, win)
+    IN(x) IN(packed) EPILOGUE_LIST(IN, VALUE) OUT(y) LAST(struct sizes, s)
 TEAM_KERNEL(pointwise_blocks, WORK_GROUP(1, 1, 1), ARGUMENTS)
 
 #endif

@@ -32,3 +32,12 @@ typedef LANE_JOIN(int, LANES) lanes_int;
 #define LANES_PUT(value, to) __builtin_nontemporal_store(value, to)
 #endif
 #endif
+
+// Where the compiler knows how: brings a vector that is needed soon as near as the second cache.
+#define LANES_FETCH(from)
+#ifdef __has_builtin
+#if __has_builtin(__builtin_prefetch)
+#undef LANES_FETCH
+#define LANES_FETCH(from) __builtin_prefetch(from, 0, 2)
+#endif
+#endif

@@ -100,6 +100,12 @@ size_t test_programs(void)
     return most != NULL ? strtoul(most, NULL, 10) : 25;
 }
 
+bool test_takes(const char *algo)
+{
+    const char *only = getenv("CVY_TEST_ALGO");
+    return only == NULL || strcmp(only, algo) == 0;
+}
+
 bool test_small(void)
 {
     return getenv("CVY_TEST_SMALL") != NULL;

@@ -25,6 +25,9 @@ void test_poison(float *data, size_t count);
 struct cvy_device *test_device(void);
 /* Gives the device the source of a kernel file with the first `from` replaced by `to`. */
 void test_alter_kernel(struct cvy_device *device, const char *name, const char *from, const char *to);
+/* Whether an algorithm gets random problems: where CVY_TEST_ALGO is set, that one alone. */
+bool test_takes(const char *algo);
+
 /* true when CVY_TEST_SMALL is set: a slow interpreter of kernels runs the test, so do a subset. */
 bool test_small(void);
 /* How many problems an algorithm gets that compiles for each: CVY_TEST_PROGRAMS, fewer where that takes

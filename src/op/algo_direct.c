@@ -19,7 +19,7 @@
 
 #define MOST_BLOCKS 4
 #define MOST_PANEL (MOST_BLOCKS * 16)
-#define CHUNK_BYTES ((size_t)160 << 10)
+#define CHUNK_BYTES ((size_t)32 << 10)
 #define MOST_ROUNDS 32768 /* what the loops of a work-item may do on any driver */
 
 extern const struct cvy_algo cvy_algo_direct;

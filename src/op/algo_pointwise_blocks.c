@@ -17,6 +17,7 @@
 #include "runtime/launch.h"
 
 #define CHUNK_BYTES ((size_t)512 << 10) /* of x that stay in a core's cache while the weights go by */
+#define WEIGHT_BYTES ((size_t)32 << 10) /* that stay in the cache next to the registers while x goes by */
 #define MOST_ROUNDS 32768               /* what the loops of a work-item may do on any driver */
 
 extern const struct cvy_algo cvy_algo_pointwise_blocks;
@@ -70,12 +71,17 @@ static void set_config(const struct cvy_pointwise *s, size_t blocks, size_t spar
                        struct cvy_algo_config *config)
 {
     size_t lanes = CVY_MAX(s->p.x_block, s->p.y_block);
-    /* no more than profit, or than there are registers for their addresses */
-    size_t pixels = CVY_MIN(cvy_tile_pixels(lanes, blocks, spare), s->mapped ? 10 : 14);
+    size_t pixels = CVY_MIN(cvy_tile_pixels(lanes, blocks, spare), 14); /* more do not profit */
     *config = (struct cvy_algo_config){{0}};
     config->value[LANES] = (int)lanes;
     config->value[BLOCKS] = (int)blocks;
     config->value[PIXELS] = (int)cvy_even_piece(s->pixels, pixels);
+}
+
+/* Whether sums can wait in y. */
+static bool is_direct(const struct cvy_conv_problem *p)
+{
+    return p->y_block > 0 && p->shuffle <= 1;
 }
 
 /* Seconds that a unit alone would need for all arithmetic, tails included. */
@@ -86,7 +92,9 @@ static double unit_seconds(const struct cvy_pointwise *s, const struct cvy_devic
     double blocks = config->value[BLOCKS], pixels = config->value[PIXELS];
     double work = (double)s->p.n * (double)(panels.all_rows * panels.width) *
                   (double)cvy_round_up(s->pixels, (size_t)config->value[PIXELS]);
-    double weights = (double)(panels.count * panels.width * panels.most_rows) * sizeof(float);
+    /* where sums wait in y, the weights at hand stay in the nearest cache */
+    double weights =
+        is_direct(&s->p) ? 0 : (double)(panels.count * panels.width * panels.most_rows) * sizeof(float);
     double share = cvy_tile_share(device, blocks, pixels, weights);
     return 2 * work * (double)CVY_MAX(device->info.compute_units, 1) / (share * cvy_rate_flops(device));
 }
@@ -118,11 +126,28 @@ static size_t prepared_bytes(const struct cvy_conv_problem *p, const struct cvy_
     return panels.count * panels.width * panels.most_rows * sizeof(float);
 }
 
-static void describe_pack(struct cvy_launch *launch, const struct cvy_conv_problem *p)
+static size_t x_blocks(const struct cvy_conv_problem *p)
 {
-    cvy_launch_init(launch, "conv_pointwise_blocks", "pack");
+    return cvy_ceil_div(p->c, CVY_MAX(p->x_block, 1));
+}
+
+static size_t workspace(const struct cvy_conv_problem *p, const struct cvy_device *device,
+                        const struct cvy_algo_config *config)
+{
+    (void)device;
+    (void)config;
+    struct cvy_pointwise s = cvy_pointwise_of(p);
+    return s.mapped ? p->n * x_blocks(p) * CVY_MAX(p->x_block, 1) * s.pixels * sizeof(float) : 0;
+}
+
+/* What is done before: "pack" to weights, "pick" to an x whose pixels are not y's. */
+static void describe_first(struct cvy_launch *launch, const struct cvy_pointwise *s, const char *kernel)
+{
+    cvy_launch_init(launch, "conv_pointwise_blocks", kernel);
     cvy_launch_define(launch, "PACK", 1);
-    cvy_launch_define(launch, "X_BLOCK", p->x_block);
+    cvy_launch_define(launch, "X_BLOCK", s->p.x_block);
+    cvy_launch_define(launch, "LANES", CVY_MAX(s->p.x_block, 1));
+    cvy_pointwise_define(launch, s);
 }
 
 static enum cvy_status prepare(struct cvy_device *device, const struct cvy_conv_problem *p,
@@ -133,7 +158,7 @@ static enum cvy_status prepare(struct cvy_device *device, const struct cvy_conv_
     struct panels panels = panels_of(&s, config);
     size_t count = panels.count * panels.width * panels.most_rows;
     struct cvy_launch launch;
-    describe_pack(&launch, p);
+    describe_first(&launch, &s, "pack");
     cvy_launch_buffer(&launch, w);
     cvy_launch_buffer(&launch, prepared);
     cvy_launch_int(&launch, count);
@@ -147,53 +172,11 @@ static enum cvy_status prepare(struct cvy_device *device, const struct cvy_conv_
     return cvy_launch_run(device, &launch);
 }
 
-/* Whether some pixels of y come from none of x. */
-static bool has_holes(const struct cvy_conv_problem *p)
-{
-    bool holes = false;
-    for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++)
-        holes = holes || p->pad_begin[i] > 0 || p->pad_end[i] > 0 || (p->transposed && p->stride[i] > 1) ||
-                p->output_padding[i] > 0;
-    return holes;
-}
-
-static void describe(struct cvy_launch *launch, const struct cvy_device *device,
-                     const struct cvy_pointwise *s, const struct cvy_algo_config *config)
-{
-    cvy_launch_init(launch, "conv_pointwise_blocks", "pointwise_blocks");
-    cvy_launch_define(launch, "PACK", 0);
-    cvy_launch_define(launch, "X_BLOCK", s->p.x_block);
-    cvy_launch_define(launch, "Y_BLOCK", s->p.y_block);
-    /* padding that no pixel of y sees makes none */
-    cvy_launch_define(launch, "HOLES", s->mapped && has_holes(&s->p));
-    cvy_launch_define(launch, "SHUFFLE", s->p.shuffle > 1);
-    cvy_launch_define(launch, "LANES", (size_t)config->value[LANES]);
-    cvy_launch_define(launch, "BLOCKS", (size_t)config->value[BLOCKS]);
-    cvy_launch_define(launch, "PIXELS", (size_t)config->value[PIXELS]);
-    double y = (double)s->p.k * (double)s->pixels,
-           x = (double)s->p.c * (double)s->p.in[0] * (double)s->p.in[1] * (double)s->p.in[2];
-    cvy_launch_define(launch, "STREAM", cvy_streams(device, (double)s->p.n * (x + y) * sizeof(float)));
-    cvy_pointwise_define(launch, s);
-    cvy_epilogue_define(launch, &s->p);
-}
-
-static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_problem *p,
-                             const struct cvy_algo_config *config)
-{
-    struct cvy_pointwise s = cvy_pointwise_of(p);
-    struct cvy_launch launch;
-    describe_pack(&launch, p);
-    enum cvy_status status = cvy_launch_prepare(device, &launch);
-    if (status != CVY_OK)
-        return status;
-    describe(&launch, device, &s, config);
-    return cvy_launch_prepare(device, &launch);
-}
-
 /* How the work is shared out. */
 struct cut {
     size_t tiles, planes; /* of pixels; rows of them that lie side by side */
     size_t each;          /* tiles that one work-item makes, one after the other */
+    size_t channels;      /* of x, whose weights serve all these tiles before the next ones do */
     double seconds;       /* that a unit alone would need */
 };
 
@@ -207,7 +190,45 @@ static struct cut cut_of(const struct cvy_pointwise *s, const struct cvy_device 
                       .planes = panels.count * s->p.n,
                       .seconds = unit_seconds(s, device, config)};
     cut.each = cvy_share(device, cut.tiles, cut.planes, CVY_MAX(most, 1), cut.seconds);
+    size_t fit = is_direct(&s->p) && cut.each > 1 ? WEIGHT_BYTES / (panels.width * sizeof(float)) : rows;
+    cut.channels = cvy_round_up(cvy_even_piece(rows, CVY_MAX(fit, 1)), CVY_MAX(s->p.x_block, 1));
     return cut;
+}
+
+static void describe(struct cvy_launch *launch, const struct cvy_device *device,
+                     const struct cvy_pointwise *s, const struct cvy_algo_config *config)
+{
+    cvy_launch_init(launch, "conv_pointwise_blocks", "pointwise_blocks");
+    cvy_launch_define(launch, "PACK", 0);
+    cvy_launch_define(launch, "X_BLOCK", s->p.x_block);
+    cvy_launch_define(launch, "Y_BLOCK", s->p.y_block);
+    cvy_launch_define(launch, "SHUFFLE", s->p.shuffle > 1);
+    cvy_launch_define(launch, "LANES", (size_t)config->value[LANES]);
+    cvy_launch_define(launch, "BLOCKS", (size_t)config->value[BLOCKS]);
+    cvy_launch_define(launch, "PIXELS", (size_t)config->value[PIXELS]);
+    double y = (double)s->p.k * (double)s->pixels,
+           x = (double)s->p.c * (double)s->p.in[0] * (double)s->p.in[1] * (double)s->p.in[2];
+    cvy_launch_define(launch, "STREAM", cvy_streams(device, (double)s->p.n * (x + y) * sizeof(float)));
+    struct cut cut = cut_of(s, device, config);
+    cvy_launch_define(launch, "PREFETCH", cut.channels < panels_of(s, config).most_rows);
+    cvy_epilogue_define(launch, &s->p);
+}
+
+static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_problem *p,
+                             const struct cvy_algo_config *config)
+{
+    struct cvy_pointwise s = cvy_pointwise_of(p);
+    struct cvy_launch launch;
+    describe_first(&launch, &s, "pack");
+    enum cvy_status status = cvy_launch_prepare(device, &launch);
+    if (status != CVY_OK)
+        return status;
+    describe(&launch, device, &s, config);
+    status = cvy_launch_prepare(device, &launch);
+    if (status != CVY_OK || !s.mapped)
+        return status;
+    describe_first(&launch, &s, "pick");
+    return cvy_launch_prepare(device, &launch);
 }
 
 /* Whether less comes from beyond the caches when panels wait for all pixels, not pixels for all panels. */
@@ -220,6 +241,20 @@ static bool panels_last(const struct cvy_pointwise *s, const struct panels *pane
     return last < first;
 }
 
+/* The pixels that y is made of, from x to the workspace. */
+static enum cvy_status pick(struct cvy_device *device, const struct cvy_pointwise *s,
+                            const struct cvy_algo_args *args)
+{
+    struct cvy_launch launch;
+    describe_first(&launch, s, "pick");
+    cvy_launch_buffer(&launch, args->x);
+    cvy_launch_buffer(&launch, args->workspace);
+    cvy_window_argument(&launch, &s->p, s->out);
+    cvy_launch_share(&launch);
+    cvy_launch_range(&launch, 3, (size_t[]){s->p.n * x_blocks(&s->p), 1, 1}, (size_t[]){1, 1, 1});
+    return cvy_launch_run(device, &launch);
+}
+
 static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *p,
                                const struct cvy_algo_config *config, const struct cvy_algo_args *args)
 {
@@ -228,20 +263,21 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     struct cut cut = cut_of(&s, device, config);
     size_t chunks = cvy_ceil_div(cut.tiles, cut.each);
     bool last = panels_last(&s, &panels, chunks);
-    size_t x_pixels = s.p.in[0] * s.p.in[1] * s.p.in[2];
+    enum cvy_status status = s.mapped ? pick(device, &s, args) : CVY_OK;
+    if (status != CVY_OK)
+        return status;
     struct cvy_launch launch;
     describe(&launch, device, &s, config);
-    cvy_launch_buffer(&launch, args->x);
+    cvy_launch_buffer(&launch, s.mapped ? args->workspace : args->x);
     cvy_launch_buffer(&launch, args->w);
     cvy_epilogue_arguments(&launch, p, args->bias);
     cvy_launch_buffer(&launch, args->y);
-    size_t x_image = cvy_round_up(p->c, CVY_MAX(p->x_block, 1)) * x_pixels;
+    size_t x_image = x_blocks(p) * CVY_MAX(p->x_block, 1) * s.pixels;
     size_t y_image = cvy_round_up(p->k, CVY_MAX(p->y_block, 1)) * s.pixels;
     cvy_launch_struct(&launch,
-                      (size_t[]){last, cut.each, panels.most_rows, x_image, y_image, p->k, s.c_group,
-                                 s.k_group, p->shuffle},
-                      9);
-    cvy_window_argument(&launch, &s.p, s.out);
+                      (size_t[]){last, cut.each, panels.most_rows, cut.channels, s.pixels, x_image, y_image,
+                                 p->k, s.c_group, s.k_group, p->shuffle},
+                      11);
     size_t global[] = {last ? p->n : panels.count, chunks, last ? panels.count : p->n};
     cvy_launch_share(&launch);
     cvy_launch_range(&launch, 3, global, (size_t[]){1, 1, 1});
@@ -256,7 +292,8 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
         return 1e30;
     struct cvy_pointwise s = cvy_pointwise_of(p);
     struct cut cut = cut_of(&s, device, config);
-    return cvy_share_seconds(device, cut.tiles, cut.planes, cut.each, cut.seconds) +
+    double picks = s.mapped ? 2.0 * (double)workspace(p, device, config) / cvy_rates(device)->cache_bytes : 0;
+    return picks + cvy_share_seconds(device, cut.tiles, cut.planes, cut.each, cut.seconds) +
            CVY_TILE_MEMORY_SHARE * cost.bytes / cvy_rate_bytes(device);
 }
 
@@ -267,6 +304,7 @@ const struct cvy_algo cvy_algo_pointwise_blocks = {
     .applicable = applicable,
     .default_config = default_config,
     .configs = configs,
+    .workspace = workspace,
     .prepared_bytes = prepared_bytes,
     .prepare = prepare,
     .build = build,

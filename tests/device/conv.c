@@ -19,7 +19,9 @@ struct share {
 static bool each_has_run(const struct share *shares)
 {
     for (size_t a = 0; cvy_algo_at(a) != NULL; a++) {
-        if (shares[a].count == 0 && !cvy_algo_at(a)->for_integers) /* those have a suite of their own */
+        const struct cvy_algo *algo = cvy_algo_at(a);
+        /* those for integers have a suite of their own */
+        if (shares[a].count == 0 && !algo->for_integers && test_takes(algo->id))
             return false;
     }
     return true;
@@ -48,7 +50,7 @@ START_TEST(conv_agrees_with_the_oracle_on_random_problems)
         const char *algo;
         for (size_t a = 0; (algo = cvy_conv_algo_name(a)) != NULL; a++) {
             char why[256];
-            if (has_had_enough(algo, &shares[a]) ||
+            if (!test_takes(algo) || has_had_enough(algo, &shares[a]) ||
                 !cvy_conv_algo_applies(test_device(), &p, algo, why, sizeof(why)))
                 continue;
             const double start = cvy_now();
@@ -74,7 +76,7 @@ START_TEST(conv_agrees_with_the_oracle_in_any_config)
     const struct cvy_algo *algo;
     for (size_t a = 0; (algo = cvy_algo_at(a)) != NULL; a++) {
         const double start = cvy_now();
-        for (size_t i = 0; i < problems && !algo->for_integers; i++) {
+        for (size_t i = 0; i < problems && !algo->for_integers && test_takes(algo->id); i++) {
             if (i > 0 && cvy_now() - start > MOST_SECONDS)
                 break;
             struct cvy_conv_problem p;
@@ -124,6 +126,27 @@ START_TEST(direct_takes_groups_that_are_parts_of_blocks)
         struct case_data data;
         case_data_make(&data, &p, &random);
         case_run_conv(&p, &data, "direct", 0);
+        case_data_free(&data);
+    }
+}
+END_TEST
+
+/* So many channels that the weights of some serve all pixels first, and y holds the sums meanwhile. */
+START_TEST(pointwise_blocks_adds_up_channels_in_parts)
+{
+    struct test_random random = {test_seed() + 11};
+    for (size_t i = 0; i < (test_small() ? 2 : 4); i++) {
+        struct cvy_conv_problem p = problem_case(2, 1100, i == 2 ? 36 : 40, 9, 1);
+        p.x_block = i == 3 ? 0 : 16;
+        p.y_block = 16;
+        p.groups = i == 2 ? 2 : 1;
+        p.bias = i % 2 == 0;
+        p.accumulate = i == 1;
+        p.activation = CVY_ACTIVATION_RELU;
+        p.stride[0] = i == 1 ? 2 : 1;
+        struct case_data data;
+        case_data_make(&data, &p, &random);
+        case_run_conv(&p, &data, "pointwise_blocks", 1 << 20);
         case_data_free(&data);
     }
 }
@@ -342,6 +365,7 @@ Suite *test_suite(void)
     tcase_add_test(many, conv_agrees_with_the_oracle_on_random_problems);
     tcase_add_test(many, conv_agrees_with_the_oracle_in_any_config);
     tcase_add_test(many, direct_takes_groups_that_are_parts_of_blocks);
+    tcase_add_test(tests, pointwise_blocks_adds_up_channels_in_parts);
     tcase_add_test(tests, conv_chooses_an_algorithm_that_is_right);
     tcase_add_test(tests, conv_of_float16_is_left_to_those_that_take_it);
     tcase_add_test(tests, conv_runs_again_on_new_input_after_an_event);
