@@ -93,6 +93,10 @@ struct cvy_plan_params {
     /* Values between layers lie in blocks of channels (conv.h) wherever operators take them so: 2, 4, 8 or 16
      * channels. 0: in those that suit the device, where that is expected to be faster. */
     size_t block;
+    /* Runs that have intermediates of their own while they are in flight; memory for them is taken when it is
+     * first needed. 0 = 1: on a device, whose work is in order, further ones gain nothing but that the values
+     * of one run outlive the beginning of the next. */
+    size_t in_flight;
 };
 
 /* The passes that fold nodes into each other before a plan is made, in the order in which they run; NULL past
@@ -130,7 +134,8 @@ struct cvy_binding {
 
 /*
  * Enqueues the whole plan behind `waits` and returns before it has run; event (may be NULL) ends with it.
- * Every input and output must be bound. Runs of one plan are in order: they share its intermediates.
+ * Every input and output must be bound. Any number of runs may be in flight, enqueued by any threads: they
+ * run in the order of these calls. Runs with the same buffers as one of the last few cost the host less.
  */
 CVY_API enum cvy_status cvy_plan_enqueue(struct cvy_plan *plan, const struct cvy_binding *bindings,
                                          size_t n_bindings, struct cvy_event *const *waits, size_t n_waits,

@@ -43,6 +43,7 @@ void cvy_arena_destroy(struct cvy_arena **arena)
     if (arena == NULL || *arena == NULL)
         return;
     struct cvy_arena *a = *arena;
+    cvy_replays_finish(&a->replays);
     for (size_t i = 0; a->parts && i < a->n_parts; i++)
         cvy_buffer_destroy(&a->parts[i]);
     for (size_t i = 0; a->blocks && i < a->n_blocks; i++)
@@ -51,4 +52,16 @@ void cvy_arena_destroy(struct cvy_arena **arena)
     free(a->blocks);
     free(a);
     *arena = NULL;
+}
+
+struct cvy_arena *cvy_arena_next(struct cvy_plan *plan)
+{
+    const size_t turn = plan->n_runs++ % plan->max_arenas;
+    if (turn == plan->n_arenas) {
+        if (cvy_arena_create(&plan->arenas[turn], plan) == CVY_OK)
+            plan->n_arenas++;
+        else
+            plan->max_arenas = plan->n_arenas;
+    }
+    return plan->arenas[turn % plan->max_arenas];
 }

@@ -12,6 +12,8 @@
 struct run {
     struct cvy_plan *plan;
     struct cvy_buffer **inputs, **outputs;
+    struct cvy_arena *arena;
+    struct cvy_replay *replay; /* NULL: launches are described anew */
 };
 
 static struct cvy_buffer *slot_buffer(const struct run *run, size_t slot)
@@ -23,7 +25,7 @@ static struct cvy_buffer *slot_buffer(const struct run *run, size_t slot)
         return run->inputs[s->binding];
     if (s->place == CVY_PLACE_OUTPUT)
         return run->outputs[s->binding];
-    return s->place == CVY_PLACE_ARENA ? run->plan->arena->parts[slot] : s->buffer;
+    return s->place == CVY_PLACE_ARENA ? run->arena->parts[slot] : s->buffer;
 }
 
 /* Where an input and an output share a name, the first binding of that name is the input's. */
@@ -89,8 +91,8 @@ static enum cvy_status enqueue_step(const struct run *run, size_t index)
     for (size_t i = 0; i < step->n_inputs; i++)
         in[i] = slot_buffer(run, step->inputs[i]);
     enum cvy_status status =
-        step->operator->class->enqueue(step->operator, in, step->n_inputs, slot_buffer(run, step->output),
-                                       plan->arena->parts[plan->n_slots + index]);
+        cvy_replay_step(run->replay, index, step->operator, in, step->n_inputs,
+                        slot_buffer(run, step->output), run->arena->parts[plan->n_slots + index]);
     if (in != few)
         free(in);
     if (status == CVY_OK && by_host) {
@@ -132,14 +134,19 @@ enum cvy_status cvy_plan_enqueue(struct cvy_plan *plan, const struct cvy_binding
     struct cvy_buffer **buffers = calloc(n_ports + 1, sizeof(*buffers));
     if (buffers == NULL)
         return cvy_fail_memory("plan", n_ports * sizeof(*buffers));
-    struct run run = {plan, buffers, buffers + plan->n_inputs};
+    struct run run = {.plan = plan, .inputs = buffers, .outputs = buffers + plan->n_inputs};
     enum cvy_status status = bind(&run, bindings, n_bindings);
-    if (status == CVY_OK)
+    if (status == CVY_OK) {
+        pthread_mutex_lock(&plan->lock);
+        run.arena = cvy_arena_next(plan);
+        run.replay = cvy_replay_find(&run.arena->replays, buffers, n_ports, plan->n_steps);
         status = cvy_enqueue_waits(plan->device, waits, n_waits);
-    if (status == CVY_OK)
-        status = enqueue_steps(&run);
-    if (status == CVY_OK && event != NULL)
-        status = cvy_enqueue_marker(plan->device, event);
+        if (status == CVY_OK)
+            status = enqueue_steps(&run);
+        if (status == CVY_OK && event != NULL)
+            status = cvy_enqueue_marker(plan->device, event);
+        pthread_mutex_unlock(&plan->lock);
+    }
     free(buffers);
     return status;
 }

@@ -207,6 +207,19 @@ static enum cvy_status make_works(struct builder *b)
     return cvy_fuse(b->works, b->params->skip_passes, b->params->n_skip_passes);
 }
 
+/* The first arena at once, so that a lack of memory shows now. */
+static enum cvy_status allocate_arenas(struct builder *b)
+{
+    struct cvy_plan *plan = b->plan;
+    plan->max_arenas = CVY_MAX(b->params->in_flight, 1);
+    plan->arenas = calloc(plan->max_arenas, sizeof(*plan->arenas));
+    if (plan->arenas == NULL)
+        return cvy_fail_memory("plan", plan->max_arenas * sizeof(*plan->arenas));
+    enum cvy_status status = cvy_arena_create(&plan->arenas[0], plan);
+    plan->n_arenas = status == CVY_OK;
+    return status;
+}
+
 static enum cvy_status build(struct builder *b)
 {
     enum cvy_status status = make_works(b);
@@ -222,7 +235,7 @@ static enum cvy_status build(struct builder *b)
         return status;
     if ((status = cvy_plan_place(b->plan)) != CVY_OK || (status = upload_constants(b)) != CVY_OK)
         return status;
-    return cvy_arena_create(&b->plan->arena, b->plan);
+    return allocate_arenas(b);
 }
 
 enum cvy_status cvy_plan_create(struct cvy_plan **plan, const struct cvy_graph *graph,
@@ -241,6 +254,7 @@ enum cvy_status cvy_plan_create(struct cvy_plan **plan, const struct cvy_graph *
     struct cvy_plan *made = calloc(1, sizeof(*made));
     if (made == NULL)
         return cvy_fail_memory("plan", sizeof(*made));
+    pthread_mutex_init(&made->lock, NULL);
     made->device = devices[0];
     made->profile = params->profile;
     struct builder b = {.params = params, .plan = made};
@@ -286,7 +300,10 @@ void cvy_plan_destroy(struct cvy_plan **plan)
         free(p->inputs[i].name);
     for (size_t i = 0; p->outputs && i < p->n_outputs; i++)
         free(p->outputs[i].name);
-    cvy_arena_destroy(&p->arena);
+    for (size_t i = 0; i < p->n_arenas; i++)
+        cvy_arena_destroy(&p->arenas[i]);
+    free(p->arenas);
+    pthread_mutex_destroy(&p->lock);
     free(p->items);
     free(p->block_bytes);
     free(p->slots);

@@ -2,6 +2,8 @@
 #ifndef CVY_GRAPH_PLAN_H
 #define CVY_GRAPH_PLAN_H
 
+#include <pthread.h>
+
 #include "graph/graph.h"
 #include "graph/memory.h"
 #include "op/operator.h"
@@ -53,7 +55,9 @@ struct cvy_plan {
     struct cvy_memory_item *items; /* of each slot, then of each step's scratch memory: where in an arena */
     size_t *block_bytes;           /* of an arena's allocations */
     size_t n_blocks;
-    struct cvy_arena *arena;
+    pthread_mutex_t lock;      /* guards what follows, and the order of launches: one run after the other */
+    struct cvy_arena **arenas; /* runs take turns; made when first needed */
+    size_t n_arenas, max_arenas, n_runs;
     struct cvy_plan_memory memory;
     struct cvy_event **marks; /* profile: one before the first step and one after each */
 };

@@ -10,7 +10,7 @@
 #include "runtime/quarantine.h"
 #include "runtime/team.h"
 
-#define MAX_LAUNCHES 64
+#define FIRST_ROOM 4 /* launches: most operators have fewer */
 
 struct recorded {
     const char *program, *name;
@@ -26,8 +26,8 @@ struct cvy_recording {
     struct cvy_recording *outer; /* while it is made */
     uint64_t generation;         /* of the device's programs */
     bool is_spoilt;
-    size_t n;
-    struct recorded launches[MAX_LAUNCHES];
+    size_t n, capacity;
+    struct recorded *launches;
 };
 
 static _Thread_local struct cvy_recording *current;
@@ -61,6 +61,20 @@ void cvy_recording_spoil(const struct cvy_device *device)
         each->is_spoilt = each->is_spoilt || each->device == device;
 }
 
+/* The place of the next launch; NULL: short of memory. */
+static struct recorded *add_room(struct cvy_recording *recording)
+{
+    if (recording->n == recording->capacity) {
+        const size_t capacity = CVY_MAX(2 * recording->capacity, FIRST_ROOM);
+        struct recorded *grown = realloc(recording->launches, capacity * sizeof(*grown));
+        if (grown == NULL)
+            return NULL;
+        recording->launches = grown;
+        recording->capacity = capacity;
+    }
+    return &recording->launches[recording->n];
+}
+
 void cvy_recording_add(struct cvy_device *device, const struct cvy_launch *launch, cl_kernel kernel,
                        bool for_team, const size_t global[3], const size_t local[3])
 {
@@ -69,8 +83,8 @@ void cvy_recording_add(struct cvy_device *device, const struct cvy_launch *launc
     struct cvy_recording *recording = current;
     cl_program program = NULL;
     cl_int error = CL_OUT_OF_HOST_MEMORY;
-    struct recorded *next = &recording->launches[recording->n];
-    if (recording->n < MAX_LAUNCHES)
+    struct recorded *next = add_room(recording);
+    if (next != NULL)
         error = clGetKernelInfo(kernel, CL_KERNEL_PROGRAM, sizeof(program), &program, NULL);
     if (error == CL_SUCCESS) {
         *next = (struct recorded){
@@ -132,6 +146,7 @@ void cvy_recording_destroy(struct cvy_recording **recording)
         cvy_team_give_arguments(device, (*recording)->launches[i].room, true);
     }
     pthread_mutex_unlock(&device->lock);
+    free((*recording)->launches);
     free(*recording);
     *recording = NULL;
 }

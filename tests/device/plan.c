@@ -1,4 +1,5 @@
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "oracle.h"
@@ -285,6 +286,95 @@ START_TEST(plan_reuses_memory_along_a_chain_and_runs_twice_without_waiting)
 }
 END_TEST
 
+#define LAYERS 3
+#define SETS 6
+#define RUNS 20
+
+/* A thread that enqueues runs of a plan that another one uses, too. */
+struct runner {
+    struct cvy_plan *plan;
+    const struct cvy_tensor *w;
+    struct cvy_tensor x[SETS];
+    struct cvy_buffer *in[SETS], *out[SETS];
+    enum cvy_status status;
+    pthread_t thread;
+};
+
+/* Some pairs of buffers come again at once, some after more others than a plan remembers. */
+static void *enqueue_runs(void *user)
+{
+    struct runner *runner = user;
+    for (size_t i = 0; i < RUNS && runner->status == CVY_OK; i++) {
+        const size_t set = i < RUNS / 2 ? i % 2 : i % SETS;
+        struct cvy_binding bindings[] = {{"x", runner->in[set]}, {"y", runner->out[set]}};
+        runner->status = cvy_plan_enqueue(runner->plan, bindings, 2, NULL, 0, NULL);
+    }
+    return NULL;
+}
+
+static void init_runner(struct runner *runner, struct cvy_plan *plan, const struct cvy_tensor *w,
+                        struct test_random *random)
+{
+    float poison[COUNT];
+    test_poison(poison, COUNT);
+    *runner = (struct runner){.plan = plan, .w = w};
+    for (size_t i = 0; i < SETS; i++) {
+        runner->x[i] = random_tensor(random, &whole);
+        ck_assert_int_eq(cvy_buffer_create(&runner->in[i], test_device(), sizeof(poison)), CVY_OK);
+        ck_assert_int_eq(cvy_buffer_create(&runner->out[i], test_device(), sizeof(poison)), CVY_OK);
+        ck_assert_int_eq(cvy_buffer_write(runner->in[i], 0, sizeof(poison), runner->x[i].data), CVY_OK);
+        ck_assert_int_eq(cvy_buffer_write(runner->out[i], 0, sizeof(poison), poison), CVY_OK);
+    }
+}
+
+static void check_runner(struct runner *runner)
+{
+    const struct cvy_conv_problem problem = conv_problem(N, H);
+    ck_assert_int_eq(runner->status, CVY_OK);
+    for (size_t i = 0; i < SETS; i++) {
+        float got[COUNT];
+        double expected[COUNT];
+        for (int layer = 0; layer < LAYERS; layer++) {
+            oracle_conv(&problem, runner->x[i].data, runner->w->data, NULL, expected, NULL);
+            for (size_t j = 0; j < COUNT; j++)
+                ((float *)runner->x[i].data)[j] = (float)expected[j];
+        }
+        ck_assert_int_eq(cvy_buffer_read(runner->out[i], 0, sizeof(got), got), CVY_OK);
+        check_close(got, expected, COUNT);
+        cvy_buffer_destroy(&runner->in[i]);
+        cvy_buffer_destroy(&runner->out[i]);
+        cvy_tensor_finish(&runner->x[i]);
+    }
+}
+
+START_TEST(plan_has_runs_of_several_threads_in_flight)
+{
+    struct test_random random = {test_seed() + 6};
+    for (size_t in_flight = 0; in_flight < 4; in_flight++) {
+        struct cvy_tensor w = random_tensor(&random, &w_shape);
+        struct cvy_value *value;
+        struct cvy_graph *graph = graph_with_input(&value, &whole);
+        for (size_t i = 0; i < w.elements; i++)
+            ((float *)w.data)[i] *= 0.2f;
+        for (int i = 0; i < LAYERS; i++)
+            value = node(graph, conv_op(), value, constant(graph, &w), NULL);
+        output(graph, value, "y");
+        struct cvy_plan *plan = compile(&graph, &(struct cvy_plan_params){.in_flight = in_flight});
+        struct runner runners[2];
+        for (size_t i = 0; i < 2; i++)
+            init_runner(&runners[i], plan, &w, &random);
+        for (size_t i = 0; i < 2; i++)
+            ck_assert_int_eq(pthread_create(&runners[i].thread, NULL, enqueue_runs, &runners[i]), 0);
+        for (size_t i = 0; i < 2; i++)
+            pthread_join(runners[i].thread, NULL);
+        for (size_t i = 0; i < 2; i++)
+            check_runner(&runners[i]);
+        cvy_tensor_finish(&w);
+        cvy_plan_destroy(&plan);
+    }
+}
+END_TEST
+
 static void expect_refusal(struct cvy_plan *plan, const struct cvy_binding *bindings, size_t n_bindings,
                            const char *words)
 {
@@ -353,6 +443,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, plan_gives_out_inputs_aliases_constants_and_duplicates);
     tcase_add_test(tcase, plan_writes_in_place_only_over_values_that_nothing_else_needs);
     tcase_add_test(tcase, plan_reuses_memory_along_a_chain_and_runs_twice_without_waiting);
+    tcase_add_test(tcase, plan_has_runs_of_several_threads_in_flight);
     tcase_add_test(tcase, plan_refuses_wrong_bindings_by_name);
     tcase_add_test(tcase, plan_names_the_input_or_node_whose_shape_is_wrong);
     suite_add_tcase(suite, tcase);
