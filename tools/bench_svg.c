@@ -1,16 +1,12 @@
 /* bench_svg.c - draws the roofline: operations for each byte across, operations a second upwards. */
 #include "bench.h"
+#include "svg.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { LEFT = 80, TOP = 50, WIDE = 640, HIGH = 480, LEGEND = 760, ROW = 16, WIDTH = 1180 };
-
-/* Okabe and Ito's colours, which the colour-blind can tell apart; black is the roofs'. */
-static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
-                                      "#e69f00", "#56b4e9", "#8a7d00", "#666666"};
-#define COLOURS (sizeof(colours) / sizeof(colours[0]))
 
 struct point {
     const struct cvy_bench_result *result;
@@ -35,28 +31,6 @@ static double across(const struct drawing *drawing, double intensity)
 static double upwards(const struct drawing *drawing, double flops)
 {
     return TOP + HIGH * (1 - (log10(flops) - drawing->y0) / (drawing->y1 - drawing->y0));
-}
-
-/* Text for XML; what is no character there is left out. */
-static void print_escaped(FILE *file, const char *text)
-{
-    for (; *text; text++) {
-        switch (*text) {
-        case '&':
-            fputs("&amp;", file);
-            break;
-        case '<':
-            fputs("&lt;", file);
-            break;
-        case '"':
-            fputs("&quot;", file);
-            break;
-        default:
-            if ((unsigned char)*text >= ' ') {
-                fputc(*text, file);
-            }
-        }
-    }
 }
 
 static void find_ranges(struct drawing *drawing)
@@ -187,7 +161,7 @@ static const char *colour_of(const struct drawing *drawing, size_t index)
         }
         before += same == i;
     }
-    return colours[before % COLOURS];
+    return cvy_svg_colour(before);
 }
 
 static void draw_points(const struct drawing *drawing)
@@ -202,7 +176,7 @@ static void draw_points(const struct drawing *drawing)
         const char *colour = colour_of(drawing, i);
         fprintf(drawing->file, "<circle cx='%.1f' cy='%.1f' r='4.5' fill='%s' fill-opacity='.8'><title>",
                 point->x, point->y, colour);
-        print_escaped(drawing->file, cvy_workload_label(point->result->item));
+        cvy_svg_text(drawing->file, cvy_workload_label(point->result->item));
         fprintf(drawing->file, ", %s, %.1f GFLOP/s</title></circle>\n", point->result->algorithm,
                 1e-9 * point->place.flops);
         fprintf(drawing->file, "<text x='%.1f' y='%.1f' text-anchor='middle' font-size='11'>%zu</text>\n",
@@ -223,7 +197,7 @@ static void draw_legend(const struct drawing *drawing)
                 LEGEND + 30, y, i + 1, LEGEND + 38, y);
         char text[40];
         snprintf(text, sizeof(text), "%.*s%s", is_long ? 32 : 34, label, is_long ? "..." : "");
-        print_escaped(drawing->file, text);
+        cvy_svg_text(drawing->file, text);
         fprintf(drawing->file,
                 "</text><text x='%d' y='%d'>%s</text><text x='%d' y='%d' text-anchor='end'>%.1f</text>\n",
                 LEGEND + 250, y, point->result->algorithm, WIDTH - 20, y, 1e-9 * point->place.flops);
@@ -236,14 +210,10 @@ static void draw(const struct drawing *drawing)
     char device[192];
     const int rows = TOP + ROW * (int)drawing->count + 20;
     const int height = rows > TOP + HIGH + 60 ? rows : TOP + HIGH + 60;
-    fprintf(file,
-            "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d' viewBox='0 0 %d %d' "
-            "font-family='sans-serif' font-size='12' fill='none'>\n"
-            "<style>text{fill:#222}</style>\n<rect width='100%%' height='100%%' fill='#fff'/>\n",
-            WIDTH, height, WIDTH, height);
+    cvy_svg_begin(file, WIDTH, height);
     cvy_cli_describe_device(drawing->report->params->device, device, sizeof(device));
     fprintf(file, "<text x='%d' y='26' font-size='15'>", LEFT);
-    print_escaped(file, device);
+    cvy_svg_text(file, device);
     fprintf(file, "%s</text>\n", drawing->report->rates.is_measured ? "" : " (roofs guessed)");
     draw_axis(drawing, true);
     draw_axis(drawing, false);

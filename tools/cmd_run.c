@@ -1,28 +1,10 @@
 /* cmd_run.c - convoy run: an ONNX model on files. */
 #include "run_files.h"
 #include "run_repeat.h"
+#include "run_setup.h"
+#include "run_stream.h"
+#include "run_trace.h"
 #include "tensor_file.h"
-
-static bool prepare(struct run *run, const struct run_options *options)
-{
-    double start = cvy_cli_now();
-    if (!cvy_cli_open_device(&run->device, &options->common)) {
-        return false;
-    }
-    struct cvy_plan_params params = {
-        .input_shapes = run->shapes,
-        .n_input_shapes = run->n_inputs,
-        .algo = options->common.algo,
-        .profile = true,
-        .skip_passes = options->no_passes,
-        .n_skip_passes = options->n_no_passes,
-    };
-    if (cvy_plan_create(&run->plan, run->graph, &run->device, 1, &params) != CVY_OK) {
-        return false;
-    }
-    run->setup_seconds = cvy_cli_now() - start;
-    return true;
-}
 
 /* Outputs' shapes are known now: whatever does not fit them is refused before the work. */
 static bool check_outputs(struct run *run, const struct run_options *options)
@@ -80,7 +62,7 @@ static bool write_outputs(struct run *run, const struct run_options *options)
 
 static int run_model(struct run *run, const struct run_options *options)
 {
-    for (size_t i = 0; i < options->outputs.count; i++) {
+    for (size_t i = 0; !cvy_run_is_stream(options) && i < options->outputs.count; i++) {
         if (!cvy_output_probe(options->outputs.items[i].path)) {
             return CVY_CLI_FAILED;
         }
@@ -89,11 +71,18 @@ static int run_model(struct run *run, const struct run_options *options)
         !cvy_run_assign_files(run, options)) {
         return CVY_CLI_FAILED;
     }
-    const int status = cvy_run_load_inputs(run, options);
+    if (cvy_run_is_stream(options)) {
+        return options->repeat || options->trace || options->svg || options->dump_plan ||
+                       options->expects.count
+                   ? cvy_cli_usage("run", "one input has many files: --repeat, --trace, --svg, --expect and "
+                                          "--dump-plan are for a single one")
+                   : cvy_run_stream(run, options);
+    }
+    const int status = cvy_run_load_inputs(run, options, SIZE_MAX);
     if (status != CVY_CLI_OK) {
         return status;
     }
-    if (!prepare(run, options)) {
+    if (!cvy_run_make_plan(run, options, true)) {
         return CVY_CLI_FAILED;
     }
     if (options->dump_plan) {
@@ -102,7 +91,9 @@ static int run_model(struct run *run, const struct run_options *options)
     if (!check_outputs(run, options) || !compute(run, options)) {
         return CVY_CLI_FAILED;
     }
-    if (!write_outputs(run, options)) {
+    if (!write_outputs(run, options) ||
+        (options->trace && !cvy_run_trace(run, options->model, options->trace)) ||
+        (options->svg && !cvy_run_draw(run, options->model, options->svg))) {
         return CVY_CLI_FAILED;
     }
     return cvy_run_report(run, options->model, &options->common);

@@ -129,10 +129,11 @@ static bool fit_image(struct cvy_image_params *image, const struct run *run, siz
     return true;
 }
 
-static bool check_image_size(const struct run *run, size_t index, const char *path)
+static bool check_image_size(const struct run *run, size_t index, const char *path,
+                             const struct cvy_tensor *tensor)
 {
     struct cvy_shape shape;
-    const size_t *dims = run->inputs[index].shape.dims;
+    const size_t *dims = tensor->shape.dims;
     if (cvy_graph_input_shape(run->graph, index, &shape) && shape.rank == 4 && shape.dims[2] &&
         shape.dims[3] && (shape.dims[2] != dims[2] || shape.dims[3] != dims[3])) {
         cvy_cli_error("%s: %zux%zu (HxW), but input '%s' takes %zux%zu; give --size %zux%zu", path, dims[2],
@@ -163,26 +164,30 @@ static bool make_random(struct cvy_tensor *tensor, enum cvy_dtype dtype, const s
     return done;
 }
 
-static bool load_file(struct run *run, size_t i, const struct run_options *options)
+bool cvy_run_load_file(const struct run *run, size_t input, const char *path,
+                       const struct run_options *options, struct cvy_tensor *tensor)
 {
-    const char *path = options->inputs.items[run->input_file[i]].path;
     struct cvy_image_params image = options->image;
     const bool is_image = cvy_file_is_image(path);
-    if ((is_image && !fit_image(&image, run, i, path, options->grey)) ||
-        !cvy_file_load(&run->inputs[i], path, cvy_graph_input_dtype(run->graph, i), &image) ||
-        (is_image && !check_image_size(run, i, path))) {
-        return false;
-    }
-    run->shapes[i] = run->inputs[i].shape;
-    return true;
+    return (!is_image || fit_image(&image, run, input, path, options->grey)) &&
+           cvy_file_load(tensor, path, cvy_graph_input_dtype(run->graph, input), &image) &&
+           (!is_image || check_image_size(run, input, path, tensor));
 }
 
-int cvy_run_load_inputs(struct run *run, const struct run_options *options)
+static bool load_known(struct run *run, size_t i, const struct run_options *options)
+{
+    const char *path = options->inputs.items[run->input_file[i]].path;
+    const bool done = cvy_run_load_file(run, i, path, options, &run->inputs[i]);
+    run->shapes[i] = run->inputs[i].shape;
+    return done;
+}
+
+int cvy_run_load_inputs(struct run *run, const struct run_options *options, size_t skipped)
 {
     bool given[CVY_RUN_MAX_SLOTS];
     for (size_t i = 0; i < run->n_inputs; i++) {
         given[i] = run->input_file[i] != SIZE_MAX;
-        if (given[i] && !load_file(run, i, options)) {
+        if (given[i] && i != skipped && !load_known(run, i, options)) {
             return CVY_CLI_FAILED;
         }
     }

@@ -7,9 +7,12 @@
 
 /* Prints why it failed. */
 bool cvy_run_assign_files(struct run *run, const struct run_options *options);
-/* Files' tensors, and random ones where there is no file. Returns an exit status; what is wrong has been
- * said.
+/* Files' tensors, but of the one skipped, and random ones where there is no file. Returns an exit status;
+ * what is wrong has been said.
  */
-int cvy_run_load_inputs(struct run *run, const struct run_options *options);
+int cvy_run_load_inputs(struct run *run, const struct run_options *options, size_t skipped);
+/* What is in a file for an input. */
+bool cvy_run_load_file(const struct run *run, size_t input, const char *path,
+                       const struct run_options *options, struct cvy_tensor *tensor);
 
 #endif

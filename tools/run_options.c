@@ -13,7 +13,9 @@ static const char help[] =
     "1,\n"
     "grey or RGB as the input needs it. Files without a name are taken in the model's order; \"=FILE\" "
     "stands for\n"
-    "a file without a name whose own name has a '='.\n\n"
+    "a file without a name whose own name has a '='.\n"
+    "One input may be a folder or a pattern, -i 'frames/*.png': each file is run, read and written beside\n"
+    "the computing, and -o names a folder, where results get their files' names.\n\n"
     "  -i, --input [NAME=]FILE   an input\n"
     "  -o, --output [NAME=]FILE  write an output\n"
     "  --expect [NAME=]FILE      compare an output with a file; exit 3 beyond the tolerance. A picture is\n"
@@ -27,6 +29,9 @@ static const char help[] =
     "  --shape [NAME=]DxDx...  shape of such an input where it has open dimensions\n"
     "  --repeat N          N runs after a warm-up, on tensors that are on the device: the median; then the\n"
     "                      layers are measured in one more\n"
+    "  --trace FILE        when each layer was enqueued, waited and ran, for Chrome or ui.perfetto.dev\n"
+    "  --svg FILE          draw the memory of each layer, and the time line\n"
+    "  --compare           a stream: first one by one, to tell how much faster side by side is\n"
     "  --no-pass NAME      leave out a pass that folds nodes into each other; may be repeated.\n"
     "                      A name that is none lists them\n"
     "  --dump-plan         print the steps, what each does, and where its output lies, instead of\n"
@@ -41,6 +46,9 @@ enum {
     OPT_RANDOM,
     OPT_SHAPE,
     OPT_REPEAT,
+    OPT_TRACE,
+    OPT_SVG,
+    OPT_COMPARE,
     OPT_NO_PASS,
     OPT_DUMP_PLAN,
 };
@@ -56,6 +64,9 @@ static const struct option long_options[] = {
     {"random", required_argument, NULL, OPT_RANDOM},
     {"shape", required_argument, NULL, OPT_SHAPE},
     {"repeat", required_argument, NULL, OPT_REPEAT},
+    {"trace", required_argument, NULL, OPT_TRACE},
+    {"svg", required_argument, NULL, OPT_SVG},
+    {"compare", no_argument, NULL, OPT_COMPARE},
     {"no-pass", required_argument, NULL, OPT_NO_PASS},
     {"dump-plan", no_argument, NULL, OPT_DUMP_PLAN},
     CVY_CLI_COMMON_OPTIONS,
@@ -163,6 +174,15 @@ static int take_option(void *user, int option, const char *argument)
         return CVY_CLI_OK;
     case OPT_REPEAT:
         return parse_count("--repeat", argument, 1000000, &options->repeat);
+    case OPT_TRACE:
+        options->trace = argument;
+        return CVY_CLI_OK;
+    case OPT_SVG:
+        options->svg = argument;
+        return CVY_CLI_OK;
+    case OPT_COMPARE:
+        options->compare_stream = true;
+        return CVY_CLI_OK;
     case OPT_NO_PASS:
         return add_no_pass(options, argument);
     case OPT_DUMP_PLAN:

@@ -18,6 +18,8 @@ struct run_options {
     const char **no_passes;
     size_t n_no_passes;
     bool dump_plan;
+    bool compare_stream;
+    const char *trace, *svg; /* files; NULL: not wanted */
 };
 
 /* Returns an exit status, -1 where --help was asked for. */

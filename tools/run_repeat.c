@@ -7,7 +7,7 @@
 
 #define WARM_UPS 3 /* the first compiles, the second records its launches, the third replays them */
 
-static bool bind(struct run *run, struct cvy_binding *bindings)
+bool cvy_run_bind(struct run *run, struct cvy_binding *bindings)
 {
     for (size_t i = 0; i < run->n_inputs; i++) {
         const struct cvy_tensor *input = &run->inputs[i];
@@ -30,7 +30,7 @@ static bool bind(struct run *run, struct cvy_binding *bindings)
     return true;
 }
 
-static bool run_once(const struct run *run, const struct cvy_binding *bindings, double *seconds)
+bool cvy_run_once(const struct run *run, const struct cvy_binding *bindings, double *seconds)
 {
     struct cvy_event *event = NULL;
     const double begin = cvy_cli_now();
@@ -47,10 +47,10 @@ static bool measure(struct run *run, const struct cvy_binding *bindings, double 
     bool done = true;
     cvy_plan_set_profile(run->plan, false);
     for (size_t i = 0; done && i < WARM_UPS; i++) {
-        done = run_once(run, bindings, &seconds[0]);
+        done = cvy_run_once(run, bindings, &seconds[0]);
     }
     for (size_t i = 0; done && i < n; i++) {
-        done = run_once(run, bindings, &seconds[i]);
+        done = cvy_run_once(run, bindings, &seconds[i]);
     }
     if (done) {
         run->n_repeats = n;
@@ -59,7 +59,7 @@ static bool measure(struct run *run, const struct cvy_binding *bindings, double 
         run->max_seconds = seconds[n - 1];
     }
     cvy_plan_set_profile(run->plan, true);
-    return done && run_once(run, bindings, &run->run_seconds);
+    return done && cvy_run_once(run, bindings, &run->run_seconds);
 }
 
 bool cvy_run_repeat(struct run *run, size_t n)
@@ -69,7 +69,7 @@ bool cvy_run_repeat(struct run *run, size_t n)
     if (!seconds) {
         cvy_cli_error("out of memory");
     }
-    bool done = seconds && bind(run, bindings) && measure(run, bindings, seconds, n);
+    bool done = seconds && cvy_run_bind(run, bindings) && measure(run, bindings, seconds, n);
     for (size_t i = 0; done && i < run->n_outputs; i++) {
         done = cvy_buffer_read(bindings[run->n_inputs + i].buffer, 0, run->outputs[i].bytes,
                                run->outputs[i].data) == CVY_OK;

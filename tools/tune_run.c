@@ -1,12 +1,12 @@
 /* tune_run.c - shares the budget among the convolutions, shows how far it has come, ends at a signal. */
 #include "tune.h"
+#include "progress.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define BAR_WIDTH 24
 /* Seconds that a budget's rest must have to begin anew with what is not complete. */
 #define LEAST_SHARE 0.2
 
@@ -55,14 +55,10 @@ static void show(void *user, const struct cvy_tune_progress *now)
     const struct cvy_tuning *tuning = progress->tuning;
     const double part = now->total > 0 ? (double)now->done / (double)now->total : 1;
     const double share = ((double)progress->at + part) / (double)tuning->count;
-    const int filled = (int)(share * BAR_WIDTH);
-    char bar[BAR_WIDTH + 1];
-    memset(bar, '.', BAR_WIDTH);
-    memset(bar, '#', (size_t)(filled < BAR_WIDTH ? filled : BAR_WIDTH));
-    bar[BAR_WIDTH] = '\0';
-    fprintf(stderr, "\r\033[K[%s] %zu/%zu %.32s %zu/%zu: %s %.20s %.4g ms", bar, progress->at + 1,
-            tuning->count, cvy_workload_label(tuning->items[progress->at].item), now->done, now->total,
-            now->best.algo ? now->best.algo : "-", now->best.config, 1e3 * now->best.seconds);
+    char bar[CVY_BAR_WIDTH + 1];
+    fprintf(stderr, "\r\033[K[%s] %zu/%zu %.32s %zu/%zu: %s %.20s %.4g ms", cvy_progress_bar(bar, share),
+            progress->at + 1, tuning->count, cvy_workload_label(tuning->items[progress->at].item), now->done,
+            now->total, now->best.algo ? now->best.algo : "-", now->best.config, 1e3 * now->best.seconds);
 }
 
 static void show_end(const struct progress *progress)

@@ -167,6 +167,9 @@ struct cvy_plan_layer {
     const char *algorithm; /* a convolution's algorithm; "" for other operators */
     struct cvy_shape output;
     double milliseconds; /* of the last run; negative where params.profile was not set or nothing has run */
+    /* When that run's host enqueued it, and when the device ran it, in milliseconds since the run began;
+     * negative where unknown. */
+    double enqueue_begin, enqueue_end, run_begin, run_end;
     double flops;        /* of a convolution or Gemm; 0 for other operators */
     struct cvy_plan_place place; /* of its output */
     size_t block; /* channels of the blocks that its output lies in (conv.h); 0: plain. Its shape stays */
@@ -180,6 +183,18 @@ CVY_API size_t cvy_plan_conversion_count(const struct cvy_plan *plan);
 CVY_API enum cvy_status cvy_plan_get_layer(const struct cvy_plan *plan, size_t index,
                                            struct cvy_plan_layer *layer);
 
+/* A value between layers, or a layer's scratch memory, in what a run reserves. */
+struct cvy_plan_item {
+    const char *layer; /* that first writes it */
+    bool is_scratch;
+    size_t block; /* the allocation */
+    size_t offset, bytes;
+    size_t first, last; /* layers that need it, both included */
+};
+CVY_API size_t cvy_plan_item_count(const struct cvy_plan *plan);
+CVY_API enum cvy_status cvy_plan_get_item(const struct cvy_plan *plan, size_t index,
+                                          struct cvy_plan_item *item);
+
 struct cvy_plan_memory {
     size_t constants;     /* bytes of weights */
     size_t intermediates; /* the largest sum of values between layers that are needed at once */
@@ -188,6 +203,7 @@ struct cvy_plan_memory {
     size_t peak;          /* what a run reserves for values between layers and scratch memory */
     size_t lower_bound;   /* the most that one layer needs of both: peak cannot be less */
 };
+/* Peak and bound are of one run; each of several in flight needs them (params.in_flight). */
 CVY_API void cvy_plan_get_memory(const struct cvy_plan *plan, struct cvy_plan_memory *memory);
 
 #ifdef __cplusplus

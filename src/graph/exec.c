@@ -95,6 +95,8 @@ static enum cvy_status enqueue_step(const struct run *run, size_t index)
                         slot_buffer(run, step->output), run->arena->parts[plan->n_slots + index]);
     if (in != few)
         free(in);
+    step->enqueue_begin = begin;
+    step->enqueue_end = cvy_now();
     if (status == CVY_OK && by_host) {
         status = cvy_device_finish(plan->device);
         step->seconds = cvy_now() - begin;
@@ -108,8 +110,10 @@ static enum cvy_status enqueue_steps(const struct run *run)
 {
     struct cvy_plan *plan = run->plan;
     enum cvy_status status = CVY_OK;
-    if (plan->profile)
+    if (plan->profile) {
+        plan->begun_at = cvy_now();
         status = plan->device->can_profile ? mark(plan, 0) : cvy_device_finish(plan->device);
+    }
     for (size_t i = 0; status == CVY_OK && i < plan->n_steps; i++) {
         char context[256];
         snprintf(context, sizeof(context), "node '%s' (%s)", plan->steps[i].name,
@@ -286,56 +290,4 @@ enum cvy_dtype cvy_plan_input_dtype(const struct cvy_plan *plan, size_t index)
 enum cvy_dtype cvy_plan_output_dtype(const struct cvy_plan *plan, size_t index)
 {
     return index < plan->n_outputs ? plan->outputs[index].dtype : CVY_FLOAT32;
-}
-
-size_t cvy_plan_layer_count(const struct cvy_plan *plan)
-{
-    return plan->n_steps;
-}
-
-size_t cvy_plan_conversion_count(const struct cvy_plan *plan)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < plan->n_steps; i++)
-        count += plan->steps[i].operator->op.type == CVY_OP_LAYOUT;
-    return count;
-}
-
-static struct cvy_plan_place place_of(const struct cvy_plan *plan, size_t slot)
-{
-    const struct cvy_slot *s = &plan->slots[slot];
-    if (s->place == CVY_PLACE_ARENA)
-        return (struct cvy_plan_place){CVY_PLAN_PLACE_MEMORY, plan->items[slot].block,
-                                       plan->items[slot].offset, s->bytes};
-    if (s->place == CVY_PLACE_INPUT || s->place == CVY_PLACE_OUTPUT)
-        return (struct cvy_plan_place){s->place == CVY_PLACE_INPUT ? CVY_PLAN_PLACE_INPUT
-                                                                   : CVY_PLAN_PLACE_OUTPUT,
-                                       s->binding, 0, s->bytes};
-    return (struct cvy_plan_place){0};
-}
-
-enum cvy_status cvy_plan_get_layer(const struct cvy_plan *plan, size_t index, struct cvy_plan_layer *layer)
-{
-    if (index >= plan->n_steps)
-        return cvy_fail(CVY_ERROR_INVALID, "plan: there is no layer %zu, only %zu", index, plan->n_steps);
-    const struct cvy_step *step = &plan->steps[index];
-    double seconds = step->seconds;
-    if (plan->marks[index] != NULL && plan->marks[index + 1] != NULL &&
-        !cvy_event_span(plan->marks[index], plan->marks[index + 1], &seconds))
-        seconds = -1;
-    *layer = (struct cvy_plan_layer){.name = step->name,
-                                     .op = cvy_op_name(&step->operator->op),
-                                     .fused = step->fused ? step->fused : "",
-                                     .algorithm = step->operator->algorithm ? step->operator->algorithm : "",
-                                     .output = step->operator->out,
-                                     .milliseconds = seconds < 0 ? -1 : seconds * 1e3,
-                                     .flops = step->operator->flops,
-                                     .place = place_of(plan, step->output),
-                                     .block = step->operator->block };
-    return CVY_OK;
-}
-
-void cvy_plan_get_memory(const struct cvy_plan *plan, struct cvy_plan_memory *memory)
-{
-    *memory = plan->memory;
 }

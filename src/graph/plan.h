@@ -35,6 +35,7 @@ struct cvy_step {
     size_t *inputs;
     size_t output;
     double seconds; /* of the last profiled run; negative: unknown */
+    double enqueue_begin, enqueue_end; /* of that run, on the host's clock */
 };
 
 struct cvy_port {
@@ -60,6 +61,7 @@ struct cvy_plan {
     size_t n_arenas, max_arenas, n_runs;
     struct cvy_plan_memory memory;
     struct cvy_event **marks; /* profile: one before the first step and one after each */
+    double begun_at;          /* when the first was enqueued, on the host's clock; 0: never */
 };
 
 /* Decides where every slot lies: in place, in a bound buffer, or at which offset; place.c. */

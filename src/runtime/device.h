@@ -99,5 +99,7 @@ enum cvy_status cvy_enqueue_waits(struct cvy_device *device, struct cvy_event *c
 enum cvy_status cvy_enqueue_marker(struct cvy_device *device, struct cvy_event **event);
 /* Device clock in seconds; false where unknown. Waits for the events. */
 bool cvy_event_span(const struct cvy_event *first, const struct cvy_event *last, double *seconds);
+/* The same from being enqueued to starting. */
+bool cvy_event_delay(const struct cvy_event *event, double *seconds);
 
 #endif

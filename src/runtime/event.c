@@ -101,6 +101,18 @@ static bool event_time(cl_event event, cl_profiling_info what, cl_ulong *time)
     return clGetEventProfilingInfo(event, what, sizeof(*time), time, NULL) == CL_SUCCESS && *time != 0;
 }
 
+bool cvy_event_delay(const struct cvy_event *event, double *seconds)
+{
+    cl_event cl = event->cl;
+    cl_ulong queued, start;
+    if (clWaitForEvents(1, &cl) != CL_SUCCESS || !event->device->can_profile ||
+        !event_time(cl, CL_PROFILING_COMMAND_QUEUED, &queued) ||
+        !event_time(cl, CL_PROFILING_COMMAND_START, &start) || start < queued)
+        return false;
+    *seconds = 1e-9 * (double)(start - queued);
+    return true;
+}
+
 bool cvy_event_span(const struct cvy_event *first, const struct cvy_event *last, double *seconds)
 {
     cl_event both[2] = {first->cl, last->cl};

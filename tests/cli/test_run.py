@@ -1,6 +1,8 @@
-"""`convoy run` beyond one run on one file: repeats, random inputs."""
+"""`convoy run` beyond one run on one file: repeats, random inputs, streams of files, traces and pictures."""
 import json
+import os
 import unittest
+import xml.etree.ElementTree
 
 import support
 from support import ints, model, node, read_npy, tensor, value_info
@@ -58,6 +60,82 @@ class Run(support.CommandTest):
     self.assertNotEqual(values, read_npy(self.path('c.npy'))[1])
     self.assertTrue(-1 <= min(values) < -0.9 and 0.9 < max(values) <= 1)
     self.assertLess(abs(sum(values) / len(values)), 0.1)
+
+  def test_stream_runs_every_file_and_leaves_broken_ones_out(self):
+    self.chain()
+    os.mkdir(self.path('in'))
+    names = ['%02d.npy' % i for i in range(11)]
+    for i, name in enumerate(names):
+      self.random_npy(os.path.join('in', name), [1, 2, 9, 7 if i < 8 else 12])
+    self.write('in/05.npy', b'\x93NUMPY but no more')
+    status, out, err = self.convoy('run', 'm.onnx', '-i', 'in/*.npy', '-o', 'out', '--compare', '--json')
+    self.assertEqual(status, 1)
+    self.assertIn('in/05.npy', err)
+    self.assertIn('1 of 11 files failed', err)
+    self.assertNotIn('\r', err)
+    report = json.loads(out)
+    self.assertEqual((report['files'], report['failed']), (11, ['in/05.npy']))
+    self.assertGreater(report['speedup'], 0)
+    names.remove('05.npy')
+    self.assertEqual(sorted(os.listdir(self.path('out'))), names)
+    for name in names:
+      self.succeed('run', 'm.onnx', '-i', 'in/' + name, '--expect', 'out/' + name, '--tolerance', '1e-6')
+    os.remove(self.path('in/05.npy'))
+    self.succeed('run', 'm.onnx', '-i', 'in', '-o', 'again')
+    self.assertEqual(sorted(os.listdir(self.path('again'))), names)
+    self.refuse(1, ['no-such'], 'run', 'm.onnx', '-i', 'no-such/*.npy', '-o', 'third')
+    self.refuse(2, ['--repeat'], 'run', 'm.onnx', '-i', 'in', '-o', 'third', '--repeat', '2')
+    self.refuse(1, ['m.onnx', 'folder'], 'run', 'm.onnx', '-i', 'in', '-o', 'm.onnx')
+
+  @unittest.skipUnless(support.HAVE_IMAGES, 'convoy was built without pictures')
+  def test_stream_of_pictures_gives_pictures_or_tensors(self):
+    for channels in (3, 2):
+      weights = [1.0 if i % 4 == 0 else 0.0 for i in range(channels * 3)]
+      nodes = [node('Conv', ['x', 'w'], ['y'], [ints('kernel_shape', [1, 1])])]
+      self.write('m.onnx', model(nodes, [value_info('x', ['n', 3, 'h', 'w'])], [value_info('y', ['n', channels, 'h', 'w'])],
+                                 [tensor('w', [channels, 3, 1, 1], weights)]))
+      rows = [bytes(self.random.randrange(256) for _ in range(15)) for _ in range(4)]
+      os.makedirs(self.path('in'), exist_ok=True)
+      self.write('in/a.png', support.png(5, 4, 2, 8, rows))
+      self.succeed('run', 'm.onnx', '-i', 'in', '-o', 'out%d' % channels)
+      if channels == 3:
+        self.assertEqual(support.read_png8(self.path('out3/a.png')), (5, 4, 3, b''.join(rows)))
+      else:
+        self.assertEqual(read_npy(self.path('out2/a.npy'))[0], [1, 2, 4, 5])
+
+  def test_trace_tells_of_every_layer_when_it_ran(self):
+    self.chain()
+    layers = json.loads(self.succeed('run', 'm.onnx', '--random', '3', '--shape', '1x2x40x50', '--trace', 't.json',
+                                     '--repeat', '2', '--json'))['layers']
+    with open(self.path('t.json'), encoding='utf-8') as file:
+      trace = json.load(file)
+    events = trace['traceEvents']
+    rows = {event['tid']: event['args']['name'] for event in events if event['name'] == 'thread_name'}
+    spans = {}
+    for event in events:
+      self.assertIn(event['ph'], ('M', 'X'))
+      self.assertIsInstance(event['pid'], int)
+      if event['ph'] == 'X':
+        self.assertIn(event['tid'], rows)
+        self.assertGreaterEqual(event['ts'], 0)
+        self.assertGreaterEqual(event['dur'], 0)
+        spans.setdefault(event['cat'], []).append(event)
+    for kind in ('enqueue', 'running'):
+      self.assertEqual([event['name'] for event in spans[kind]], [layer['layer'] for layer in layers])
+      for first, second in zip(spans[kind], spans[kind][1:]):
+        self.assertLessEqual(first['ts'] + first['dur'], second['ts'] + 0.01)
+    for enqueue, running, layer in zip(spans['enqueue'], spans['running'], layers):
+      self.assertGreaterEqual(running['ts'] + running['dur'], enqueue['ts'])
+      self.assertLess(abs(running['dur'] / 1e3 - layer['ms']), 0.2 * layer['ms'] + 0.05)
+
+  def test_picture_shows_memory_and_time(self):
+    self.chain()
+    self.succeed('run', 'm.onnx', '--random', '3', '--shape', '1x2x40x50', '--svg', 'p.svg')
+    root = xml.etree.ElementTree.parse(self.path('p.svg')).getroot()
+    titles = [title.text for title in root.iter('{http://www.w3.org/2000/svg}title')]
+    self.assertTrue(any('15.6 KiB from 0' in title for title in titles), titles)
+    self.assertTrue(any(title.startswith('second') and title.endswith('ms') for title in titles), titles)
+    self.refuse(1, ['no/p.svg'], 'run', 'm.onnx', '--random', '3', '--shape', '1x2x4x5', '--svg', 'no/p.svg')
 
 
 if __name__ == '__main__':
