@@ -29,6 +29,8 @@ static const char help[] =
     "  --shape [NAME=]DxDx...  shape of such an input where it has open dimensions\n"
     "  --repeat N          N runs after a warm-up, on tensors that are on the device: the median; then the\n"
     "                      layers are measured in one more\n"
+    "  --max-memory SIZE   ceiling on the device memory of the plan, inputs and outputs aside: bytes, or\n"
+    "                      with a K, M or G\n"
     "  --trace FILE        when each layer was enqueued, waited and ran, for Chrome or ui.perfetto.dev\n"
     "  --svg FILE          draw the memory of each layer, and the time line\n"
     "  --compare           a stream: first one by one, to tell how much faster side by side is\n"
@@ -46,6 +48,7 @@ enum {
     OPT_RANDOM,
     OPT_SHAPE,
     OPT_REPEAT,
+    OPT_MAX_MEMORY,
     OPT_TRACE,
     OPT_SVG,
     OPT_COMPARE,
@@ -64,6 +67,7 @@ static const struct option long_options[] = {
     {"random", required_argument, NULL, OPT_RANDOM},
     {"shape", required_argument, NULL, OPT_SHAPE},
     {"repeat", required_argument, NULL, OPT_REPEAT},
+    {"max-memory", required_argument, NULL, OPT_MAX_MEMORY},
     {"trace", required_argument, NULL, OPT_TRACE},
     {"svg", required_argument, NULL, OPT_SVG},
     {"compare", no_argument, NULL, OPT_COMPARE},
@@ -117,6 +121,27 @@ static int parse_count(const char *option, const char *text, size_t most, size_t
     if (!cvy_cli_parse_size(text, value) || *value == 0 || *value > most) {
         return cvy_cli_usage("run", "%s %s: not a number from 1 to %zu", option, text, most);
     }
+    return CVY_CLI_OK;
+}
+
+/* "123", "64M", "64MiB" */
+static int parse_bytes(const char *option, const char *text, size_t *bytes)
+{
+    static const char units[] = "KMG";
+    char number[32];
+    size_t factor = 1;
+    const size_t digits = strspn(text, "0123456789");
+    snprintf(number, sizeof(number), "%.*s", (int)(digits < 31 ? digits : 31), text);
+    const char *unit = text + digits, *found = *unit ? strchr(units, *unit) : NULL;
+    if (found) {
+        factor = (size_t)1 << (10 * (found - units + 1));
+        unit += strcmp(unit + 1, "iB") == 0 ? 3 : 1;
+    }
+    if (*unit != '\0' || digits > 31 || !cvy_cli_parse_size(number, bytes) || *bytes == 0 ||
+        *bytes > SIZE_MAX / factor) {
+        return cvy_cli_usage("run", "%s %s: not a size, such as 100000000, 64M or 2G", option, text);
+    }
+    *bytes *= factor;
     return CVY_CLI_OK;
 }
 
@@ -174,6 +199,8 @@ static int take_option(void *user, int option, const char *argument)
         return CVY_CLI_OK;
     case OPT_REPEAT:
         return parse_count("--repeat", argument, 1000000, &options->repeat);
+    case OPT_MAX_MEMORY:
+        return parse_bytes("--max-memory", argument, &options->max_memory);
     case OPT_TRACE:
         options->trace = argument;
         return CVY_CLI_OK;

@@ -19,6 +19,7 @@ struct run_options {
     size_t n_no_passes;
     bool dump_plan;
     bool compare_stream;
+    size_t max_memory; /* 0: no ceiling */
     const char *trace, *svg; /* files; NULL: not wanted */
 };
 

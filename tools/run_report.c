@@ -59,7 +59,8 @@ static void print_sums(const struct run *run, double total)
 {
     struct cvy_build_stats stats;
     struct cvy_plan_memory memory;
-    char device[192], constants[32], intermediates[32], without[32], workspace[32], peak[32], bound[32];
+    char device[192], constants[32], intermediates[32], without[32], workspace[32], peak[32], total_bytes[32],
+        prepared[32], bound[32];
     cvy_device_get_build_stats(run->device, &stats);
     cvy_plan_get_memory(run->plan, &memory);
     cvy_cli_describe_device(run->device, device, sizeof(device));
@@ -77,11 +78,14 @@ static void print_sums(const struct run *run, double total)
     printf("set-up        %.1f ms; %zu programs compiled, %zu from the store\n", 1e3 * run->setup_seconds,
            stats.compiled, stats.loaded);
     printf("first kernel  %.1f ms after the device was opened\n", 1e3 * stats.first_launch_at);
-    printf("memory        %s constants, %s between layers (%s without reuse), %s workspace\n",
+    printf("              %s constants, %s between layers (%s without reuse), %s workspace\n",
            cvy_cli_format_bytes(memory.constants, constants, sizeof(constants)),
            cvy_cli_format_bytes(memory.intermediates, intermediates, sizeof(intermediates)),
            cvy_cli_format_bytes(memory.without_reuse, without, sizeof(without)),
            cvy_cli_format_bytes(memory.workspace, workspace, sizeof(workspace)));
+    printf("memory        %s in all, %s of it prepared weights\n",
+           cvy_cli_format_bytes(memory.total, total_bytes, sizeof(total_bytes)),
+           cvy_cli_format_bytes(memory.prepared, prepared, sizeof(prepared)));
     printf("peak          %s for both at once; the least possible is %s\n",
            cvy_cli_format_bytes(memory.peak, peak, sizeof(peak)),
            cvy_cli_format_bytes(memory.lower_bound, bound, sizeof(bound)));
@@ -151,9 +155,11 @@ static cJSON *run_json(const struct run *run, const char *model, double total)
     cJSON_AddNumberToObject(json, "programs_compiled", (double)stats.compiled);
     cJSON_AddNumberToObject(json, "programs_loaded", (double)stats.loaded);
     cJSON_AddNumberToObject(json, "peak_bytes", (double)memory.peak);
+    cJSON_AddNumberToObject(json, "total_bytes", (double)memory.total);
     cJSON_AddNumberToObject(json, "lower_bound_bytes", (double)memory.lower_bound);
     cJSON *bytes = cJSON_AddObjectToObject(json, "memory_bytes");
     cJSON_AddNumberToObject(bytes, "constants", (double)memory.constants);
+    cJSON_AddNumberToObject(bytes, "prepared", (double)memory.prepared);
     cJSON_AddNumberToObject(bytes, "intermediates", (double)memory.intermediates);
     cJSON_AddNumberToObject(bytes, "without_reuse", (double)memory.without_reuse);
     cJSON_AddNumberToObject(bytes, "workspace", (double)memory.workspace);

@@ -12,6 +12,7 @@ bool cvy_run_make_plan(struct run *run, const struct run_options *options, bool 
         .n_input_shapes = run->n_inputs,
         .algo = options->common.algo,
         .profile = profile,
+        .max_memory = options->max_memory,
         .skip_passes = options->no_passes,
         .n_skip_passes = options->n_no_passes,
     };

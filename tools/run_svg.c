@@ -15,7 +15,7 @@ enum {
     TIME_TOP = 560,
     TIME_HIGH = 60,
     WIDTH = 1200,
-    HEIGHT = 720
+    HEIGHT = 670
 };
 
 struct drawing {
@@ -66,7 +66,7 @@ static void draw_item(const struct drawing *d, const struct cvy_plan_item *item)
             "<rect x='%.2f' y='%.2f' width='%.2f' height='%.2f' fill='%s' fill-opacity='%s' "
             "stroke='#fff' stroke-width='.5'><title>",
             x, y, wide, high, item->is_scratch ? "#bbb" : cvy_svg_colour(item->first),
-            item->is_scratch ? "1" : ".8");
+            item->is_scratch ? "1" : ".7");
     cvy_svg_text(d->file, item->layer);
     fprintf(d->file, "%s: %s from %zu</title></rect>\n", item->is_scratch ? ", scratch memory" : "",
             cvy_cli_format_bytes(item->bytes, bytes, sizeof(bytes)), item->offset);
@@ -74,8 +74,8 @@ static void draw_item(const struct drawing *d, const struct cvy_plan_item *item)
         const int fits = (int)(wide / 7);
         char text[64];
         snprintf(text, sizeof(text), "%.*s", fits < 63 ? fits : 63, item->layer);
-        fprintf(d->file, "<text x='%.1f' y='%.1f' text-anchor='middle' font-size='11' fill='#fff'>",
-                x + wide / 2, y + high / 2 + 4);
+        fprintf(d->file, "<text x='%.1f' y='%.1f' text-anchor='middle' font-size='11'>", x + wide / 2,
+                y + high / 2 + 4);
         cvy_svg_text(d->file, text);
         fputs("</text>\n", d->file);
     }
@@ -121,20 +121,20 @@ static void draw_times(const struct drawing *d)
             continue;
         }
         const double x = at_time(d, layer.run_begin), wide = at_time(d, layer.run_end) - x;
-        fprintf(d->file, "<rect x='%.2f' y='%d' width='%.2f' height='%d' fill='%s'><title>", x, TIME_TOP,
-                wide, TIME_HIGH, cvy_svg_colour(i));
+        fprintf(d->file, "<rect x='%.2f' y='%d' width='%.2f' height='%d' fill='%s' fill-opacity='.7'><title>",
+                x, TIME_TOP, wide, TIME_HIGH, cvy_svg_colour(i));
         cvy_svg_text(d->file, layer.name);
         fprintf(d->file, ", %s %s: %.3f ms</title></rect>\n", layer.op, layer.algorithm, layer.milliseconds);
         if (wide > 16) {
-            fprintf(d->file, "<text x='%.1f' y='%d' text-anchor='middle' fill='#fff'>%zu</text>\n",
-                    x + wide / 2, TIME_TOP + 18, i);
+            fprintf(d->file, "<text x='%.1f' y='%d' text-anchor='middle'>%zu</text>\n", x + wide / 2,
+                    TIME_TOP + 18, i);
         }
         if (wide > 60) {
             char text[64];
             const int fits = (int)(wide / 7);
             snprintf(text, sizeof(text), "%.*s", fits < 63 ? fits : 63, layer.name);
-            fprintf(d->file, "<text x='%.1f' y='%d' text-anchor='middle' font-size='11' fill='#fff'>",
-                    x + wide / 2, TIME_TOP + 38);
+            fprintf(d->file, "<text x='%.1f' y='%d' text-anchor='middle' font-size='11'>", x + wide / 2,
+                    TIME_TOP + 38);
             cvy_svg_text(d->file, text);
             fputs("</text>\n", d->file);
         }

@@ -84,6 +84,12 @@ struct cvy_plan_params {
     size_t n_input_shapes;
     const char *algo;     /* convolutions use this algorithm where it applies; NULL = chosen by convoy */
     size_t max_workspace; /* bytes of scratch memory one layer may use; 0 = 256 MiB */
+    /* A ceiling on everything that the plan takes of the device: constants, prepared weights, and what runs
+     * in flight reserve; 0 = none. Under it convolutions get less scratch memory and weights that do not
+     * grow. The buffers bound to inputs and outputs are the caller's, and while a plan is made, one constant
+     * more may be there. CVY_ERROR_DEVICE_MEMORY names the smallest ceiling that works; nothing is allocated
+     * later. */
+    size_t max_memory;
     bool strict;          /* convolutions: as in struct cvy_conv_problem */
     bool profile;         /* measure each layer; see cvy_plan_get_layer() */
     /* Passes over the graph to leave out, by name: see cvy_plan_pass_name(). The result is the same but for
@@ -196,7 +202,9 @@ CVY_API enum cvy_status cvy_plan_get_item(const struct cvy_plan *plan, size_t in
                                           struct cvy_plan_item *item);
 
 struct cvy_plan_memory {
-    size_t constants;     /* bytes of weights */
+    size_t total;         /* bytes of all that the plan takes: what max_memory limits */
+    size_t constants;     /* bytes of weights as they are */
+    size_t prepared;      /* bytes that operators have for themselves, such as transformed weights */
     size_t intermediates; /* the largest sum of values between layers that are needed at once */
     size_t without_reuse; /* what they would take one beside the other */
     size_t workspace;     /* the most scratch memory of a layer */

@@ -14,9 +14,10 @@
 
 /* A plan in the making. Slots begin as one for each value; aliases share another's. */
 struct builder {
-    struct cvy_graph *graph; /* folded */
+    const struct cvy_graph *graph; /* folded */
     const struct cvy_plan_params *params;
     struct cvy_plan *plan;
+    struct cvy_plan_budget budget;
     struct cvy_work_list *works;
     size_t *slot_of; /* of each value */
 };
@@ -58,7 +59,10 @@ static enum cvy_status add_step(struct builder *b, const struct cvy_work *work, 
     if (step->name == NULL || step->inputs == NULL)
         return cvy_fail_memory("plan step", work->n_inputs * sizeof(*step->inputs));
     for (size_t i = 0; i < work->n_inputs; i++)
-        step->inputs[i] = work->inputs[i] != SIZE_MAX ? b->slot_of[work->inputs[i]] : SIZE_MAX;
+        step->inputs[i] = work->inputs[i] != SIZE_MAX && !(operator->unread>> i & 1)
+                              ? b->slot_of[work->inputs[i]]
+                              : SIZE_MAX;
+    b->plan->memory.prepared += operator->kept;
     return CVY_OK;
 }
 
@@ -141,19 +145,16 @@ static bool slot_is_read(const struct cvy_plan *plan, size_t slot)
 }
 
 static enum cvy_status upload_constant(struct cvy_plan *plan, struct cvy_slot *slot,
-                                       const struct cvy_work_value *value)
+                                       const struct cvy_work_value *value, bool only_count)
 {
     const struct cvy_tensor *tensor = value->constant;
     if (tensor->elements == 0)
         return cvy_fail(CVY_ERROR_INVALID, "plan: constant '%s' has no elements",
                         value->name ? value->name : "(unnamed)");
     slot->bytes = tensor->bytes;
-    enum cvy_status status = cvy_buffer_upload(&slot->buffer, plan->device, slot->bytes, tensor->data);
-    if (status != CVY_OK)
-        return status;
     slot->place = CVY_PLACE_CONSTANT;
     plan->memory.constants += slot->bytes;
-    return CVY_OK;
+    return only_count ? CVY_OK : cvy_buffer_upload(&slot->buffer, plan->device, slot->bytes, tensor->data);
 }
 
 static enum cvy_status upload_constants(struct builder *b)
@@ -161,7 +162,7 @@ static enum cvy_status upload_constants(struct builder *b)
     enum cvy_status status = CVY_OK;
     for (size_t i = 0; status == CVY_OK && i < b->plan->n_slots; i++) {
         if (b->works->values[i]->constant != NULL && slot_is_read(b->plan, i))
-            status = upload_constant(b->plan, &b->plan->slots[i], b->works->values[i]);
+            status = upload_constant(b->plan, &b->plan->slots[i], b->works->values[i], b->budget.only_count);
     }
     return status;
 }
@@ -198,16 +199,17 @@ static enum cvy_status make_works(struct builder *b)
     free(infos);
     if (status != CVY_OK)
         return status;
-    b->works->params = (struct cvy_operator_params){
-        .algo = b->params->algo,
-        .max_workspace = b->params->max_workspace ? b->params->max_workspace : CVY_DEFAULT_WORKSPACE,
-        .strict = b->params->strict};
+    b->works->params = (struct cvy_operator_params){.algo = b->params->algo,
+                                                    .max_workspace = b->budget.max_workspace,
+                                                    .strict = b->params->strict,
+                                                    .lean = b->budget.lean,
+                                                    .only_count = b->budget.only_count};
     b->works->must_block = b->params->block > 0;
     b->works->block = b->params->block ? b->params->block : cvy_conv_best_block(b->plan->device);
     return cvy_fuse(b->works, b->params->skip_passes, b->params->n_skip_passes);
 }
 
-/* The first arena at once, so that a lack of memory shows now. */
+/* The first arena at once, so that a lack of memory shows now; under a ceiling, which must hold, all. */
 static enum cvy_status allocate_arenas(struct builder *b)
 {
     struct cvy_plan *plan = b->plan;
@@ -215,8 +217,12 @@ static enum cvy_status allocate_arenas(struct builder *b)
     plan->arenas = calloc(plan->max_arenas, sizeof(*plan->arenas));
     if (plan->arenas == NULL)
         return cvy_fail_memory("plan", plan->max_arenas * sizeof(*plan->arenas));
-    enum cvy_status status = cvy_arena_create(&plan->arenas[0], plan);
-    plan->n_arenas = status == CVY_OK;
+    const size_t wanted = b->params->max_memory ? plan->max_arenas : 1;
+    enum cvy_status status = CVY_OK;
+    for (size_t i = 0; status == CVY_OK && i < wanted; i++) {
+        status = cvy_arena_create(&plan->arenas[i], plan);
+        plan->n_arenas += status == CVY_OK;
+    }
     return status;
 }
 
@@ -235,7 +241,35 @@ static enum cvy_status build(struct builder *b)
         return status;
     if ((status = cvy_plan_place(b->plan)) != CVY_OK || (status = upload_constants(b)) != CVY_OK)
         return status;
-    return allocate_arenas(b);
+    struct cvy_plan_memory *memory = &b->plan->memory;
+    const size_t in_flight = CVY_MAX(b->params->in_flight, 1);
+    if (!cvy_mul(memory->peak, in_flight, &memory->total) ||
+        !cvy_add(memory->total, memory->constants, &memory->total) ||
+        !cvy_add(memory->total, memory->prepared, &memory->total))
+        return cvy_fail_memory("plan", SIZE_MAX);
+    return b->budget.only_count ? CVY_OK : allocate_arenas(b);
+}
+
+enum cvy_status cvy_plan_make(struct cvy_plan **plan, const struct cvy_graph *graph,
+                              struct cvy_device *device, const struct cvy_plan_params *params,
+                              const struct cvy_plan_budget *budget)
+{
+    struct cvy_plan *made = calloc(1, sizeof(*made));
+    if (made == NULL)
+        return cvy_fail_memory("plan", sizeof(*made));
+    pthread_mutex_init(&made->lock, NULL);
+    made->device = device;
+    made->profile = params->profile;
+    struct builder b = {.graph = graph, .params = params, .plan = made, .budget = *budget};
+    enum cvy_status status = build(&b);
+    free(b.slot_of);
+    cvy_work_list_destroy(&b.works);
+    if (status != CVY_OK) {
+        cvy_plan_destroy(&made);
+        return status;
+    }
+    *plan = made;
+    return CVY_OK;
 }
 
 enum cvy_status cvy_plan_create(struct cvy_plan **plan, const struct cvy_graph *graph,
@@ -251,25 +285,16 @@ enum cvy_status cvy_plan_create(struct cvy_plan **plan, const struct cvy_graph *
     if (n_devices != 1)
         return cvy_fail(CVY_ERROR_UNSUPPORTED, "plan: %zu devices given; this version runs on exactly one",
                         n_devices);
-    struct cvy_plan *made = calloc(1, sizeof(*made));
-    if (made == NULL)
-        return cvy_fail_memory("plan", sizeof(*made));
-    pthread_mutex_init(&made->lock, NULL);
-    made->device = devices[0];
-    made->profile = params->profile;
-    struct builder b = {.params = params, .plan = made};
-    enum cvy_status status = cvy_graph_fold(&b.graph, graph, params->input_shapes, params->n_input_shapes);
+    struct cvy_plan_budget budget = {.max_workspace = params->max_workspace ? params->max_workspace
+                                                                            : CVY_DEFAULT_WORKSPACE};
+    struct cvy_graph *folded = NULL;
+    enum cvy_status status = cvy_graph_fold(&folded, graph, params->input_shapes, params->n_input_shapes);
+    if (status == CVY_OK && params->max_memory)
+        status = cvy_plan_find_budget(folded, devices[0], params, &budget);
     if (status == CVY_OK)
-        status = build(&b);
-    free(b.slot_of);
-    cvy_work_list_destroy(&b.works);
-    cvy_graph_destroy(&b.graph);
-    if (status != CVY_OK) {
-        cvy_plan_destroy(&made);
-        return status;
-    }
-    *plan = made;
-    return CVY_OK;
+        status = cvy_plan_make(plan, folded, devices[0], params, &budget);
+    cvy_graph_destroy(&folded);
+    return status;
 }
 
 static void destroy_steps(struct cvy_plan *p)

@@ -64,6 +64,20 @@ struct cvy_plan {
     double begun_at;          /* when the first was enqueued, on the host's clock; 0: never */
 };
 
+/* How much a plan may be generous with; budget.c. */
+struct cvy_plan_budget {
+    size_t max_workspace; /* of a layer; never 0 */
+    bool lean;            /* no weights that grow when they are prepared */
+    bool only_count;      /* nothing is allocated: the plan tells what it would take, and cannot be run */
+};
+
+enum cvy_status cvy_plan_make(struct cvy_plan **plan, const struct cvy_graph *folded,
+                              struct cvy_device *device, const struct cvy_plan_params *params,
+                              const struct cvy_plan_budget *budget);
+/* The most generous budget that keeps within params->max_memory. */
+enum cvy_status cvy_plan_find_budget(const struct cvy_graph *folded, struct cvy_device *device,
+                                     const struct cvy_plan_params *params, struct cvy_plan_budget *budget);
+
 /* Decides where every slot lies: in place, in a bound buffer, or at which offset; place.c. */
 enum cvy_status cvy_plan_place(struct cvy_plan *plan);
 

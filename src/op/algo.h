@@ -86,6 +86,12 @@ enum cvy_status cvy_find_algo(struct cvy_device *device, const struct cvy_conv_p
                               size_t max_workspace, const struct cvy_algo **algo,
                               struct cvy_algo_config *config);
 
+/* The one expected to be fastest of those that apply, whose workspace and prepared weights are not larger
+ * than given, and whose kernels build; NULL: there is none. */
+const struct cvy_algo *cvy_find_lean(struct cvy_device *device, const struct cvy_conv_problem *p,
+                                     size_t max_workspace, size_t max_prepared,
+                                     struct cvy_algo_config *config);
+
 /* The same, but a problem of plain tensors may be done in blocks of channels (convert.h) where that is
  * expected to be faster, conversions included, or where the algorithm named takes blocks alone: converted
  * then becomes true and p the problem in blocks. */

@@ -78,6 +78,26 @@ static enum cvy_status make_ready(struct ready *ready, struct cvy_device *device
     return CVY_OK;
 }
 
+/* Another choice, where the one made has weights that grow when they are prepared. */
+static enum cvy_status make_lean(struct ready *ready, struct cvy_device *device,
+                                 const struct cvy_conv_problem *problem, size_t max_workspace)
+{
+    struct cvy_algo_config config;
+    const struct cvy_algo *algo =
+        ready->prepared_bytes > w_bytes(problem)
+            ? cvy_find_lean(device, problem, max_workspace, w_bytes(problem), &config)
+            : NULL;
+    if (algo == NULL)
+        return CVY_OK;
+    ready->problem = *problem;
+    ready->algo = algo;
+    ready->config = config;
+    ready->is_converted = false;
+    ready->workspace = ready->own_workspace = cvy_algo_workspace(algo, problem, device, &config);
+    ready->prepared_bytes = algo->prepared_bytes != NULL ? algo->prepared_bytes(problem, device, &config) : 0;
+    return CVY_OK;
+}
+
 /* Weights from the host, prepared where the algorithm wants that. */
 static enum cvy_status upload_prepared(const struct ready *ready, struct cvy_buffer **buffer,
                                        struct cvy_device *device, const void *w, size_t bytes)
@@ -424,6 +444,8 @@ static enum cvy_status operator_init(struct cvy_operator *base, const struct cvy
     problem.y_block = base->block;
     if (status == CVY_OK)
         status = make_ready(&self->ready, base->device, &problem, params->algo, params->max_workspace);
+    if (status == CVY_OK && params->lean && params->algo == NULL)
+        status = make_lean(&self->ready, base->device, &problem, params->max_workspace);
     if (status == CVY_OK)
         status = prepare_residual(self, &problem);
     if (status != CVY_OK)
@@ -433,9 +455,13 @@ static enum cvy_status operator_init(struct cvy_operator *base, const struct cvy
     base->flops = 2 * cost.multiplications;
     base->workspace = self->ready.workspace;
     base->algorithm = self->ready.algo->id;
+    base->kept = self->ready.prepared_bytes;
     if (self->ready.prepared_bytes == 0)
         return CVY_OK;
     const struct cvy_tensor *w = in[1].constant;
+    base->unread = w != NULL ? 1u << 1 : 0;
+    if (params->only_count)
+        return CVY_OK;
     if (w == NULL)
         return cvy_buffer_create(&self->prepared, base->device, self->ready.prepared_bytes);
     if (w->dtype != CVY_FLOAT32)

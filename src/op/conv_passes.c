@@ -230,6 +230,7 @@ static enum cvy_status init_packed(struct passes *self, const struct cvy_operand
 {
     struct cvy_device *device = self->base.device;
     const size_t bytes = cvy_separable_packed_bytes(&self->separable, device);
+    self->base.kept += bytes;
     enum cvy_status status = cvy_buffer_create(&self->packed, device, bytes);
     if (status != CVY_OK || w->constant == NULL)
         return status;

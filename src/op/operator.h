@@ -35,6 +35,8 @@ struct cvy_operator_params {
     size_t max_workspace; /* bytes; never 0 here */
     bool strict;          /* as in struct cvy_conv_problem */
     size_t block;         /* channels of the blocks that the output is to lie in; 0: plain */
+    bool lean;            /* no weights that grow when they are prepared, where there is a way without */
+    bool only_count;      /* choose and count; upload nothing, for the operator will not be enqueued */
 };
 
 struct cvy_operator_class;
@@ -48,6 +50,8 @@ struct cvy_operator {
     enum cvy_dtype dtype;  /* of the output */
     size_t block;          /* of the output; 0: plain */
     size_t workspace;      /* bytes of scratch memory that enqueue wants */
+    size_t kept;           /* bytes of device memory that it has for itself, such as prepared weights */
+    unsigned unread;       /* bit i: enqueue does not look at input i, which may then be NULL */
     double flops;          /* 0 where the measure makes no sense */
     const char *algorithm; /* "" where there is only one */
 };

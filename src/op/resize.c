@@ -176,6 +176,7 @@ static enum cvy_status upload_taps(struct resize *self, const struct cvy_shape *
                 find_taps(r, source_position(r, i, in, out, p), in, n_taps[i], index + at, weights + at);
         }
     }
+    self->base.kept += total * (sizeof(*index) + sizeof(*weights));
     if (status == CVY_OK)
         status = cvy_buffer_upload(&self->index, self->base.device, total * sizeof(*index), index);
     if (status == CVY_OK)

@@ -137,6 +137,17 @@ class Run(support.CommandTest):
     self.assertTrue(any(title.startswith('second') and title.endswith('ms') for title in titles), titles)
     self.refuse(1, ['no/p.svg'], 'run', 'm.onnx', '--random', '3', '--shape', '1x2x4x5', '--svg', 'no/p.svg')
 
+  def test_ceiling_is_kept_or_the_smallest_is_named(self):
+    self.chain()
+    self.random_npy('x.npy', [1, 2, 40, 50])
+    self.succeed('run', 'm.onnx', '-i', 'x.npy', '-o', 'y.npy')
+    err = self.refuse(1, ['max_memory'], 'run', 'm.onnx', '-i', 'x.npy', '--max-memory', '1K')
+    least = int(err.split()[-1])
+    self.refuse(1, [str(least)], 'run', 'm.onnx', '-i', 'x.npy', '--max-memory', least - 1)
+    report = json.loads(self.succeed('run', 'm.onnx', '-i', 'x.npy', '--max-memory', least, '--expect', 'y.npy', '--json'))
+    self.assertLessEqual(report['total_bytes'], least)
+    self.refuse(2, ['12Q'], 'run', 'm.onnx', '-i', 'x.npy', '--max-memory', '12Q')
+
 
 if __name__ == '__main__':
   unittest.main()

@@ -1,5 +1,6 @@
 #include <math.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "oracle.h"
@@ -375,6 +376,72 @@ START_TEST(plan_has_runs_of_several_threads_in_flight)
 }
 END_TEST
 
+static const struct cvy_shape broad = {4, {1, 16, 24, 24}}, broad_w = {4, {16, 16, 3, 3}};
+
+/* Three convolutions that have much to gain from scratch memory. */
+static enum cvy_status compile_broad(struct cvy_plan **plan, const struct cvy_tensor *w, size_t max_memory)
+{
+    struct cvy_device *device = test_device();
+    struct cvy_plan_params params = {.max_memory = max_memory};
+    struct cvy_value *value;
+    struct cvy_graph *graph = graph_with_input(&value, &broad);
+    for (int i = 0; i < 3; i++)
+        value = node(graph, conv_op(), value, constant(graph, w), NULL);
+    output(graph, value, "y");
+    enum cvy_status status = cvy_plan_create(plan, graph, &device, 1, &params);
+    cvy_graph_destroy(&graph);
+    return status;
+}
+
+/* The number in the last message that follows "is ". */
+static size_t smallest_ceiling(void)
+{
+    const char *at = test_log_last(), *found = NULL;
+    for (at = strstr(at, " is "); at != NULL; at = strstr(at + 1, " is "))
+        found = at + 4;
+    ck_assert_ptr_nonnull(found);
+    return strtoull(found, NULL, 10);
+}
+
+START_TEST(plan_keeps_within_a_ceiling_or_names_the_smallest)
+{
+    struct test_random random = {test_seed() + 7};
+    struct cvy_tensor w = random_tensor(&random, &broad_w), x = random_tensor(&random, &broad), wanted = {0};
+    struct cvy_plan *plan = NULL;
+    struct cvy_plan_memory memory;
+    for (size_t i = 0; i < w.elements; i++)
+        ((float *)w.data)[i] *= 0.1f;
+    ck_assert_int_eq(compile_broad(&plan, &w, 0), CVY_OK);
+    cvy_plan_get_memory(plan, &memory);
+    const size_t generous = memory.total;
+    ck_assert_uint_eq(generous, memory.constants + memory.prepared + memory.peak);
+    ck_assert_int_eq(cvy_plan_run(plan, &x, &wanted), CVY_OK);
+    cvy_plan_destroy(&plan);
+    ck_assert_int_eq(compile_broad(&plan, &w, 1), CVY_ERROR_DEVICE_MEMORY);
+    const size_t least = smallest_ceiling();
+    ck_assert_uint_le(least, generous);
+    /* two values between layers at once, and the weights, once for each layer */
+    ck_assert_uint_ge(least, 2 * x.bytes + 3 * w.bytes);
+    ck_assert_int_eq(compile_broad(&plan, &w, least - 1), CVY_ERROR_DEVICE_MEMORY);
+    ck_assert_uint_eq(smallest_ceiling(), least);
+    for (int i = 0; i <= 4; i++) {
+        const size_t ceiling = least + (generous - least) / 4 * (size_t)i;
+        struct cvy_tensor got = {0};
+        ck_assert_int_eq(compile_broad(&plan, &w, ceiling), CVY_OK);
+        cvy_plan_get_memory(plan, &memory);
+        ck_assert_uint_le(memory.total, ceiling);
+        ck_assert_int_eq(cvy_plan_run(plan, &x, &got), CVY_OK);
+        for (size_t j = 0; j < got.elements; j++)
+            ck_assert_float_le(fabsf(((float *)got.data)[j] - ((float *)wanted.data)[j]), 1e-3f);
+        cvy_tensor_finish(&got);
+        cvy_plan_destroy(&plan);
+    }
+    cvy_tensor_finish(&wanted);
+    cvy_tensor_finish(&x);
+    cvy_tensor_finish(&w);
+}
+END_TEST
+
 static void expect_refusal(struct cvy_plan *plan, const struct cvy_binding *bindings, size_t n_bindings,
                            const char *words)
 {
@@ -444,6 +511,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, plan_writes_in_place_only_over_values_that_nothing_else_needs);
     tcase_add_test(tcase, plan_reuses_memory_along_a_chain_and_runs_twice_without_waiting);
     tcase_add_test(tcase, plan_has_runs_of_several_threads_in_flight);
+    tcase_add_test(tcase, plan_keeps_within_a_ceiling_or_names_the_smallest);
     tcase_add_test(tcase, plan_refuses_wrong_bindings_by_name);
     tcase_add_test(tcase, plan_names_the_input_or_node_whose_shape_is_wrong);
     suite_add_tcase(suite, tcase);

@@ -1,0 +1,49 @@
+/* How generous a plan can be under a ceiling: tried, from much to little. */
+#include "base/arith.h"
+#include "base/log.h"
+#include "graph/plan.h"
+
+#define MAX_ROUNDS 32 /* each halves what a layer may use */
+
+/* What a plan of this budget takes in all, and the most that a layer of it uses. */
+static enum cvy_status count(const struct cvy_graph *graph, struct cvy_device *device,
+                             const struct cvy_plan_params *params, struct cvy_plan_budget budget,
+                             size_t *total, size_t *workspace)
+{
+    struct cvy_plan *plan = NULL;
+    budget.only_count = true;
+    enum cvy_status status = cvy_plan_make(&plan, graph, device, params, &budget);
+    if (status != CVY_OK)
+        return status;
+    *total = plan->memory.total;
+    *workspace = plan->memory.workspace;
+    cvy_plan_destroy(&plan);
+    return CVY_OK;
+}
+
+enum cvy_status cvy_plan_find_budget(const struct cvy_graph *graph, struct cvy_device *device,
+                                     const struct cvy_plan_params *params, struct cvy_plan_budget *budget)
+{
+    size_t least = SIZE_MAX, limits[2] = {budget->max_workspace, budget->max_workspace};
+    for (size_t i = 0; i < 2 * MAX_ROUNDS; i++) {
+        const bool lean = i % 2 == 1;
+        const struct cvy_plan_budget tried = {.max_workspace = limits[lean], .lean = lean};
+        size_t total, workspace;
+        if (limits[lean] == 0)
+            continue;
+        enum cvy_status status = count(graph, device, params, tried, &total, &workspace);
+        if (status != CVY_OK)
+            return status;
+        if (total <= params->max_memory) {
+            *budget = tried;
+            return CVY_OK;
+        }
+        least = CVY_MIN(least, total);
+        limits[lean] = workspace == 1 ? 0 : (workspace + 1) / 2;
+    }
+    return cvy_fail(
+        CVY_ERROR_DEVICE_MEMORY,
+        "plan: max_memory is %zu bytes, too little; the smallest that works for this graph and these "
+        "shapes is %zu",
+        params->max_memory, least);
+}
