@@ -23,17 +23,18 @@ void cvy_progress_show(size_t done, size_t count, double seconds)
 {
     char bar[CVY_BAR_WIDTH + 1];
     const double rate = seconds > 0 ? (double)done / seconds : 0;
-    fprintf(stderr, "\r\033[K[%s] %zu/%zu  %.1f a second",
+    fprintf(stderr, "[%s] %zu/%zu  %.1f a second",
             cvy_progress_bar(bar, (double)done / (double)count), done, count, rate);
     if (rate > 0) {
         fprintf(stderr, "  %.0f s left", (double)(count - done) / rate);
     }
+    fputs("\033[K\r", stderr); /* a message begins over the bar, not behind it */
     fflush(stderr);
 }
 
 void cvy_progress_end(bool shown)
 {
     if (shown) {
-        fprintf(stderr, "\r\033[K");
+        fputs("\r\033[K", stderr);
     }
 }

@@ -1,6 +1,8 @@
 """`convoy run` beyond one run on one file: repeats, random inputs, streams of files, traces and pictures."""
 import json
 import os
+import pty
+import subprocess
 import unittest
 import xml.etree.ElementTree
 
@@ -86,6 +88,20 @@ class Run(support.CommandTest):
     self.refuse(1, ['no-such'], 'run', 'm.onnx', '-i', 'no-such/*.npy', '-o', 'third')
     self.refuse(2, ['--repeat'], 'run', 'm.onnx', '-i', 'in', '-o', 'third', '--repeat', '2')
     self.refuse(1, ['m.onnx', 'folder'], 'run', 'm.onnx', '-i', 'in', '-o', 'm.onnx')
+
+  def test_stream_shows_progress_on_a_terminal(self):
+    self.chain()
+    os.mkdir(self.path('in'))
+    for i in range(3):
+      self.random_npy('in/%d.npy' % i, [1, 2, 5, 4])
+    master, slave = pty.openpty()
+    subprocess.run([support.CONVOY, 'run', 'm.onnx', '-i', 'in', '-o', 'out'], cwd=self.folder, stderr=slave,
+                   stdout=subprocess.DEVNULL, check=True, env=dict(os.environ, XDG_CACHE_HOME=self.folder))
+    os.close(slave)
+    text = os.read(master, 65536).decode()
+    os.close(master)
+    for part in ('[######..............] 1/3', '[####################] 3/3', 'a second', 's left'):
+      self.assertIn(part, text)
 
   @unittest.skipUnless(support.HAVE_IMAGES, 'convoy was built without pictures')
   def test_stream_of_pictures_gives_pictures_or_tensors(self):
