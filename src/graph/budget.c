@@ -3,7 +3,11 @@
 #include "base/log.h"
 #include "graph/plan.h"
 
-#define MAX_ROUNDS 32 /* each halves what a layer may use */
+#define MAX_ROUNDS 16 /* each leaves a layer a quarter of what it used */
+
+/* Winograd's weights grow by 1.8 or 4, panels of others by what fills them up. */
+static const double growths[] = {0, 2.5, 1.25, 1.05, 1};
+#define GROWTHS CVY_COUNT(growths)
 
 /* What a plan of this budget takes in all, and the most that a layer of it uses. */
 static enum cvy_status count(const struct cvy_graph *graph, struct cvy_device *device,
@@ -24,12 +28,13 @@ static enum cvy_status count(const struct cvy_graph *graph, struct cvy_device *d
 enum cvy_status cvy_plan_find_budget(const struct cvy_graph *graph, struct cvy_device *device,
                                      const struct cvy_plan_params *params, struct cvy_plan_budget *budget)
 {
-    size_t least = SIZE_MAX, limits[2] = {budget->max_workspace, budget->max_workspace};
-    for (size_t i = 0; i < 2 * MAX_ROUNDS; i++) {
-        const bool lean = i % 2 == 1;
-        const struct cvy_plan_budget tried = {.max_workspace = limits[lean], .lean = lean};
-        size_t total, workspace;
-        if (limits[lean] == 0)
+    size_t least = SIZE_MAX, limits[GROWTHS];
+    for (size_t i = 0; i < GROWTHS; i++)
+        limits[i] = budget->max_workspace;
+    for (size_t i = 0; i < GROWTHS * MAX_ROUNDS; i++) {
+        size_t *limit = &limits[i % GROWTHS], total, workspace;
+        const struct cvy_plan_budget tried = {.max_workspace = *limit, .max_growth = growths[i % GROWTHS]};
+        if (*limit == 0)
             continue;
         enum cvy_status status = count(graph, device, params, tried, &total, &workspace);
         if (status != CVY_OK)
@@ -39,7 +44,7 @@ enum cvy_status cvy_plan_find_budget(const struct cvy_graph *graph, struct cvy_d
             return CVY_OK;
         }
         least = CVY_MIN(least, total);
-        limits[lean] = workspace == 1 ? 0 : (workspace + 1) / 2;
+        *limit = workspace / 4;
     }
     return cvy_fail(
         CVY_ERROR_DEVICE_MEMORY,

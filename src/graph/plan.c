@@ -202,7 +202,7 @@ static enum cvy_status make_works(struct builder *b)
     b->works->params = (struct cvy_operator_params){.algo = b->params->algo,
                                                     .max_workspace = b->budget.max_workspace,
                                                     .strict = b->params->strict,
-                                                    .lean = b->budget.lean,
+                                                    .max_growth = b->budget.max_growth,
                                                     .only_count = b->budget.only_count};
     b->works->must_block = b->params->block > 0;
     b->works->block = b->params->block ? b->params->block : cvy_conv_best_block(b->plan->device);

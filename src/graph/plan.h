@@ -67,7 +67,7 @@ struct cvy_plan {
 /* How much a plan may be generous with; budget.c. */
 struct cvy_plan_budget {
     size_t max_workspace; /* of a layer; never 0 */
-    bool lean;            /* no weights that grow when they are prepared */
+    double max_growth;    /* of weights when they are prepared, as a factor; 0: any */
     bool only_count;      /* nothing is allocated: the plan tells what it would take, and cannot be run */
 };
 

@@ -78,15 +78,15 @@ static enum cvy_status make_ready(struct ready *ready, struct cvy_device *device
     return CVY_OK;
 }
 
-/* Another choice, where the one made has weights that grow when they are prepared. */
+/* Another choice, where the one made has weights that grow too much when they are prepared. */
 static enum cvy_status make_lean(struct ready *ready, struct cvy_device *device,
-                                 const struct cvy_conv_problem *problem, size_t max_workspace)
+                                 const struct cvy_conv_problem *problem, size_t max_workspace,
+                                 double max_growth)
 {
     struct cvy_algo_config config;
+    const size_t most = (size_t)(max_growth * (double)w_bytes(problem));
     const struct cvy_algo *algo =
-        ready->prepared_bytes > w_bytes(problem)
-            ? cvy_find_lean(device, problem, max_workspace, w_bytes(problem), &config)
-            : NULL;
+        ready->prepared_bytes > most ? cvy_find_lean(device, problem, max_workspace, most, &config) : NULL;
     if (algo == NULL)
         return CVY_OK;
     ready->problem = *problem;
@@ -444,8 +444,8 @@ static enum cvy_status operator_init(struct cvy_operator *base, const struct cvy
     problem.y_block = base->block;
     if (status == CVY_OK)
         status = make_ready(&self->ready, base->device, &problem, params->algo, params->max_workspace);
-    if (status == CVY_OK && params->lean && params->algo == NULL)
-        status = make_lean(&self->ready, base->device, &problem, params->max_workspace);
+    if (status == CVY_OK && params->max_growth > 0 && params->algo == NULL)
+        status = make_lean(&self->ready, base->device, &problem, params->max_workspace, params->max_growth);
     if (status == CVY_OK)
         status = prepare_residual(self, &problem);
     if (status != CVY_OK)

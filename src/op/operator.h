@@ -35,7 +35,7 @@ struct cvy_operator_params {
     size_t max_workspace; /* bytes; never 0 here */
     bool strict;          /* as in struct cvy_conv_problem */
     size_t block;         /* channels of the blocks that the output is to lie in; 0: plain */
-    bool lean;            /* no weights that grow when they are prepared, where there is a way without */
+    double max_growth;    /* of weights when they are prepared, as a factor, where that is possible; 0: any */
     bool only_count;      /* choose and count; upload nothing, for the operator will not be enqueued */
 };
 
