@@ -338,12 +338,22 @@ enum cvy_status cvy_conv_run(struct cvy_device *device, const struct cvy_conv_pr
     return status;
 }
 
+/* Where converted tensors lie in one workspace. */
+struct kept_parts {
+    uint64_t workspace_id;
+    struct cvy_convert_parts parts;
+};
+
+#define MAX_KEPT 8 /* as many runs in flight as make no parts anew */
+
 struct conv_operator {
     struct cvy_operator base;
     struct ready ready;
     struct cvy_rows residual;    /* where that lies elsewhere than y */
     struct cvy_buffer *prepared; /* NULL: the algorithm takes the weights as they are */
     bool is_final;               /* the weights are a constant, and prepared holds them */
+    size_t n_kept;
+    struct kept_parts kept[MAX_KEPT];
 };
 
 static bool has_bias(const struct cvy_operand *in, size_t n_in)
@@ -471,6 +481,28 @@ static enum cvy_status operator_init(struct cvy_operator *base, const struct cvy
     return upload_prepared(&self->ready, &self->prepared, base->device, w->data, w->bytes);
 }
 
+/* Parts are kept for each workspace: made anew, what is launched with them could not be recorded. */
+static enum cvy_status enqueue_converted(struct conv_operator *self, const struct cvy_algo_args *args)
+{
+    const struct ready *ready = &self->ready;
+    const uint64_t id = cvy_buffer_id(args->workspace);
+    for (size_t i = 0; i < self->n_kept; i++) {
+        if (self->kept[i].workspace_id == id)
+            return enqueue_ready(self->base.device, ready, &self->kept[i].parts, args);
+    }
+    struct cvy_convert_parts parts;
+    enum cvy_status status =
+        cvy_convert_parts_init(&parts, &ready->problem, args->workspace, ready->own_workspace);
+    if (status != CVY_OK)
+        return status;
+    status = enqueue_ready(self->base.device, ready, &parts, args);
+    if (self->n_kept < MAX_KEPT)
+        self->kept[self->n_kept++] = (struct kept_parts){id, parts};
+    else
+        cvy_convert_parts_finish(&parts);
+    return status;
+}
+
 static enum cvy_status operator_enqueue(struct cvy_operator *base, struct cvy_buffer *const *in, size_t n_in,
                                         struct cvy_buffer *out, struct cvy_buffer *workspace)
 {
@@ -495,18 +527,15 @@ static enum cvy_status operator_enqueue(struct cvy_operator *base, struct cvy_bu
     }
     if (!ready->is_converted)
         return enqueue_ready(base->device, ready, NULL, &args);
-    struct cvy_convert_parts parts;
-    status = cvy_convert_parts_init(&parts, &ready->problem, workspace, ready->own_workspace);
-    if (status != CVY_OK)
-        return status;
-    status = enqueue_ready(base->device, ready, &parts, &args);
-    cvy_convert_parts_finish(&parts);
-    return status;
+    return enqueue_converted(self, &args);
 }
 
 static void operator_finish(struct cvy_operator *base)
 {
-    cvy_buffer_destroy(&((struct conv_operator *)base)->prepared);
+    struct conv_operator *self = (struct conv_operator *)base;
+    for (size_t i = 0; i < self->n_kept; i++)
+        cvy_convert_parts_finish(&self->kept[i].parts);
+    cvy_buffer_destroy(&self->prepared);
 }
 
 extern const struct cvy_operator_class cvy_op_conv_class;
