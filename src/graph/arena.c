@@ -11,10 +11,12 @@ static enum cvy_status allocate(struct cvy_arena *arena, const struct cvy_plan *
     for (size_t i = 0; status == CVY_OK && i < arena->n_blocks; i++)
         status = cvy_buffer_create(&arena->blocks[i], plan->device, plan->block_bytes[i]);
     for (size_t i = 0; status == CVY_OK && i < arena->n_parts; i++) {
-        const struct cvy_memory_item *item = &plan->items[i];
+        size_t offset = 0, root = i < plan->n_slots ? cvy_plan_root(plan, i, &offset) : i;
+        const struct cvy_memory_item *item = &plan->items[root];
+        const size_t bytes = root == i ? item->bytes : plan->slots[i].bytes;
         if (item->bytes != 0)
-            status = cvy_buffer_create_part(&arena->parts[i], arena->blocks[item->block], item->offset,
-                                            item->bytes);
+            status = cvy_buffer_create_part(&arena->parts[i], arena->blocks[item->block],
+                                            item->offset + offset, bytes);
     }
     return status;
 }

@@ -25,7 +25,7 @@ static struct cvy_buffer *slot_buffer(const struct run *run, size_t slot)
         return run->inputs[s->binding];
     if (s->place == CVY_PLACE_OUTPUT)
         return run->outputs[s->binding];
-    return s->place == CVY_PLACE_ARENA ? run->arena->parts[slot] : s->buffer;
+    return s->place == CVY_PLACE_ARENA || s->place == CVY_PLACE_SLICE ? run->arena->parts[slot] : s->buffer;
 }
 
 /* Where an input and an output share a name, the first binding of that name is the input's. */

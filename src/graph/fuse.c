@@ -22,6 +22,7 @@ static const struct {
     {"pad", "a convolution pads for itself", cvy_pass_pad},
     {"dead", "what nothing reads is not done", cvy_pass_dead},
     {"layout", "values lie in blocks of channels where that is faster", cvy_pass_layout},
+    {"concat", "what is concatenated is made in its place", cvy_pass_concat},
 };
 
 const char *cvy_plan_pass_name(size_t index)

@@ -44,6 +44,7 @@ static void make_reshape(struct cvy_work_list *list, struct cvy_work *work)
     work->op = (struct cvy_op){.type = CVY_OP_RESHAPE, .reshape.rank = shape->rank};
     for (size_t i = 0; i < shape->rank; i++)
         work->op.reshape.dims[i] = (int64_t)shape->dims[i];
+    cvy_work_cut_inputs(list, work, 1);
 }
 
 static enum cvy_status join_transposes(struct cvy_work_list *list, struct cvy_work *second)

@@ -11,6 +11,7 @@ enum cvy_status cvy_pass_identity(struct cvy_work_list *list);
 enum cvy_status cvy_pass_scale(struct cvy_work_list *list);
 enum cvy_status cvy_pass_residual(struct cvy_work_list *list);
 enum cvy_status cvy_pass_activation(struct cvy_work_list *list);
+enum cvy_status cvy_pass_concat(struct cvy_work_list *list);
 enum cvy_status cvy_pass_dead(struct cvy_work_list *list);
 enum cvy_status cvy_pass_layout(struct cvy_work_list *list);
 

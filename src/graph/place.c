@@ -105,6 +105,7 @@ enum cvy_status cvy_plan_place(struct cvy_plan *plan)
         return cvy_fail_memory("plan", n * sizeof(*plan->items));
     find_lifetimes(plan);
     share_in_place(plan);
+    cvy_plan_join_slices(plan);
     bind_outputs(plan);
     find_sizes(plan);
     const size_t max_block = info->max_alloc_bytes < SIZE_MAX ? (size_t)info->max_alloc_bytes : SIZE_MAX;

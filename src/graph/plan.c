@@ -51,6 +51,7 @@ static enum cvy_status add_step(struct builder *b, const struct cvy_work *work, 
     step->operator= operator;
     step->seconds = -1;
     step->output = work->output;
+    step->joins_slices = work->joins_slices;
     step->n_inputs = work->n_inputs;
     step->name = cvy_text_copy(work->name);
     step->inputs = calloc(work->n_inputs ? work->n_inputs : 1, sizeof(*step->inputs));
@@ -93,7 +94,6 @@ static bool is_alias(const struct builder *b, const struct cvy_work *work)
 static enum cvy_status compile_work(struct builder *b, const struct cvy_work *work)
 {
     struct cvy_slot *slot = &b->plan->slots[work->output];
-    slot->bytes = b->works->values[work->output]->info.bytes;
     if (is_alias(b, work)) {
         b->slot_of[work->output] = b->slot_of[work->inputs[0]];
         return CVY_OK;
@@ -182,8 +182,10 @@ static enum cvy_status allocate_tables(struct builder *b)
     b->slot_of = calloc(plan->n_slots + 1, sizeof(*b->slot_of));
     if (!plan->slots || !plan->steps || !plan->inputs || !plan->outputs || !plan->marks || !b->slot_of)
         return cvy_fail_memory("plan", plan->n_slots * sizeof(*plan->slots));
-    for (size_t i = 0; i < plan->n_slots; i++)
+    for (size_t i = 0; i < plan->n_slots; i++) {
+        plan->slots[i].bytes = b->works->values[i]->info.bytes;
         b->slot_of[i] = i;
+    }
     return CVY_OK;
 }
 

@@ -16,12 +16,14 @@ enum cvy_place {
     CVY_PLACE_OUTPUT,   /* the buffer bound to an output: the value is written straight there */
     CVY_PLACE_CONSTANT, /* uploaded once */
     CVY_PLACE_ARENA,    /* a part of the plan's own memory */
+    CVY_PLACE_SLICE,    /* a part of the slot `binding`, at offset */
 };
 
 /* Where the bytes of one or several values are: aliases and in-place results share a slot. */
 struct cvy_slot {
     enum cvy_place place;
-    size_t binding;            /* index of the input or output */
+    size_t binding;            /* index of the input or output; of the slot that this is a slice of */
+    size_t offset;             /* of a slice */
     struct cvy_buffer *buffer; /* of a constant */
     size_t bytes;
 };
@@ -34,7 +36,8 @@ struct cvy_step {
     size_t n_inputs;
     size_t *inputs;
     size_t output;
-    double seconds; /* of the last profiled run; negative: unknown */
+    bool joins_slices;                 /* a Concat whose inputs lie one behind the other in the output */
+    double seconds;                    /* of the last profiled run; negative: unknown */
     double enqueue_begin, enqueue_end; /* of that run, on the host's clock */
 };
 
@@ -80,5 +83,10 @@ enum cvy_status cvy_plan_find_budget(const struct cvy_graph *folded, struct cvy_
 
 /* Decides where every slot lies: in place, in a bound buffer, or at which offset; place.c. */
 enum cvy_status cvy_plan_place(struct cvy_plan *plan);
+
+/* Lets concatenated slots be slices of the output, and their steps read them no more; slices.c. */
+void cvy_plan_join_slices(struct cvy_plan *plan);
+/* The slot whose memory a slot's is, and where in it. */
+size_t cvy_plan_root(const struct cvy_plan *plan, size_t slot, size_t *offset);
 
 #endif

@@ -20,9 +20,10 @@ size_t cvy_plan_conversion_count(const struct cvy_plan *plan)
 static struct cvy_plan_place place_of(const struct cvy_plan *plan, size_t slot)
 {
     const struct cvy_slot *s = &plan->slots[slot];
-    if (s->place == CVY_PLACE_ARENA)
-        return (struct cvy_plan_place){CVY_PLAN_PLACE_MEMORY, plan->items[slot].block,
-                                       plan->items[slot].offset, s->bytes};
+    size_t offset, root = cvy_plan_root(plan, slot, &offset);
+    if (plan->slots[root].place == CVY_PLACE_ARENA)
+        return (struct cvy_plan_place){CVY_PLAN_PLACE_MEMORY, plan->items[root].block,
+                                       plan->items[root].offset + offset, s->bytes};
     if (s->place == CVY_PLACE_INPUT || s->place == CVY_PLACE_OUTPUT)
         return (struct cvy_plan_place){s->place == CVY_PLACE_INPUT ? CVY_PLAN_PLACE_INPUT
                                                                    : CVY_PLAN_PLACE_OUTPUT,
@@ -72,7 +73,8 @@ enum cvy_status cvy_plan_get_layer(const struct cvy_plan *plan, size_t index, st
         .run_begin = has_span ? 1e3 * begin : -1,
         .run_end = has_span ? 1e3 * end : -1,
         .flops = step->operator->flops,
-        .place = place_of(plan, step->output), };
+        .place = place_of(plan, step->output),
+        .block = step->operator->block };
     return CVY_OK;
 }
 

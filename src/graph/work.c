@@ -276,6 +276,12 @@ enum cvy_status cvy_work_set_input(struct cvy_work_list *list, struct cvy_work *
     return CVY_OK;
 }
 
+void cvy_work_cut_inputs(struct cvy_work_list *list, struct cvy_work *work, size_t count)
+{
+    while (work->n_inputs > count)
+        read(list, work->inputs[--work->n_inputs], false);
+}
+
 void cvy_work_replace_value(struct cvy_work_list *list, size_t from, size_t to)
 {
     for (size_t i = 0; i < list->n_outputs; i++)

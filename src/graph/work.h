@@ -15,7 +15,8 @@ struct cvy_work {
     size_t n_inputs;
     size_t *inputs;
     size_t output;
-    char *fused; /* names of the nodes that it does besides its own; NULL: none */
+    bool joins_slices; /* a Concat whose inputs lie one behind the other in the output */
+    char *fused;       /* names of the nodes that it does besides its own; NULL: none */
 };
 
 struct cvy_work_value {
@@ -78,6 +79,8 @@ enum cvy_status cvy_work_insert(struct cvy_work_list *list, const struct cvy_wor
 /* Input `index` becomes `value`; inputs between the last and it are left out. */
 enum cvy_status cvy_work_set_input(struct cvy_work_list *list, struct cvy_work *work, size_t index,
                                    size_t value);
+/* Inputs from `count` on are read no more. */
+void cvy_work_cut_inputs(struct cvy_work_list *list, struct cvy_work *work, size_t count);
 /* Whatever reads `from`, outputs of the graph included, reads `to`. */
 void cvy_work_replace_value(struct cvy_work_list *list, size_t from, size_t to);
 /* The work is not done; its inputs lose a reader. */

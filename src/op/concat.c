@@ -112,6 +112,8 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
     enum cvy_status status = CVY_OK;
     for (size_t i = 0; status == CVY_OK && i < n_in; i++) {
         const struct part *part = &concat->parts[i];
+        if (in[i] == NULL) /* it lies there */
+            continue;
         status = self->block > 0 ? cvy_channels_enqueue(self->device, &part->channels, in[i], out)
                                  : cvy_rows_enqueue(self->device, &part->rows, in[i], out);
     }

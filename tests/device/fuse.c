@@ -326,6 +326,94 @@ START_TEST(chains_that_change_nothing_are_left_out)
 }
 END_TEST
 
+static struct cvy_value *concat(struct net *net, struct cvy_value *a, struct cvy_value *b, int64_t axis)
+{
+    return node(net, (struct cvy_op){.type = CVY_OP_CONCAT, .axis = axis}, a, b);
+}
+
+/* Where the layers of the plan lie that has no passes left out, without running it. */
+static void places(const struct net *net, struct cvy_plan_layer *layers, size_t n)
+{
+    struct cvy_device *device = test_device();
+    struct cvy_plan *plan = NULL;
+    ck_assert_int_eq(cvy_plan_create(&plan, net->graph, &device, 1, NULL), CVY_OK);
+    ck_assert_uint_eq(cvy_plan_layer_count(plan), n);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_int_eq(cvy_plan_get_layer(plan, i, &layers[i]), CVY_OK);
+    cvy_plan_destroy(&plan);
+}
+
+/* As DenseNet does: each convolution's y behind all those before it, and other nodes that read parts. */
+START_TEST(what_is_concatenated_is_made_in_its_place)
+{
+    struct cvy_plan_layer layers[6];
+    for (int twice = 0; twice < 2; twice++) {
+        struct net net = net_begin(90);
+        struct cvy_value *x = input(&net, (struct cvy_shape){4, {1, 4, 8, 16}});
+        struct cvy_value *a = conv(&net, x, 4), *b = conv(&net, a, 4);
+        struct cvy_value *ab = concat(&net, a, b, 1), *c = conv(&net, ab, 8), *abc = concat(&net, ab, c, -3);
+        struct cvy_value *y = plain(&net, CVY_OP_GLOBAL_AVERAGE_POOL, abc, NULL);
+        if (twice) {
+            check(&net, y, 6, 6);
+            continue;
+        }
+        ck_assert_int_eq(cvy_graph_add_output(net.graph, y, "y"), CVY_OK);
+        places(&net, layers, 6);
+        const size_t channel = 8 * 16 * sizeof(float), base = layers[4].place.offset;
+        ck_assert_str_eq(layers[4].op, "Concat");
+        ck_assert_uint_eq(layers[4].place.bytes, 16 * channel);
+        ck_assert_uint_eq(layers[0].place.offset, base);
+        ck_assert_uint_eq(layers[1].place.offset, base + 4 * channel);
+        ck_assert_uint_eq(layers[3].place.offset, base + 8 * channel);
+        net_finish(&net);
+    }
+}
+END_TEST
+
+/* Everything that may keep an input of a Concat from lying in it: the results must be right all the same. */
+START_TEST(concat_of_what_cannot_lie_in_it_copies)
+{
+    for (int round = 0; round < 8; round++) {
+        struct net net = net_begin(91);
+        const size_t images = round == 0 ? 2 : 1, columns = round == 1 ? 3 : 16;
+        struct cvy_value *x = input(&net, (struct cvy_shape){4, {images, 4, 8, columns}});
+        struct cvy_value *a = plain(&net, CVY_OP_TANH, conv(&net, x, 4), NULL), *b = conv(&net, a, 4), *y;
+        if (round == 2) /* the same twice */
+            y = concat(&net, a, a, 1);
+        else if (round == 3) /* a constant, which is there before */
+            y = concat(&net, constant(&net, (struct cvy_shape){4, {1, 4, 8, columns}}, false), a, 1);
+        else
+            y = concat(&net, a, b, round == 0 ? 0 : 1);
+        if (round == 4) /* an input that is an output */
+            ck_assert_int_eq(cvy_graph_add_output(net.graph, a, "a"), CVY_OK);
+        struct cvy_value *pool = plain(&net, CVY_OP_SIGMOID, y, NULL);
+        if (round == 5) /* written over, while an input is still to be read */
+            pool = plain(&net, CVY_OP_MUL, plain(&net, CVY_OP_GLOBAL_AVERAGE_POOL, a, NULL),
+                         plain(&net, CVY_OP_GLOBAL_AVERAGE_POOL, plain(&net, CVY_OP_RELU, b, NULL), NULL)),
+            pool = concat(&net, pool, plain(&net, CVY_OP_GLOBAL_AVERAGE_POOL, y, NULL), 1);
+        if (round == 6) { /* in the middle of a chain of Concats, and overwritten between */
+            struct cvy_value *tail = concat(&net, pool, b, 1);
+            pool =
+                concat(&net, tail, plain(&net, CVY_OP_SIGMOID, plain(&net, CVY_OP_TANH, a, NULL), NULL), 1);
+            pool = plain(&net, CVY_OP_SIGMOID, pool, NULL);
+        }
+        if (round == 7)
+            pool = concat(&net, concat(&net, y, pool, 1), concat(&net, b, y, 1), 1);
+        struct cvy_tensor off[MAX_OUTPUTS] = {{0}}, on[MAX_OUTPUTS] = {{0}};
+        ck_assert_int_eq(cvy_graph_add_output(net.graph, plain(&net, CVY_OP_TANH, pool, NULL), "y"), CVY_OK);
+        run(&net, (const char *const[]){"concat"}, 1, off);
+        run(&net, NULL, 0, on);
+        for (size_t j = 0; j < MAX_OUTPUTS; j++) {
+            if (off[j].data != NULL)
+                compare(&on[j], &off[j], "concat");
+            cvy_tensor_finish(&off[j]);
+            cvy_tensor_finish(&on[j]);
+        }
+        net_finish(&net);
+    }
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("fuse");
@@ -339,6 +427,8 @@ Suite *test_suite(void)
     tcase_add_test(tests, residual_that_is_needed_later_is_added_apart);
     tcase_add_test(tests, conv_node_may_have_a_residual_and_an_activation);
     tcase_add_test(tests, chains_that_change_nothing_are_left_out);
+    tcase_add_test(tests, what_is_concatenated_is_made_in_its_place);
+    tcase_add_test(tests, concat_of_what_cannot_lie_in_it_copies);
     suite_add_tcase(suite, tests);
     return suite;
 }
