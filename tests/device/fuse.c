@@ -100,7 +100,7 @@ static struct cvy_value *batch_norm(struct net *net, struct cvy_value *x, size_t
 
 #define MAX_OUTPUTS 2
 
-/* Runs with the passes named left out; returns the number of steps. */
+/* Runs with the passes named left out; returns the number of steps, without conversions of layout. */
 static size_t run(const struct net *net, const char *const *skipped, size_t n_skipped,
                   struct cvy_tensor outputs[MAX_OUTPUTS])
 {
@@ -108,7 +108,7 @@ static size_t run(const struct net *net, const char *const *skipped, size_t n_sk
     struct cvy_plan_params params = {.skip_passes = skipped, .n_skip_passes = n_skipped};
     struct cvy_plan *plan = NULL;
     ck_assert_msg(cvy_plan_create(&plan, net->graph, &device, 1, &params) == CVY_OK, "%s", test_log_last());
-    const size_t steps = cvy_plan_layer_count(plan);
+    const size_t steps = cvy_plan_layer_count(plan) - cvy_plan_conversion_count(plan);
     /* twice: what is remembered of the first run must do for the second */
     for (int i = 0; i < 2; i++) {
         for (size_t j = 0; i > 0 && j < MAX_OUTPUTS; j++)
@@ -331,12 +331,13 @@ static struct cvy_value *concat(struct net *net, struct cvy_value *a, struct cvy
     return node(net, (struct cvy_op){.type = CVY_OP_CONCAT, .axis = axis}, a, b);
 }
 
-/* Where the layers of the plan lie that has no passes left out, without running it. */
+/* Where the layers lie of a plan of plain tensors, without running it. */
 static void places(const struct net *net, struct cvy_plan_layer *layers, size_t n)
 {
     struct cvy_device *device = test_device();
     struct cvy_plan *plan = NULL;
-    ck_assert_int_eq(cvy_plan_create(&plan, net->graph, &device, 1, NULL), CVY_OK);
+    struct cvy_plan_params params = {.skip_passes = (const char *const[]){"layout"}, .n_skip_passes = 1};
+    ck_assert_int_eq(cvy_plan_create(&plan, net->graph, &device, 1, &params), CVY_OK);
     ck_assert_uint_eq(cvy_plan_layer_count(plan), n);
     for (size_t i = 0; i < n; i++)
         ck_assert_int_eq(cvy_plan_get_layer(plan, i, &layers[i]), CVY_OK);
