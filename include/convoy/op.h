@@ -59,6 +59,7 @@ enum cvy_op_type {
     /* Element by element. */
     CVY_OP_HARD_SIGMOID,  /* x; activation: min(max(alpha * x + beta, 0), 1) */
     CVY_OP_HARD_SWISH,    /* x */
+    CVY_OP_SILU,          /* x; x * sigmoid(x) */
     CVY_OP_GELU,          /* x */
     CVY_OP_MISH,          /* x */
     CVY_OP_SOFTPLUS,      /* x */

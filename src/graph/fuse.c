@@ -13,6 +13,7 @@ static const struct {
     enum cvy_status (*run)(struct cvy_work_list *list);
 } passes[] = {
     {"identity", "nodes that change nothing, alone or in a chain, are left out", cvy_pass_identity},
+    {"unary", "activations written as several nodes become one", cvy_pass_unary},
     {"scale", "scales and shifts of channels, batch normalization too: in weights and bias", cvy_pass_scale},
     {"residual", "a convolution adds what was added to its result", cvy_pass_residual},
     {"activation", "a convolution ends with its activation", cvy_pass_activation},

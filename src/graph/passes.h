@@ -8,6 +8,7 @@ enum cvy_status cvy_pass_shuffle(struct cvy_work_list *list);
 enum cvy_status cvy_pass_shuffle_write(struct cvy_work_list *list);
 enum cvy_status cvy_pass_pad(struct cvy_work_list *list);
 enum cvy_status cvy_pass_identity(struct cvy_work_list *list);
+enum cvy_status cvy_pass_unary(struct cvy_work_list *list);
 enum cvy_status cvy_pass_scale(struct cvy_work_list *list);
 enum cvy_status cvy_pass_residual(struct cvy_work_list *list);
 enum cvy_status cvy_pass_activation(struct cvy_work_list *list);

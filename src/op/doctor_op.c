@@ -64,6 +64,7 @@ static const struct row rows[] = {
     {.op = {.type = CVY_OP_DIV}, .n_in = 2, .in = {{3, {4, 1, 9}}, {3, {1, 5, 9}}}, .positive = true},
     BINARY(CVY_OP_PRELU, {4, {2, 5, 4, 3}}, {3, {5, 1, 1}}),
     UNARY(CVY_OP_HARD_SWISH),
+    UNARY(CVY_OP_SILU),
     UNARY(CVY_OP_GELU),
     UNARY(CVY_OP_MISH),
     UNARY(CVY_OP_SOFTPLUS),

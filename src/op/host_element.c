@@ -33,6 +33,9 @@ static bool activation(const struct cvy_op *op, double x, double *y)
     case CVY_OP_HARD_SWISH:
         *y = x * fmin(fmax(x / 6 + 0.5, 0), 1);
         return true;
+    case CVY_OP_SILU:
+        *y = x / (1 + exp(-x));
+        return true;
     case CVY_OP_GELU:
         *y = 0.5 * x * (1 + erf(x / sqrt(2)));
         return true;

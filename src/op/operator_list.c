@@ -45,6 +45,7 @@ static const struct {
     [CVY_OP_DEQUANTIZE] = {"DequantizeLinear", &cvy_op_dequantize_class},
     [CVY_OP_HARD_SIGMOID] = {"HardSigmoid", &cvy_op_unary_class},
     [CVY_OP_HARD_SWISH] = {"HardSwish", &cvy_op_unary_class},
+    [CVY_OP_SILU] = {"Swish", &cvy_op_unary_class},
     [CVY_OP_GELU] = {"Gelu", &cvy_op_unary_class},
     [CVY_OP_MISH] = {"Mish", &cvy_op_unary_class},
     [CVY_OP_SOFTPLUS] = {"Softplus", &cvy_op_unary_class},

@@ -244,6 +244,88 @@ START_TEST(activation_behind_a_conv_is_its_end)
 }
 END_TEST
 
+static struct cvy_value *scalar(struct net *net, enum cvy_op_type type, struct cvy_value *x, float value)
+{
+    struct cvy_value *c = NULL;
+    struct cvy_tensor tensor = {0};
+    ck_assert_int_eq(cvy_tensor_init(&tensor, CVY_FLOAT32, &(struct cvy_shape){0}), CVY_OK);
+    *(float *)tensor.data = value;
+    ck_assert_int_eq(cvy_graph_add_constant(net->graph, &c, NULL, &tensor), CVY_OK);
+    cvy_tensor_finish(&tensor);
+    return plain(net, type, x, c);
+}
+
+static struct cvy_value *clip(struct net *net, struct cvy_value *x, float most)
+{
+    return node(net, (struct cvy_op){.type = CVY_OP_CLIP, .clip = {0, most}}, x, NULL);
+}
+
+/* The spelling `index` of an activation, with the nodes that it takes; false: there is none. */
+static bool spell(struct net *net, size_t index, struct cvy_value *x, struct cvy_value **y, size_t *nodes)
+{
+    const struct cvy_op hard = {.type = CVY_OP_HARD_SIGMOID, .activation = {1.0f / 6, 0.5f}};
+    const float root = 0.70710678f;
+    struct cvy_value *f,
+        *spelt[] = {
+            plain(net, CVY_OP_MUL, plain(net, CVY_OP_SIGMOID, x, NULL), x),
+            plain(net, CVY_OP_MUL, x, node(net, hard, x, NULL)),
+            scalar(net, CVY_OP_DIV, plain(net, CVY_OP_MUL, x, clip(net, scalar(net, CVY_OP_ADD, x, 3), 6)),
+                   6),
+            plain(net, CVY_OP_MUL, x,
+                  scalar(net, CVY_OP_MUL, clip(net, scalar(net, CVY_OP_ADD, x, 3), 6), 1.0f / 6)),
+            scalar(net, CVY_OP_DIV, clip(net, scalar(net, CVY_OP_ADD, x, 3), 6), 6),
+            (f = plain(net, CVY_OP_ERF, scalar(net, CVY_OP_DIV, x, 1 / root), NULL),
+             scalar(net, CVY_OP_MUL, plain(net, CVY_OP_MUL, x, scalar(net, CVY_OP_ADD, f, 1)), 0.5f)),
+            (f = plain(net, CVY_OP_ERF, scalar(net, CVY_OP_MUL, x, root), NULL),
+             plain(net, CVY_OP_MUL, scalar(net, CVY_OP_MUL, x, 0.5f), scalar(net, CVY_OP_ADD, f, 1))),
+            plain(net, CVY_OP_MUL, x, plain(net, CVY_OP_TANH, plain(net, CVY_OP_SOFTPLUS, x, NULL), NULL)),
+            scalar(net, CVY_OP_PRELU, x, 0.3f),
+        };
+    static const size_t sizes[] = {2, 2, 4, 4, 3, 5, 5, 3, 1};
+    if (index >= sizeof(sizes) / sizeof(*sizes))
+        return false;
+    *y = spelt[index];
+    *nodes = sizes[index];
+    return true;
+}
+
+START_TEST(activation_of_several_nodes_is_the_end_of_a_conv)
+{
+    struct cvy_value *y;
+    for (size_t i = 0, nodes;; i++) {
+        struct net net = net_begin(100 + i);
+        struct cvy_value *x = conv(&net, input(&net, (struct cvy_shape){4, {1, 3, 6, 5}}), 3);
+        if (!spell(&net, i, x, &y, &nodes)) {
+            net_finish(&net);
+            break;
+        }
+        check(&net, y, 1, 1 + nodes);
+    }
+}
+END_TEST
+
+START_TEST(what_is_almost_an_activation_stays)
+{
+    for (size_t round = 0; round < 4; round++) {
+        struct net net = net_begin(110 + round);
+        struct cvy_value *x = conv(&net, input(&net, (struct cvy_shape){4, {1, 3, 6, 5}}), 3), *y;
+        if (round == 0) /* of 2 x */
+            y = plain(&net, CVY_OP_MUL, x, plain(&net, CVY_OP_SIGMOID, scalar(&net, CVY_OP_MUL, x, 2), NULL));
+        else if (round == 1) /* 2 instead of 3 */
+            y = scalar(&net, CVY_OP_DIV,
+                       plain(&net, CVY_OP_MUL, x, clip(&net, scalar(&net, CVY_OP_ADD, x, 2), 6)), 6);
+        else if (round == 2) /* 5 instead of 6 */
+            y = scalar(&net, CVY_OP_DIV,
+                       plain(&net, CVY_OP_MUL, x, clip(&net, scalar(&net, CVY_OP_ADD, x, 3), 5)), 6);
+        else /* not halved */
+            y = plain(&net, CVY_OP_MUL, x,
+                      scalar(&net, CVY_OP_ADD,
+                             plain(&net, CVY_OP_ERF, scalar(&net, CVY_OP_MUL, x, 0.70710678f), NULL), 1));
+        check(&net, y, round == 0 ? 4 : 5, round == 0 ? 4 : 5);
+    }
+}
+END_TEST
+
 START_TEST(residual_add_is_done_by_the_conv_before_it)
 {
     for (size_t round = 0; round < 4; round++) {
@@ -424,6 +506,8 @@ Suite *test_suite(void)
     tcase_add_test(tests, scales_and_shifts_behind_a_gemm_are_in_its_matrix);
     tcase_add_test(tests, what_is_no_scale_of_channels_stays);
     tcase_add_test(tests, activation_behind_a_conv_is_its_end);
+    tcase_add_test(tests, activation_of_several_nodes_is_the_end_of_a_conv);
+    tcase_add_test(tests, what_is_almost_an_activation_stays);
     tcase_add_test(tests, residual_add_is_done_by_the_conv_before_it);
     tcase_add_test(tests, residual_that_is_needed_later_is_added_apart);
     tcase_add_test(tests, conv_node_may_have_a_residual_and_an_activation);
