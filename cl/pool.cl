@@ -36,9 +36,11 @@ ALWAYS_INLINE struct taps taps_of(struct axis a, int at)
 }
 
 #if LARGEST
+#define WORK max_pool_work
 #define START (-INFINITY)
 #define JOIN(sum, value) fmax(sum, value)
 #else
+#define WORK average_pool_work
 #define START 0.0f
 #define JOIN(sum, value) ((sum) + (value))
 #endif
@@ -68,7 +70,7 @@ ALWAYS_INLINE lanes mean(lanes sum, int include_pad, struct taps d, struct taps 
 }
 
 // Dimensions: runs, planes.
-APART void pool_work(int3 id, __global const float *restrict x, __global float *restrict y, struct sizes s)
+APART void WORK(int3 id, __global const float *restrict x, __global float *restrict y, struct sizes s)
 {
     if (id.y >= s.p.count)
         return;
@@ -92,4 +94,8 @@ APART void pool_work(int3 id, __global const float *restrict x, __global float *
 
 #define ARGUMENTS(IN, OUT, VALUE, LAST) \
     IN(x) OUT(y) LAST(struct sizes, s)
-TEAM_KERNEL(pool, ANY_WORK_GROUP, ARGUMENTS)
+#if LARGEST
+TEAM_KERNEL(max_pool, ANY_WORK_GROUP, ARGUMENTS)
+#else
+TEAM_KERNEL(average_pool, ANY_WORK_GROUP, ARGUMENTS)
+#endif

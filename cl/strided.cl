@@ -1,4 +1,4 @@
-// strided.cl - copies between a dense tensor and a strided one. table: rank, sizes, strides.
+// strided.cl - copies from a strided tensor to a dense one. table: rank, sizes, strides.
 
 #include "prelude.cl"
 
@@ -19,13 +19,4 @@ __kernel void gather(__global const float *x, __global float *y, __global const 
     int i = LINEAR_ID;
     if (i < count)
         y[i] = x[offset + strided_index(table, i)];
-}
-
-// x dense, y strided: a part of a larger tensor
-__kernel void scatter(__global const float *x, __global float *y, __global const int *table, int count,
-                      int offset)
-{
-    int i = LINEAR_ID;
-    if (i < count)
-        y[offset + strided_index(table, i)] = x[i];
 }

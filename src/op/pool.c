@@ -118,8 +118,9 @@ static bool layouts(const struct cvy_op *op, const struct cvy_operand *in, size_
 
 static void describe(const struct cvy_operator *self, struct cvy_launch *launch)
 {
-    cvy_launch_init(launch, "pool", "pool");
-    cvy_launch_define(launch, "LARGEST", self->op.type == CVY_OP_MAX_POOL);
+    const bool largest = self->op.type == CVY_OP_MAX_POOL;
+    cvy_launch_init(launch, "pool", largest ? "max_pool" : "average_pool");
+    cvy_launch_define(launch, "LARGEST", largest);
     cvy_planes_define(launch, &((const struct pool *)self)->planes);
 }
 

@@ -4,7 +4,7 @@
 
 #include <convoy/device.h>
 
-/* kernel: "gather" (y dense, x strided) or "scatter" (x dense, y strided). table: rank, sizes, strides. */
+/* kernel: "gather": y dense, x strided. table: rank, sizes, strides. */
 enum cvy_status cvy_strided_enqueue(struct cvy_device *device, const char *kernel, struct cvy_buffer *x,
                                     struct cvy_buffer *y, struct cvy_buffer *table, size_t count,
                                     size_t offset);
