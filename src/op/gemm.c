@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "op/classes.h"
+#include "op/gemv.h"
 #include "op/strided.h"
 #include "op/table.h"
 #include "runtime/gemm.h"
@@ -7,7 +8,9 @@
 struct gemm {
     struct cvy_operator base;
     struct cvy_gemm problem;
-    struct cvy_buffer *table; /* of c, broadcast to the output; NULL without c */
+    struct cvy_buffer *table; /* of c, broadcast to the output; NULL without c, or with few rows */
+    struct cvy_gemv gemv;
+    bool has_few_rows; /* gemv does it */
 };
 
 static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
@@ -37,6 +40,18 @@ static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *
     }
     *out = made;
     return CVY_OK;
+}
+
+static enum cvy_status prepare_few_rows(struct gemm *gemm, const struct cvy_shape *c)
+{
+    gemm->has_few_rows = true;
+    gemm->gemv = (struct cvy_gemv){.problem = gemm->problem, .has_c = c != NULL};
+    if (c != NULL) {
+        const size_t columns = c->rank > 0 ? c->dims[c->rank - 1] : 1, rows = c->rank > 1 ? c->dims[0] : 1;
+        gemm->gemv.c_row = rows == 1 ? 0 : columns;
+        gemm->gemv.c_column = columns == 1 ? 0 : 1;
+    }
+    return cvy_gemv_prepare(gemm->base.device, &gemm->gemv);
 }
 
 /* c is copied into the output first, broadcast; the product is then added to beta times that. */
@@ -72,8 +87,10 @@ static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand 
         .ldb = b->dims[1],
         .ldc = self->out.dims[1],
     };
-    self->workspace = cvy_gemm_workspace(self->device, &gemm->problem);
     self->flops = 2.0 * (double)gemm->problem.m * (double)gemm->problem.n * (double)gemm->problem.k;
+    if (cvy_gemv_applies(self->device, &gemm->problem))
+        return prepare_few_rows(gemm, has_c ? &in[2].shape : NULL);
+    self->workspace = cvy_gemm_workspace(self->device, &gemm->problem);
     return has_c ? prepare_c(gemm, &in[2].shape) : CVY_OK;
 }
 
@@ -84,14 +101,16 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
     struct gemm *gemm = (struct gemm *)self;
     struct cvy_gemm problem = gemm->problem;
     enum cvy_status status = CVY_OK;
+    problem.a = in[0];
+    problem.b = in[1];
+    problem.c = out;
+    if (gemm->has_few_rows)
+        return cvy_gemv_enqueue(self->device, &gemm->gemv, &problem, gemm->gemv.has_c ? in[2] : NULL);
     if (gemm->table != NULL)
         status =
             cvy_strided_enqueue(self->device, "gather", in[2], out, gemm->table, problem.m * problem.n, 0);
     if (status != CVY_OK)
         return status;
-    problem.a = in[0];
-    problem.b = in[1];
-    problem.c = out;
     return cvy_gemm_enqueue(self->device, &problem, self->workspace ? workspace : NULL, 0);
 }
 

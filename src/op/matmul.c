@@ -5,6 +5,7 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "op/classes.h"
+#include "op/gemv.h"
 #include "op/table.h"
 #include "runtime/gemm.h"
 
@@ -14,6 +15,8 @@ struct matmul {
     size_t count;      /* products */
     size_t *offsets_a; /* of each product's matrices */
     size_t *offsets_b;
+    struct cvy_gemv gemv;
+    bool has_few_rows; /* gemv does it */
 };
 
 /* One operand as an array of matrices: its leading dimensions, rows and columns. */
@@ -107,8 +110,12 @@ static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand 
         matmul->offsets_a[i] = matrix_offset(&a, &batch, i);
         matmul->offsets_b[i] = matrix_offset(&b, &batch, i);
     }
-    self->workspace = cvy_gemm_workspace(self->device, &matmul->problem);
     self->flops = 2.0 * (double)matmul->count * (double)a.rows * (double)b.columns * (double)a.columns;
+    matmul->has_few_rows = cvy_gemv_applies(self->device, &matmul->problem);
+    matmul->gemv.problem = matmul->problem;
+    if (matmul->has_few_rows)
+        return cvy_gemv_prepare(self->device, &matmul->gemv);
+    self->workspace = cvy_gemm_workspace(self->device, &matmul->problem);
     return CVY_OK;
 }
 
@@ -126,7 +133,9 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
         problem.a_offset = matmul->offsets_a[i];
         problem.b_offset = matmul->offsets_b[i];
         problem.c_offset = i * problem.m * problem.n;
-        status = cvy_gemm_enqueue(self->device, &problem, self->workspace ? workspace : NULL, 0);
+        status = matmul->has_few_rows
+                     ? cvy_gemv_enqueue(self->device, &matmul->gemv, &problem, NULL)
+                     : cvy_gemm_enqueue(self->device, &problem, self->workspace ? workspace : NULL, 0);
     }
     return status;
 }

@@ -1,6 +1,13 @@
+#include "base/arith.h"
 #include "op/classes.h"
+#include "op/planes.h"
 #include "op/table.h"
 #include "runtime/launch.h"
+
+struct softmax {
+    struct cvy_operator base;
+    size_t outer, size, inner;
+};
 
 static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                              struct cvy_shape *out)
@@ -14,14 +21,32 @@ static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *
     return CVY_OK;
 }
 
+static void describe(const struct softmax *softmax, struct cvy_launch *launch)
+{
+    cvy_launch_init(launch, "softmax", "softmax");
+    cvy_launch_define(launch, "LANES", cvy_plain_lanes(softmax->base.device));
+    cvy_launch_define(launch, "IN_BLOCKS", 0);
+    cvy_launch_define(launch, "ACROSS", softmax->inner > 1);
+}
+
 static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
                             const struct cvy_operator_params *params)
 {
     (void)in;
     (void)n_in;
     (void)params;
+    struct softmax *softmax = (struct softmax *)self;
+    const struct cvy_shape *shape = &self->out;
+    size_t axis;
+    enum cvy_status status = cvy_resolve_axis("Softmax", self->op.softmax.axis, shape->rank, &axis);
+    if (status != CVY_OK)
+        return status;
+    const size_t end = self->op.softmax.flatten ? shape->rank : axis + 1;
+    softmax->outer = cvy_span_elements(shape, 0, axis);
+    softmax->size = cvy_span_elements(shape, axis, end);
+    softmax->inner = cvy_span_elements(shape, end, shape->rank);
     struct cvy_launch launch;
-    cvy_launch_init(&launch, "softmax", "softmax");
+    describe(softmax, &launch);
     return cvy_launch_prepare(self->device, &launch);
 }
 
@@ -30,22 +55,18 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
 {
     (void)n_in;
     (void)workspace;
-    const struct cvy_shape *shape = &self->out;
-    size_t axis;
-    enum cvy_status status = cvy_resolve_axis("Softmax", self->op.softmax.axis, shape->rank, &axis);
-    if (status != CVY_OK)
-        return status;
-    size_t end = self->op.softmax.flatten ? shape->rank : axis + 1;
-    size_t inner = cvy_span_elements(shape, end, shape->rank);
-    size_t rows = cvy_span_elements(shape, 0, axis) * inner;
+    const struct softmax *softmax = (const struct softmax *)self;
+    const bool across = softmax->inner > 1;
     struct cvy_launch launch;
-    cvy_launch_init(&launch, "softmax", "softmax");
+    describe(softmax, &launch);
     cvy_launch_buffer(&launch, in[0]);
     cvy_launch_buffer(&launch, out);
-    cvy_launch_int(&launch, rows);
-    cvy_launch_int(&launch, cvy_span_elements(shape, axis, end));
-    cvy_launch_int(&launch, inner);
-    cvy_launch_range(&launch, 1, &rows, NULL);
+    cvy_launch_struct(&launch, (size_t[]){softmax->outer, softmax->size, softmax->inner}, 3);
+    cvy_launch_share(&launch);
+    const size_t range[] = {across ? cvy_ceil_div(softmax->inner, cvy_plain_lanes(self->device))
+                                   : softmax->outer,
+                            across ? softmax->outer : 1};
+    cvy_launch_range(&launch, 2, range, NULL);
     return cvy_launch_run(self->device, &launch);
 }
 
@@ -54,6 +75,7 @@ const struct cvy_operator_class cvy_op_softmax_class = {
     .max_inputs = 1,
     .in_place = 1 << 0,
     .infer = infer,
+    .size = sizeof(struct softmax),
     .init = init,
     .enqueue = enqueue,
 };

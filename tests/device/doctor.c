@@ -194,10 +194,10 @@ START_TEST(kernels_that_write_nothing_nan_or_too_much_are_wrong)
     static const struct {
         const char *program, *kernel, *from, *to;
     } cases[] = {
-        {"batch_norm", "batch_norm", "y[i] =", "if (epsilon < 0) y[i] ="},
-        {"softmax", "softmax", "exp(x[begin + i * inner] - largest) / sum", "NAN"},
+        {"batch_norm", "batch_norm", "id.y >= p.count", "id.y >= 0"},
+        {"softmax", "softmax", "largest = x[0], sum = 0.0f", "largest = x[0], sum = NAN"},
         {"gemm", "gemm", "*target = alpha * sum[i][j];", "*target = alpha * sum[j][i];"},
-        {"unary", "unary", "if (i < count)", "if (i < count + 5)"},
+        {"unary", "unary", "p.run, p.size)", "p.run, p.size) + 5"},
     };
     struct cvy_device *device = open_device(NULL);
     struct seen seen;
@@ -229,8 +229,8 @@ START_TEST(kernel_that_builds_but_cannot_be_launched_is_told)
 {
     struct cvy_device *device = open_device(NULL);
     struct seen seen;
-    test_alter_kernel(device, "unary", "int count)", "int count, int one_more)");
-    ck_assert_uint_eq(examine(device, &seen, "unary", "unary"), 1);
+    test_alter_kernel(device, "pad", "float value)", "float value, int one_more)");
+    ck_assert_uint_eq(examine(device, &seen, "pad", "pad"), 1);
     ck_assert_int_eq(seen.report.verdict, CVY_VERDICT_NO_RUN);
     cvy_device_destroy(&device);
 }
@@ -240,7 +240,7 @@ START_TEST(operator_without_another_kernel_fails_instead_of_lying)
 {
     struct cvy_device *device = open_device(NULL);
     struct seen seen;
-    test_alter_kernel(device, "pool", "fmax(largest", "fmin(largest");
+    test_alter_kernel(device, "pool", "fmax(sum", "fmin(sum");
     ck_assert_uint_eq(examine(device, &seen, "pool", "max_pool"), 1);
     struct cvy_op op = {.type = CVY_OP_MAX_POOL,
                         .pool = {.rank = 1, .kernel = {2}, .stride = {1}, .dilation = {1}}};
