@@ -112,11 +112,13 @@ static size_t choose_layouts(const struct cvy_op *op, struct cvy_operand *operan
 {
     static const size_t blocks[] = {0, 4, 16, 8};
     enum cvy_layout layouts[MAX_INPUTS];
+    struct cvy_op settled = *op;
     struct cvy_shape out;
     enum cvy_dtype dtype;
     size_t block = blocks[test_random_range(&case_random, 0, test_programs() < 10 ? 1 : 3)];
-    ck_assert_msg(cvy_operator_infer(op, operands, n, &out, &dtype) == CVY_OK, "%s", test_log_last());
-    if (block == 0 || !cvy_operator_layouts(op, operands, n, &out, block, layouts))
+    ck_assert_msg(cvy_operator_settle(&settled, operands, &n) == CVY_OK, "%s", test_log_last());
+    ck_assert_msg(cvy_operator_infer(&settled, operands, n, &out, &dtype) == CVY_OK, "%s", test_log_last());
+    if (block == 0 || !cvy_operator_layouts(&settled, operands, n, &out, block, layouts))
         return 0;
     for (size_t i = 0; i < n; i++)
         if (layouts[i] == CVY_LAYOUT_BLOCKS ||

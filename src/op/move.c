@@ -4,6 +4,7 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "op/classes.h"
+#include "op/parts.h"
 #include "op/settle.h"
 #include "op/slice.h"
 #include "op/strided.h"
@@ -11,8 +12,9 @@
 
 struct move {
     struct cvy_operator base;
-    struct cvy_buffer *table; /* rank, sizes of y, strides of x */
-    size_t offset;            /* of y's first element in x */
+    struct cvy_buffer *table;     /* rank, sizes of y, strides of x */
+    size_t offset;                /* of y's first element in x */
+    struct cvy_channels channels; /* of a Slice of channels in blocks */
 };
 
 static enum cvy_status prepare(struct cvy_operator *self, const struct cvy_table *table, size_t offset)
@@ -102,12 +104,53 @@ static enum cvy_status infer_slice(const struct cvy_op *op, const struct cvy_ope
     return CVY_OK;
 }
 
+/* The channels that a Slice leaves; false: it is one along other axes too, or leaves some out between. */
+static bool slice_channels(const struct cvy_op *op, const struct cvy_shape *x, size_t *begin, size_t *count)
+{
+    *begin = 0;
+    *count = x->dims[1];
+    for (size_t i = 0; i < op->slice.count; i++) {
+        struct cvy_slice_axis axis;
+        if (cvy_slice_axis(&op->slice, i, x, &axis) != CVY_OK || axis.step != 1 ||
+            (axis.axis != 1 && axis.count != x->dims[axis.axis]))
+            return false;
+        if (axis.axis == 1) {
+            *begin = axis.begin;
+            *count = axis.count;
+        }
+    }
+    return true;
+}
+
+static bool layouts_slice(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in, size_t block,
+                          enum cvy_layout *layouts)
+{
+    size_t begin, count;
+    (void)n_in;
+    layouts[0] = block > 0 ? CVY_LAYOUT_BLOCKS : CVY_LAYOUT_PLAIN;
+    return block == 0 || (op->type == CVY_OP_SLICE && slice_channels(op, &in[0].shape, &begin, &count));
+}
+
+static enum cvy_status init_channels(struct move *move, const struct cvy_shape *x)
+{
+    struct cvy_channels *channels = &move->channels;
+    *channels = (struct cvy_channels){.block = move->base.block,
+                                      .images = x->dims[0],
+                                      .pixels = cvy_span_elements(x, 2, x->rank),
+                                      .x_channels = x->dims[1]};
+    slice_channels(&move->base.op, x, &channels->from, &channels->count);
+    channels->y_channels = channels->count;
+    return cvy_channels_prepare(move->base.device, channels);
+}
+
 static enum cvy_status init_slice(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
                                   const struct cvy_operator_params *params)
 {
     (void)n_in;
     (void)params;
     const struct cvy_shape *x = &in[0].shape;
+    if (self->block > 0)
+        return init_channels((struct move *)self, x);
     size_t strides[CVY_MAX_RANK], offset = 0;
     int64_t steps[CVY_MAX_RANK];
     cvy_strides(x, strides);
@@ -293,6 +336,8 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
     (void)n_in;
     (void)workspace;
     const struct move *move = (struct move *)self;
+    if (self->block > 0)
+        return cvy_channels_enqueue(self->device, &move->channels, in[0], out);
     return cvy_strided_enqueue(self->device, "gather", in[0], out, move->table,
                                cvy_span_elements(&self->out, 0, self->out.rank), move->offset);
 }
@@ -302,16 +347,19 @@ static void finish(struct cvy_operator *self)
     cvy_buffer_destroy(&((struct move *)self)->table);
 }
 
-#define MOVE_CLASS(max, settle_function, infer_function, init_function)                                  \
-    {                                                                                                    \
-        .min_inputs = 1, .max_inputs = max, .on_host = true, .settle = settle_function,                  \
-        .infer = infer_function, .size = sizeof(struct move), .init = init_function, .enqueue = enqueue, \
-        .finish = finish,                                                                                \
+#define MOVE_CLASS(max, settle_function, infer_function, layouts_function, init_function)  \
+    {                                                                                      \
+        .min_inputs = 1, .max_inputs = max, .on_host = true, .settle = settle_function,    \
+        .infer = infer_function, .layouts = layouts_function, .size = sizeof(struct move), \
+        .init = init_function, .enqueue = enqueue, .finish = finish,                       \
     }
 
-const struct cvy_operator_class cvy_op_slice_class = MOVE_CLASS(5, settle_slice, infer_slice, init_slice);
-const struct cvy_operator_class cvy_op_split_class = MOVE_CLASS(2, settle_split, infer_slice, init_slice);
-const struct cvy_operator_class cvy_op_expand_class = MOVE_CLASS(2, settle_dims, infer_expand, init_expand);
-const struct cvy_operator_class cvy_op_tile_class = MOVE_CLASS(2, settle_dims, infer_tile, init_tile);
+const struct cvy_operator_class cvy_op_slice_class =
+    MOVE_CLASS(5, settle_slice, infer_slice, layouts_slice, init_slice);
+const struct cvy_operator_class cvy_op_split_class =
+    MOVE_CLASS(2, settle_split, infer_slice, layouts_slice, init_slice);
+const struct cvy_operator_class cvy_op_expand_class =
+    MOVE_CLASS(2, settle_dims, infer_expand, NULL, init_expand);
+const struct cvy_operator_class cvy_op_tile_class = MOVE_CLASS(2, settle_dims, infer_tile, NULL, init_tile);
 const struct cvy_operator_class cvy_op_space_to_depth_class =
-    MOVE_CLASS(1, NULL, infer_space_to_depth, init_space_to_depth);
+    MOVE_CLASS(1, NULL, infer_space_to_depth, NULL, init_space_to_depth);

@@ -4,10 +4,12 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arith.h"
 #include "base/log.h"
 #include "op/classes.h"
+#include "op/planes.h"
 #include "op/settle.h"
 #include "op/table.h"
 #include "runtime/buffer.h"
@@ -15,9 +17,17 @@
 
 #define MAX_TAPS 4
 
+/* As in cl/resize.cl. */
+struct axis {
+    size_t in, out, taps, begin;
+};
+
 struct resize {
     struct cvy_operator base;
-    struct cvy_buffer *table;   /* rank, sizes of y, strides of x, taps, begin of each dimension's taps */
+    struct cvy_planes planes;            /* of y */
+    struct axis axes[CVY_CONV_MAX_RANK]; /* spatial ones */
+    /* rank, sizes of y, strides of x, taps, begin of each dimension's taps; NULL: the axes say it */
+    struct cvy_buffer *table;
     struct cvy_buffer *index;   /* position in x of each tap, clamped into it */
     struct cvy_buffer *weights; /* of each tap */
 };
@@ -186,6 +196,76 @@ static enum cvy_status upload_taps(struct resize *self, const struct cvy_shape *
     return status;
 }
 
+/* Whether images and channels stay as they are, and three axes are enough for the rest. */
+static bool is_spatial(const struct cvy_op_resize *r, const struct cvy_shape *x, const struct cvy_shape *y)
+{
+    return x->rank >= 3 && x->rank <= 2 + CVY_CONV_MAX_RANK && is_untouched(r, 0, x->dims[0], y->dims[0]) &&
+           is_untouched(r, 1, x->dims[1], y->dims[1]);
+}
+
+static bool layouts(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in, size_t block,
+                    enum cvy_layout *layouts)
+{
+    struct cvy_shape y;
+    if (block == 0)
+        return true;
+    layouts[0] = CVY_LAYOUT_BLOCKS;
+    return infer(op, in, n_in, &y) == CVY_OK && is_spatial(&op->resize, &in[0].shape, &y);
+}
+
+static void describe(const struct resize *self, struct cvy_launch *launch)
+{
+    const bool general = self->table != NULL;
+    cvy_launch_init(launch, "resize", general ? "resize" : "resize_planes");
+    cvy_launch_define(launch, "GENERAL", general);
+    if (!general)
+        cvy_planes_define(launch, &self->planes);
+}
+
+static enum cvy_status make_table(struct resize *self, const struct cvy_shape *x, const size_t *n_taps)
+{
+    size_t strides[CVY_MAX_RANK], begin = 0;
+    struct cvy_table table = {0};
+    cvy_strides(x, strides);
+    cvy_table_add(&table, x->rank);
+    for (size_t i = 0; i < x->rank; i++)
+        cvy_table_add(&table, self->base.out.dims[i]);
+    for (size_t i = 0; i < x->rank; i++)
+        cvy_table_add(&table, strides[i]);
+    for (size_t i = 0; i < x->rank; i++)
+        cvy_table_add(&table, n_taps[i]);
+    for (size_t i = 0; i < x->rank; i++) {
+        cvy_table_add(&table, begin);
+        begin += self->base.out.dims[i] * n_taps[i];
+    }
+    return cvy_table_upload(&table, self->base.device, &self->table);
+}
+
+static void make_axes(struct resize *self, const struct cvy_shape *x, const size_t *n_taps)
+{
+    const struct cvy_shape *y = &self->base.out;
+    const size_t missing = CVY_CONV_MAX_RANK + 2 - x->rank;
+    size_t begin = y->dims[0] * n_taps[0] + y->dims[1] * n_taps[1];
+    double taps = 1;
+    for (size_t i = 0; i < CVY_CONV_MAX_RANK; i++) {
+        /* an axis that is not there has the first image's tap, which is 0 with weight 1 */
+        self->axes[i] = (struct axis){1, 1, 1, 0};
+        if (i < missing)
+            continue;
+        const size_t d = i - missing + 2;
+        self->axes[i] = (struct axis){x->dims[d], y->dims[d], n_taps[d], begin};
+        begin += y->dims[d] * n_taps[d];
+        taps *= (double)n_taps[d];
+    }
+    const size_t block = self->base.block;
+    self->planes = cvy_planes_of(self->base.device, y, block, 2, 0);
+    self->planes.lanes = block > 0 ? block : 1;
+    const double moved = (1 + taps) * (double)(self->planes.count * self->planes.size) * sizeof(float);
+    self->planes.run =
+        self->planes.lanes * cvy_planes_share(self->base.device, self->planes.size / self->planes.lanes,
+                                              self->planes.count, moved);
+}
+
 static enum cvy_status init(struct cvy_operator *operator, const struct cvy_operand * in, size_t n_in,
                             const struct cvy_operator_params *params)
 {
@@ -193,31 +273,35 @@ static enum cvy_status init(struct cvy_operator *operator, const struct cvy_oper
     (void)params;
     struct resize *self = (struct resize *)operator;
     const struct cvy_shape *x = &in[0].shape;
-    size_t strides[CVY_MAX_RANK], n_taps[CVY_MAX_RANK], total = 0;
-    struct cvy_table table = {0};
-    cvy_strides(x, strides);
-    cvy_table_add(&table, x->rank);
-    for (size_t i = 0; i < x->rank; i++)
-        cvy_table_add(&table, operator->out.dims[i]);
-    for (size_t i = 0; i < x->rank; i++)
-        cvy_table_add(&table, strides[i]);
+    const struct cvy_op_resize *r = &operator->op.resize;
+    size_t n_taps[CVY_MAX_RANK], total = 0;
+    enum cvy_status status = CVY_OK;
     for (size_t i = 0; i < x->rank; i++) {
-        bool untouched = is_untouched(&operator->op.resize, i, x->dims[i], operator->out.dims[i]);
-        n_taps[i] = untouched ? 1 : tap_count(&operator->op.resize, x->dims[i], operator->out.dims[i]);
-        cvy_table_add(&table, n_taps[i]);
+        const size_t out = operator->out.dims[i];
+        n_taps[i] = is_untouched(r, i, x->dims[i], out) ? 1 : tap_count(r, x->dims[i], out);
+        total += out * n_taps[i];
     }
-    for (size_t i = 0; i < x->rank; i++) {
-        cvy_table_add(&table, total);
-        total += operator->out.dims[i] * n_taps[i];
-    }
-    enum cvy_status status = cvy_table_upload(&table, operator->device, &self->table);
+    if (is_spatial(r, x, &operator->out))
+        make_axes(self, x, n_taps);
+    else
+        status = make_table(self, x, n_taps);
     if (status == CVY_OK)
         status = upload_taps(self, x, n_taps, CVY_MAX(total, 1));
     if (status != CVY_OK)
         return status;
     struct cvy_launch launch;
-    cvy_launch_init(&launch, "resize", "resize");
+    describe(self, &launch);
     return cvy_launch_prepare(operator->device, &launch);
+}
+
+static void add_planes(struct cvy_launch *launch, const struct resize *self)
+{
+    size_t sizes[4 * CVY_CONV_MAX_RANK];
+    memcpy(sizes, self->axes, sizeof(sizes));
+    cvy_launch_buffer(launch, self->index);
+    cvy_launch_buffer(launch, self->weights);
+    cvy_planes_argument(launch, &self->planes, sizes, CVY_COUNT(sizes));
+    cvy_planes_range(launch, &self->planes);
 }
 
 static enum cvy_status enqueue(struct cvy_operator *operator, struct cvy_buffer * const * in, size_t n_in,
@@ -228,9 +312,13 @@ static enum cvy_status enqueue(struct cvy_operator *operator, struct cvy_buffer 
     const struct resize *self = (struct resize *)operator;
     size_t count = cvy_span_elements(&operator->out, 0, operator->out.rank);
     struct cvy_launch launch;
-    cvy_launch_init(&launch, "resize", "resize");
+    describe(self, &launch);
     cvy_launch_buffer(&launch, in[0]);
     cvy_launch_buffer(&launch, out);
+    if (self->table == NULL) {
+        add_planes(&launch, self);
+        return cvy_launch_run(operator->device, &launch);
+    }
     cvy_launch_buffer(&launch, self->table);
     cvy_launch_buffer(&launch, self->index);
     cvy_launch_buffer(&launch, self->weights);
@@ -252,6 +340,7 @@ const struct cvy_operator_class cvy_op_resize_class = {
     .max_inputs = 3,
     .settle = settle,
     .infer = infer,
+    .layouts = layouts,
     .size = sizeof(struct resize),
     .init = init,
     .enqueue = enqueue,

@@ -2,12 +2,14 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "op/classes.h"
+#include "op/parts.h"
 #include "op/strided.h"
 #include "op/table.h"
 
 struct transpose {
     struct cvy_operator base;
-    struct cvy_buffer *table; /* rank, sizes of y, strides of x */
+    struct cvy_buffer *table;     /* rank, sizes of y, strides of x */
+    struct cvy_channels channels; /* of a shuffle in blocks */
 };
 
 static size_t source_axis(const struct cvy_op *op, size_t rank, size_t i)
@@ -114,12 +116,37 @@ static enum cvy_status infer_channel_shuffle(const struct cvy_op *op, const stru
     return CVY_OK;
 }
 
+static bool layouts_channel_shuffle(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
+                                    size_t block, enum cvy_layout *layouts)
+{
+    (void)op;
+    (void)in;
+    (void)n_in;
+    layouts[0] = block > 0 ? CVY_LAYOUT_BLOCKS : CVY_LAYOUT_PLAIN;
+    return true;
+}
+
+static enum cvy_status shuffle_blocks(struct transpose *self)
+{
+    const struct cvy_shape *y = &self->base.out;
+    self->channels = (struct cvy_channels){.block = self->base.block,
+                                           .images = y->dims[0],
+                                           .pixels = cvy_span_elements(y, 2, y->rank),
+                                           .count = y->dims[1],
+                                           .x_channels = y->dims[1],
+                                           .y_channels = y->dims[1],
+                                           .shuffle = self->base.op.channel_shuffle.groups};
+    return cvy_channels_prepare(self->base.device, &self->channels);
+}
+
 /* y[n, j, g, ...] is x[n, g, j, ...] */
 static enum cvy_status init_channel_shuffle(struct cvy_operator *self, const struct cvy_operand *in,
                                             size_t n_in, const struct cvy_operator_params *params)
 {
     (void)n_in;
     (void)params;
+    if (self->block > 0)
+        return shuffle_blocks((struct transpose *)self);
     const struct cvy_shape *x = &in[0].shape;
     size_t groups = self->op.channel_shuffle.groups, each = x->dims[1] / groups;
     size_t plane = cvy_span_elements(x, 2, x->rank);
@@ -139,6 +166,8 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
 {
     (void)n_in;
     (void)workspace;
+    if (self->block > 0)
+        return cvy_channels_enqueue(self->device, &((struct transpose *)self)->channels, in[0], out);
     return cvy_strided_enqueue(self->device, "gather", in[0], out, ((struct transpose *)self)->table,
                                cvy_span_elements(&self->out, 0, self->out.rank), 0);
 }
@@ -175,6 +204,7 @@ const struct cvy_operator_class cvy_op_channel_shuffle_class = {
     .max_inputs = 1,
     .on_host = true,
     .infer = infer_channel_shuffle,
+    .layouts = layouts_channel_shuffle,
     .size = sizeof(struct transpose),
     .init = init_channel_shuffle,
     .enqueue = enqueue,

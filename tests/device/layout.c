@@ -183,6 +183,33 @@ static size_t batch_norm(struct net *net, size_t x)
     return add(net, (struct cvy_op){.type = CVY_OP_BATCH_NORM, .batch_norm = {1e-3f}}, in, 5);
 }
 
+static size_t slice(struct net *net, size_t x)
+{
+    const size_t c = net->host[x].shape.dims[1], begin = test_random_range(&net->random, 0, c / 2);
+    const struct cvy_op op = {
+        .type = CVY_OP_SLICE,
+        .slice = {
+            .count = 1, .axes = {1}, .begin = {(int64_t)begin}, .end = {(int64_t)(c - c / 8)}, .step = {1}}};
+    return add(net, op, &x, 1);
+}
+
+static size_t resize(struct net *net, size_t x)
+{
+    const bool linear = test_random_range(&net->random, 0, 1);
+    struct cvy_op op = {.type = CVY_OP_RESIZE,
+                        .resize = {.mode = linear ? CVY_RESIZE_LINEAR : CVY_RESIZE_NEAREST,
+                                   .nearest = CVY_RESIZE_FLOOR, /* the host's loops know no other */
+                                   .rank = 4,
+                                   .scales = {1, 1, 2, 1.5f}}};
+    return net->host[x].shape.dims[2] > 8 ? x : add(net, op, &x, 1);
+}
+
+static size_t shuffle(struct net *net, size_t x)
+{
+    const struct cvy_op op = {.type = CVY_OP_CHANNEL_SHUFFLE, .channel_shuffle = {2}};
+    return net->host[x].shape.dims[1] % 2 != 0 ? x : add(net, op, &x, 1);
+}
+
 /* Another value of x's image, of any channels or of as many. */
 static size_t companion(struct net *net, size_t x, bool as_many)
 {
@@ -202,7 +229,7 @@ static size_t grow(struct net *net, size_t x)
     static const size_t channels[] = {3, 8, 17, 24, 32, 58};
     const size_t c = net->host[x].shape.dims[1];
     struct cvy_op op = {0};
-    switch (test_random_range(&net->random, 0, 13)) {
+    switch (test_random_range(&net->random, 0, 16)) {
     case 0:
         return conv(net, x, c, c, 3, 1);
     case 1:
@@ -229,6 +256,12 @@ static size_t grow(struct net *net, size_t x)
         return binary(net, CVY_OP_SUB, x, constant(net, (struct cvy_shape){.rank = 0}, 0, 1));
     case 11:
         return binary(net, CVY_OP_PRELU, x, constant(net, (struct cvy_shape){4, {1, c, 1, 1}}, 0, 1));
+    case 12:
+        return slice(net, x);
+    case 13:
+        return resize(net, x);
+    case 14:
+        return shuffle(net, x);
     default:
         return conv(net, x, channels[test_random_range(&net->random, 0, 5)], 1,
                     test_random_range(&net->random, 0, 1) ? 3 : 1, 1);
