@@ -1,4 +1,5 @@
 // global_pool.cl - the mean of each plane: of the channels of a block (IN_BLOCKS), or of one channel.
+// TO_BLOCKS: 1 where y lies in blocks as x does.
 #include "prelude.cl"
 #include "team.cl"
 #include "planes.cl"
@@ -26,7 +27,12 @@ APART void global_average_work(int3 id, __global const float *restrict x, __glob
         sum[0] += LANES_LOAD(x + i);
     const lanes all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
 #if IN_BLOCKS
-    LANES_STORE(all / (float)(p.size / LANES), y + id.y * LANES);
+    const lanes mean = all / (float)(p.size / LANES);
+    const int k = PLANE_CHANNEL(id.y, p);
+    if (TO_BLOCKS)
+        LANES_STORE(mean, y + id.y * LANES);
+    else
+        store_some(mean, y + id.y / p.blocks * p.channels + k, p.channels - k);
 #else
     float each[LANES], total = 0.0f;
     LANES_STORE(all, each);

@@ -118,13 +118,14 @@ static size_t choose_layouts(const struct cvy_op *op, struct cvy_operand *operan
     size_t block = blocks[test_random_range(&case_random, 0, test_programs() < 10 ? 1 : 3)];
     ck_assert_msg(cvy_operator_settle(&settled, operands, &n) == CVY_OK, "%s", test_log_last());
     ck_assert_msg(cvy_operator_infer(&settled, operands, n, &out, &dtype) == CVY_OK, "%s", test_log_last());
-    if (block == 0 || !cvy_operator_layouts(&settled, operands, n, &out, block, layouts))
+    const size_t out_block = test_random_range(&case_random, 0, 3) == 0 ? 0 : block;
+    if (block == 0 || !cvy_operator_layouts(&settled, operands, n, &out, out_block, layouts))
         return 0;
     for (size_t i = 0; i < n; i++)
         if (layouts[i] == CVY_LAYOUT_BLOCKS ||
             (layouts[i] == CVY_LAYOUT_ANY && test_random_range(&case_random, 0, 1)))
-            operands[i].block = block;
-    return block;
+            operands[i].block = operands[i].shape.rank > 2 ? block : 0;
+    return out_block;
 }
 
 float *case_run(const struct cvy_op *op, const struct inputs *inputs, struct cvy_shape *shape)

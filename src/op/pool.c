@@ -178,9 +178,21 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
     return cvy_launch_run(self->device, &launch);
 }
 
+/* Few means are written in either layout. */
+static bool layouts_global(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in, size_t block,
+                           enum cvy_layout *layouts)
+{
+    (void)op;
+    (void)in;
+    (void)n_in;
+    layouts[0] = block > 0 ? CVY_LAYOUT_BLOCKS : CVY_LAYOUT_ANY;
+    return true;
+}
+
 static void describe_global(const struct cvy_operator *self, struct cvy_launch *launch)
 {
     cvy_launch_init(launch, "global_pool", "global_average");
+    cvy_launch_define(launch, "TO_BLOCKS", self->block > 0);
     cvy_planes_define(launch, &((const struct pool *)self)->planes);
 }
 
@@ -190,7 +202,7 @@ static enum cvy_status init_global(struct cvy_operator *self, const struct cvy_o
     (void)n_in;
     (void)params;
     struct pool *pool = (struct pool *)self;
-    pool->planes = cvy_planes_of(self->device, &in[0].shape, self->block, 2, sizeof(float));
+    pool->planes = cvy_planes_of(self->device, &in[0].shape, in[0].block, 2, sizeof(float));
     pool->planes.run = pool->planes.size;
     struct cvy_launch launch;
     describe_global(self, &launch);
@@ -228,7 +240,7 @@ const struct cvy_operator_class cvy_op_global_pool_class = {
     .max_inputs = 1,
     .infer = infer_global,
     .size = sizeof(struct pool),
-    .layouts = layouts,
+    .layouts = layouts_global,
     .init = init_global,
     .enqueue = enqueue_global,
 };

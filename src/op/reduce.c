@@ -12,6 +12,23 @@ struct reduce {
     size_t kept, reduced;     /* elements */
 };
 
+/* A mean over all spatial axes alone, which a network computes. */
+static bool is_global_mean(const struct cvy_op *op, const struct cvy_operand *x)
+{
+    const struct cvy_op_axes *axes = &op->reduce.axes;
+    bool seen[CVY_MAX_RANK] = {false};
+    if (op->type != CVY_OP_REDUCE_MEAN || !op->reduce.keep_dims || x->constant != NULL || x->shape.rank < 3 ||
+        x->dtype != CVY_FLOAT32 || axes->count != x->shape.rank - 2)
+        return false;
+    for (size_t i = 0; i < axes->count; i++) {
+        int64_t axis = axes->axes[i] + (axes->axes[i] < 0 ? (int64_t)x->shape.rank : 0);
+        if (axis < 2 || axis >= (int64_t)x->shape.rank || seen[axis])
+            return false;
+        seen[axis] = true;
+    }
+    return true;
+}
+
 static enum cvy_status settle(struct cvy_op *op, const struct cvy_operand *in, size_t *n_in)
 {
     struct cvy_op_axes *axes = &op->reduce.axes;
@@ -19,6 +36,8 @@ static enum cvy_status settle(struct cvy_op *op, const struct cvy_operand *in, s
     if (cvy_operand_given(in, *n_in, 1))
         status = cvy_operand_ints("its axes", in, *n_in, 1, axes->axes, CVY_MAX_RANK, &axes->count);
     *n_in = 1;
+    if (status == CVY_OK && is_global_mean(op, &in[0]))
+        *op = (struct cvy_op){.type = CVY_OP_GLOBAL_AVERAGE_POOL};
     return status;
 }
 
