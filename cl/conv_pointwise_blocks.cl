@@ -93,16 +93,12 @@ int channel_start(int k, int pixels)
 #include "tile.cl"
 #else
 
-// Channels k, k + 1, ... of a pixel, those that there are; to: the pixel's channel 0.
-void store_lanes(lanes sum, __global float *to, EPILOGUE_ARGUMENTS int k, int channels, int shuffle,
-                 int pixels)
+// Channels k, k + 1, ... of a pixel, those that there are; to: the pixel's channel 0; at: where each lies.
+void store_lanes(lanes sum, __global float *to, EPILOGUE_ARGUMENTS const int *at, int k, int channels)
 {
-    int at[LANES];
     float part[LANES];
-    for (int i = 0; i < LANES; i++) {
-        at[i] = channel_start(k + i < channels ? shuffled_to(k + i, channels, shuffle) : k + i, pixels);
+    for (int i = 0; i < LANES; i++)
         part[i] = ACCUMULATE && k + i < channels ? to[at[i]] : 0.0f;
-    }
     LANES_STORE(EPILOGUE_CHANNELS(sum, k, channels, LANES_LOAD(part)), part);
     // a last block is filled up with zeros
     const int end = (channels + PIXEL_STEP - 1) / PIXEL_STEP * PIXEL_STEP;
@@ -194,11 +190,15 @@ APART void pointwise_blocks_work(int3 id, __global const float *restrict x,
             UNROLL
             for (int i = 0; i < BLOCKS * PIXELS; i++)
                 each[i] = sum[i / PIXELS][i % PIXELS];
-            for (int i = 0; i < BLOCKS * PIXELS; i++) {
-                const int k = k0 + i / PIXELS * LANES, t = i % PIXELS;
-                if (k < s.channels && start + t >= first)
-                    store_lanes(each[i], to + t * PIXEL_STEP, EPILOGUE_PASSED k, s.channels, s.shuffle,
-                                pixels);
+            for (int k = k0, b = 0; b < BLOCKS && k < s.channels; k += LANES, b++) {
+                int at[LANES];
+                for (int i = 0; i < LANES; i++)
+                    at[i] = channel_start(
+                        k + i < s.channels ? shuffled_to(k + i, s.channels, s.shuffle) : k + i, pixels);
+                for (int t = 0; t < PIXELS; t++)
+                    if (start + t >= first)
+                        store_lanes(each[b * PIXELS + t], to + t * PIXEL_STEP, EPILOGUE_PASSED at, k,
+                                    s.channels);
             }
 #endif
         }
