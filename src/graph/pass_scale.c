@@ -106,9 +106,12 @@ static size_t conv_channel(const struct cvy_op_conv *conv, const struct cvy_shap
     return conv->transposed ? first / (w->dims[0] / conv->groups) * w->dims[1] + second : first;
 }
 
-static size_t gemm_channel(const struct cvy_op *op, const struct cvy_shape *b, size_t i)
+/* The same of a work of any type; BatchNormalization has a scale for each. */
+static size_t channel_of(const struct cvy_op *op, const struct cvy_shape *w, size_t i)
 {
-    return op->gemm.transpose_b ? i / b->dims[1] : i % b->dims[1];
+    if (op->type == CVY_OP_GEMM)
+        return op->gemm.transpose_b ? i / w->dims[1] : i % w->dims[1];
+    return op->type == CVY_OP_CONV ? conv_channel(&op->conv, w, i) : i;
 }
 
 static enum cvy_status scale_weights(struct cvy_work_list *list, struct cvy_work *kept,
@@ -127,8 +130,7 @@ static enum cvy_status scale_weights(struct cvy_work_list *list, struct cvy_work
     const float *from = floats(w);
     float *to = made.data;
     for (size_t i = 0; i < w->elements; i++) {
-        const size_t k = kept->op.type == CVY_OP_GEMM ? gemm_channel(&kept->op, &w->shape, i)
-                                                      : conv_channel(&kept->op.conv, &w->shape, i);
+        const size_t k = channel_of(&kept->op, &w->shape, i);
         to[i] = (float)(from[i] * f->a[k]);
     }
     size_t value;
@@ -163,16 +165,21 @@ static enum cvy_status scale_bias(struct cvy_work_list *list, struct cvy_work *k
 /* Weights and bias are constants, and nothing happens to y before it is written. */
 static bool can_take(const struct cvy_work_list *list, const struct cvy_work *kept)
 {
-    if (kept == NULL || (kept->op.type != CVY_OP_CONV && kept->op.type != CVY_OP_GEMM) ||
-        floats(cvy_work_constant(list, kept, 1)) == NULL || kept->n_inputs > 3)
+    if (kept == NULL || floats(cvy_work_constant(list, kept, 1)) == NULL)
         return false;
     const struct cvy_operand bias = cvy_work_operand(list, kept, 2);
     if (bias.present && floats(bias.constant) == NULL)
         return false;
-    if (kept->op.type == CVY_OP_GEMM)
+    switch (kept->op.type) {
+    case CVY_OP_CONV:
+        return kept->n_inputs <= 3 && kept->op.conv.activation == CVY_ACTIVATION_NONE &&
+               kept->op.conv.shuffle <= 1;
+    case CVY_OP_GEMM:
         return !bias.present ||
                channel_step(&bias.shape, &list->values[kept->output]->info.shape) != SIZE_MAX;
-    return kept->op.conv.activation == CVY_ACTIVATION_NONE && kept->op.conv.shuffle <= 1;
+    default:
+        return kept->op.type == CVY_OP_BATCH_NORM;
+    }
 }
 
 static enum cvy_status fold_affine(struct cvy_work_list *list, struct cvy_work *work, struct affine *f)

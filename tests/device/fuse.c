@@ -208,6 +208,17 @@ START_TEST(scales_and_shifts_behind_a_gemm_are_in_its_matrix)
 }
 END_TEST
 
+START_TEST(scales_and_shifts_behind_batch_normalization_are_in_it)
+{
+    for (size_t round = 0; round < 4; round++) {
+        struct net net = net_begin(25 + round);
+        struct cvy_value *y = batch_norm(&net, input(&net, (struct cvy_shape){4, {2, 6, 4, 3}}), 6);
+        y = scale_or_shift(&net, scale_or_shift(&net, y, 2, 6), 2, 6);
+        check(&net, y, 1, 3);
+    }
+}
+END_TEST
+
 START_TEST(what_is_no_scale_of_channels_stays)
 {
     for (size_t round = 0; round < 4; round++) {
@@ -220,8 +231,9 @@ START_TEST(what_is_no_scale_of_channels_stays)
                       plain(&net, CVY_OP_MUL, y, constant(&net, (struct cvy_shape){0}, false)), y);
         else if (round == 2) /* a constant divided */
             z = plain(&net, CVY_OP_DIV, constant(&net, (struct cvy_shape){0}, false), y);
-        else /* by zero */
-            z = plain(&net, CVY_OP_MUL, batch_norm(&net, x, 3), constant(&net, (struct cvy_shape){0}, false));
+        else /* behind another operator */
+            z = plain(&net, CVY_OP_MUL, plain(&net, CVY_OP_TANH, x, NULL),
+                      constant(&net, (struct cvy_shape){0}, false));
         check(&net, z, round == 1 ? 3 : 2, round == 1 ? 3 : 2);
     }
 }
@@ -504,6 +516,7 @@ Suite *test_suite(void)
     tcase_set_timeout(tests, 0);
     tcase_add_test(tests, scales_and_shifts_behind_a_conv_are_in_its_weights);
     tcase_add_test(tests, scales_and_shifts_behind_a_gemm_are_in_its_matrix);
+    tcase_add_test(tests, scales_and_shifts_behind_batch_normalization_are_in_it);
     tcase_add_test(tests, what_is_no_scale_of_channels_stays);
     tcase_add_test(tests, activation_behind_a_conv_is_its_end);
     tcase_add_test(tests, activation_of_several_nodes_is_the_end_of_a_conv);
