@@ -21,7 +21,7 @@ void im2col(__global const float *restrict x, __global float *restrict columns, 
     const int z = TAP(row / (win.kernel_w * win.kernel_h) % win.kernel_d, win.kernel_d);
     const int c = row / (win.kernel_w * win.kernel_h * win.kernel_d);
     const int behind = first + pixels, beside = s * win.dilation_w - win.pad_w;
-    const int line_begin = first / win.out_w + (int)get_group_id(1) * lines;
+    const int line_begin = first / win.out_w + GROUP_ID(1) * lines;
     for (int line = line_begin; line < line_begin + lines && line * win.out_w < behind; line++) {
         const int h = seen_from(line % win.out_h, r, win.in_h, win.stride_h, win.dilation_h, win.pad_h);
         const int d = seen_from(line / win.out_h, z, win.in_d, win.stride_d, win.dilation_d, win.pad_d);
@@ -99,7 +99,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 void finish(EPILOGUE_ARGUMENTS __global float *restrict y, int pixels, int piece, int channels, int shuffle)
 {
     const int channel = get_global_id(2), k = shuffled_from(channel % channels, channels, shuffle);
-    const int begin = (int)get_group_id(1) * piece, end = min(begin + piece, pixels);
+    const int begin = GROUP_ID(1) * piece, end = min(begin + piece, pixels);
     __global float *at = y + channel * pixels;
     for (int pixel = begin + (int)get_local_id(0) * LANES; pixel < end; pixel += ITEMS * LANES) {
         if (pixel + LANES <= end) {

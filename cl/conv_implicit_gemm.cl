@@ -153,9 +153,9 @@ void implicit_gemm(__global const STORED *restrict x, __global const int4 *restr
     __local int y_at[BLOCK_P];
     const int column = get_local_id(0), row = get_local_id(1), item = row * SIDE_P + column;
     const int classes = y_step_d * y_step_h * y_step_w;
-    const int g = (int)get_group_id(2) % groups, class = (int)get_group_id(2) / groups % classes;
-    const int piece = (int)get_group_id(2) / (groups * classes);
-    const int block = get_group_id(1), blocks = get_num_groups(1);
+    const int g = GROUP_ID(2) % groups, class = GROUP_ID(2) / groups % classes;
+    const int piece = GROUP_ID(2) / (groups * classes);
+    const int block = GROUP_ID(1), blocks = get_num_groups(1);
     const int class_d = class / (y_step_w * y_step_h), class_h = class / y_step_w % y_step_h;
     const int class_w = class % y_step_w;
     const int depth = (out_d - class_d + y_step_d - 1) / y_step_d;
@@ -165,7 +165,7 @@ void implicit_gemm(__global const STORED *restrict x, __global const int4 *restr
     const int x_pixels = in_d * in_h * in_w, channels = groups * k_group, y_pixels = out_d * out_h * out_w;
 
     // The pixel that this work-item fetches; those behind the last are fetched again and not stored.
-    const int first = (int)get_group_id(0) * BLOCK_P;
+    const int first = GROUP_ID(0) * BLOCK_P;
     const int pixel = min(first + item % BLOCK_P, pixels - 1);
     const int q = pixel % width, p = pixel / width % height, o = pixel / (width * height) % depth;
     const int n = pixel / (width * height * depth);

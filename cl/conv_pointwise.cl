@@ -151,8 +151,8 @@ void pointwise_tiles(__global const float *restrict x, __global const float *res
     __local float tile_w[DEPTH][BLOCK_K];
     __local int offset[TILE];
     const int column = get_local_id(0), row = get_local_id(1), item = row * SIDE + column;
-    const int block = get_group_id(1), first = (int)get_group_id(0) * TILE;
-    const int n = (int)get_group_id(2) / groups, g = (int)get_group_id(2) % groups;
+    const int block = GROUP_ID(1), first = GROUP_ID(0) * TILE;
+    const int n = GROUP_ID(2) / groups, g = GROUP_ID(2) % groups;
     const int pixels = win.out_d * win.out_h * win.out_w, x_pixels = win.in_d * win.in_h * win.in_w;
     __global const float *from = x + (n * groups + g) * c_group * x_pixels;
     __global const float *weights = packed + (g * (int)get_num_groups(1) + block) * c_group * BLOCK_K;

@@ -26,7 +26,7 @@ void gemm(int m, int n, int k, float alpha, float beta,
     __local float tile_a[DEPTH][TILE];
     __local float tile_b[DEPTH][TILE];
     const int x = get_local_id(0), y = get_local_id(1);
-    const int row0 = (int)get_group_id(1) * TILE, column0 = (int)get_group_id(0) * TILE;
+    const int row0 = GROUP_ID(1) * TILE, column0 = GROUP_ID(0) * TILE;
     const int item = y * SIDE + x;
     float sum[PER_ITEM][PER_ITEM];
 

@@ -123,6 +123,15 @@ CVY_API enum cvy_status cvy_device_get_rates(struct cvy_device *device, struct c
  * does can only make it look slower. */
 CVY_API enum cvy_status cvy_device_measure_rates(struct cvy_device *device, struct cvy_device_rates *rates);
 
+/*
+ * How long a launch of a convolution may be expected to take, by the estimates that algorithms are chosen by;
+ * in convolutions and plans made from now on, a longer one is cut into several. A screen that the device
+ * draws stands still during a launch. 0: no limit, which is the default, but for integrated GPUs and those
+ * whose driver ends long launches (CL_DEVICE_KERNEL_EXEC_TIMEOUT_NV): 100 ms. CLBlast's are left whole.
+ */
+CVY_API void cvy_device_set_max_launch(struct cvy_device *device, double milliseconds);
+CVY_API double cvy_device_get_max_launch(const struct cvy_device *device);
+
 CVY_API cl_context cvy_device_cl_context(const struct cvy_device *device);
 CVY_API cl_device_id cvy_device_cl_id(const struct cvy_device *device);
 /* In order. On a CPU whose queue convoy has made, launches are spread over queues of its compute units before

@@ -26,9 +26,21 @@ const char *cvy_log_set_context(const char *context)
     return before;
 }
 
+static _Thread_local struct cvy_log_held current_held;
+
+struct cvy_log_held cvy_log_hold(struct cvy_log_held held)
+{
+    struct cvy_log_held before = current_held;
+    current_held = held;
+    return before;
+}
+
 static void log_va(enum cvy_log_level level, const char *format, va_list args)
 {
-    if (sink.callback == NULL || level > sink.max_level)
+    const bool is_held = level == CVY_LOG_ERROR && current_held.text != NULL;
+    if (is_held && current_held.text[0] != '\0')
+        return;
+    if (!is_held && (sink.callback == NULL || level > sink.max_level))
         return;
     char message[2048];
     size_t used = 0;
@@ -36,7 +48,10 @@ static void log_va(enum cvy_log_level level, const char *format, va_list args)
         used = (size_t)snprintf(message, sizeof(message) / 2, "%s: ", current_context);
     used = used < sizeof(message) / 2 ? used : sizeof(message) / 2 - 1;
     vsnprintf(message + used, sizeof(message) - used, format, args);
-    sink.callback(sink.user, level, message);
+    if (is_held)
+        snprintf(current_held.text, current_held.size, "%s", message);
+    else
+        sink.callback(sink.user, level, message);
 }
 
 void cvy_log(enum cvy_log_level level, const char *format, ...)

@@ -12,6 +12,15 @@ enum cvy_status cvy_fail(enum cvy_status status, const char *format, ...) CVY_PR
 /* While set, messages of this thread begin with "CONTEXT: ". Returns what was set before, to be put back. */
 const char *cvy_log_set_context(const char *context);
 
+/* Where messages of errors go instead of the callback: the first of them, cut to size. text NULL: nowhere. */
+struct cvy_log_held {
+    char *text;
+    size_t size;
+};
+/* Holds back this thread's errors, for a failure that may be made good. Returns what was set before, to be
+ * put back. */
+struct cvy_log_held cvy_log_hold(struct cvy_log_held held);
+
 /* The failure of a host allocation of bytes for `what`. */
 enum cvy_status cvy_fail_memory(const char *what, size_t bytes);
 

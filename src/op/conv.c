@@ -12,6 +12,7 @@
 #include "op/quantization.h"
 #include "runtime/buffer.h"
 #include "runtime/device.h"
+#include "runtime/launch.h"
 #include "runtime/recording.h"
 
 /* A problem with its algorithm, ready for a device. */
@@ -23,6 +24,7 @@ struct ready {
     size_t prepared_bytes; /* 0: the weights are used as they are */
     size_t workspace;
     size_t own_workspace; /* of that, the algorithm's */
+    double seconds;       /* expected, where launches may have to be cut; else 0 */
 };
 
 /* The problem is valid, which includes that its bytes fit. */
@@ -72,6 +74,9 @@ static enum cvy_status make_ready(struct ready *ready, struct cvy_device *device
     ready->workspace = ready->own_workspace;
     if (ready->is_converted)
         ready->workspace += cvy_convert_workspace(&ready->problem, device);
+    ready->seconds = 0;
+    if (device->max_launch > 0)
+        ready->seconds = ready->algo->estimate(&ready->problem, device, &ready->config);
     ready->prepared_bytes = 0;
     if (ready->algo->prepared_bytes != NULL)
         ready->prepared_bytes = ready->algo->prepared_bytes(&ready->problem, device, &ready->config);
@@ -251,9 +256,13 @@ size_t cvy_conv_get_workspace(const struct cvy_conv *conv)
 static enum cvy_status enqueue_ready(struct cvy_device *device, const struct ready *ready,
                                      const struct cvy_convert_parts *parts, const struct cvy_algo_args *args)
 {
-    if (ready->is_converted)
-        return cvy_convert_enqueue(device, ready->algo, &ready->problem, &ready->config, parts, args);
-    return ready->algo->enqueue(device, &ready->problem, &ready->config, args);
+    const double before = cvy_launch_expect(ready->seconds);
+    enum cvy_status status =
+        ready->is_converted
+            ? cvy_convert_enqueue(device, ready->algo, &ready->problem, &ready->config, parts, args)
+            : ready->algo->enqueue(device, &ready->problem, &ready->config, args);
+    cvy_launch_expect(before);
+    return status;
 }
 
 static enum cvy_status enqueue_anew(struct cvy_conv *conv, struct cvy_buffer *x, struct cvy_buffer *y)

@@ -16,6 +16,8 @@
 #include "runtime/store.h"
 #include "runtime/team.h"
 
+#define DEVICE_KERNEL_EXEC_TIMEOUT_NV 0x4005 /* cl_nv_device_attribute_query */
+
 double cvy_now(void)
 {
     struct timespec t;
@@ -106,6 +108,28 @@ static bool probe_clock(struct cvy_device *device)
     return moves;
 }
 
+/* Of a GPU that draws a screen, which stands still meanwhile, and whose driver ends what takes seconds. */
+static double default_max_launch(const struct cvy_device *device)
+{
+    cl_bool has_timeout = CL_FALSE;
+    if (clGetDeviceInfo(device->id, DEVICE_KERNEL_EXEC_TIMEOUT_NV, sizeof(has_timeout), &has_timeout, NULL) !=
+        CL_SUCCESS)
+        has_timeout = CL_FALSE;
+    return has_timeout || device->info.type == CVY_DEVICE_INTEGRATED_GPU ? 0.1 : 0;
+}
+
+void cvy_device_set_max_launch(struct cvy_device *device, double milliseconds)
+{
+    pthread_mutex_lock(&device->lock);
+    device->max_launch = milliseconds > 0 ? 1e-3 * milliseconds : 0;
+    pthread_mutex_unlock(&device->lock);
+}
+
+double cvy_device_get_max_launch(const struct cvy_device *device)
+{
+    return 1e3 * device->max_launch;
+}
+
 /* What comes after context, id, queue and info are there. */
 static enum cvy_status device_init(struct cvy_device *device)
 {
@@ -117,6 +141,7 @@ static enum cvy_status device_init(struct cvy_device *device)
         return cvy_fail(CVY_ERROR_INVALID,
                         "device: the queue is out of order; pass an in-order queue or NULL");
     device->can_profile = (properties & CL_QUEUE_PROFILING_ENABLE) && probe_clock(device);
+    device->max_launch = default_max_launch(device);
     cvy_memory_find_shared(device);
     enum cvy_status status = cvy_programs_create(&device->programs);
     if (status == CVY_OK)

@@ -61,11 +61,13 @@ struct cvy_device {
     bool clblast_refused;                  /* gemm.c: our own kernel does the work from now on */
     struct cvy_gemm_setting *gemm_setting; /* NULL: CLBlast's own */
     uint64_t allocated;                    /* bytes of buffers that have an allocation of their own */
+    double max_launch;                     /* seconds; 0: no limit (launch.h) */
     double opened_at;                      /* cvy_now() */
     struct cvy_build_stats stats;
-    pthread_mutex_t rates_lock; /* guards the two below; taken before lock */
+    pthread_mutex_t rates_lock; /* guards what is below; taken before lock */
     struct cvy_device_rates rates;
     bool has_rates;
+    double copy_seconds, copy_byte_seconds; /* transfer.h; 0: not measured yet */
 };
 
 /* Fills info with what the driver says of a device. */

@@ -326,6 +326,70 @@ static bool fits_team(const size_t global[3], const size_t local[3])
            cvy_mul(total, global[2], &total) && cvy_to_int(total, &checked);
 }
 
+static _Thread_local double expected_seconds;
+
+double cvy_launch_expect(double seconds)
+{
+    const double before = expected_seconds;
+    expected_seconds = seconds;
+    return before;
+}
+
+/* Into how many launches one is cut, along which dimension. Not along the second: see GROUP_ID in prelude.cl.
+ */
+static size_t count_pieces(const struct cvy_device *device, const size_t global[3], const size_t local[3],
+                           unsigned *dimension)
+{
+    *dimension = global[2] / local[2] > global[0] / local[0] ? 2 : 0;
+    const size_t groups = global[*dimension] / local[*dimension];
+    const double limit = device->max_launch;
+    if (limit <= 0 || expected_seconds <= limit)
+        return 1;
+    const double wanted = expected_seconds / limit + 1;
+    return wanted < (double)groups ? (size_t)wanted : groups;
+}
+
+/* Launches the whole, in one or more pieces. */
+static cl_int enqueue_pieces(struct cvy_device *device, const struct cvy_launch *launch, cl_kernel kernel,
+                             const size_t global[3], const size_t local[3], cl_event *event)
+{
+    unsigned d;
+    const size_t pieces = count_pieces(device, global, local, &d), groups = global[d] / local[d];
+    cl_command_queue queue = launch->queue != NULL ? launch->queue : cvy_team_join(device);
+    cl_int error = CL_SUCCESS;
+    if (pieces > 1)
+        cvy_recording_spoil(device);
+    for (size_t i = 0; error == CL_SUCCESS && i < pieces; i++) {
+        const size_t begin = groups / pieces * i + CVY_MIN(i, groups % pieces);
+        const size_t count = groups / pieces + (i < groups % pieces);
+        size_t offset[3] = {0}, size[3] = {global[0], global[1], global[2]};
+        offset[d] = begin * local[d];
+        size[d] = count * local[d];
+        error = clEnqueueNDRangeKernel(queue, kernel, launch->dims, offset, size, local, 0, NULL,
+                                       i + 1 == pieces ? event : NULL);
+    }
+    return error;
+}
+
+/* A team's launch, whose work-groups are numbered from first to last, in one or more pieces. */
+static cl_int enqueue_team_pieces(struct cvy_device *device, cl_kernel kernel, const char *room,
+                                  const size_t global[3], cl_event *event)
+{
+    static const size_t one[3] = {1, 1, 1};
+    const size_t total[3] = {global[0] * global[1] * global[2], 1, 1};
+    unsigned d;
+    const size_t pieces = count_pieces(device, total, one, &d);
+    cl_int error = CL_SUCCESS;
+    if (pieces > 1)
+        cvy_recording_spoil(device);
+    for (size_t i = 0; error == CL_SUCCESS && i < pieces; i++) {
+        const size_t range[2] = {total[0] / pieces * i + CVY_MIN(i, total[0] % pieces),
+                                 total[0] / pieces * (i + 1) + CVY_MIN(i + 1, total[0] % pieces)};
+        error = cvy_team_enqueue(device, kernel, room, global, range, i + 1 == pieces ? event : NULL);
+    }
+    return error;
+}
+
 /* room: for a team's arguments, or NULL. */
 static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launch *launch,
                                struct cvy_kernel *kernel, char *room)
@@ -358,10 +422,9 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launc
     cl_event event = NULL, *wanted = is_new ? &event : NULL;
     cl_int error;
     if (room != NULL)
-        error = cvy_team_enqueue(device, kernel->cl, room, global, wanted);
+        error = enqueue_team_pieces(device, kernel->cl, room, global, wanted);
     else
-        error = clEnqueueNDRangeKernel(launch->queue != NULL ? launch->queue : cvy_team_join(device),
-                                       kernel->cl, launch->dims, NULL, global, local, 0, NULL, wanted);
+        error = enqueue_pieces(device, launch, kernel->cl, global, local, wanted);
     if (error != CL_SUCCESS) {
         char where[160];
         snprintf(where, sizeof(where), "kernel %s of %s.cl: clEnqueueNDRangeKernel", launch->kernel,
@@ -453,10 +516,10 @@ static enum cvy_status enqueue_alone(struct cvy_device *device, const struct cvy
     cvy_text_add_string(&macros, macros_of(launch));
     if (launch->is_shared && cvy_team_settle(device) > 1)
         cvy_text_add_string(&macros, " -DALONE=1");
-    enum cvy_status status =
-        macros.failed ? cvy_fail_memory("a kernel's macros", macros.capacity)
-                      : cvy_programs_get(device, launch->program, launch->kernel,
-                                         macros.data != NULL ? macros.data : "", &kernel);
+    enum cvy_status status = macros.failed
+                                 ? cvy_fail_memory("a kernel's macros", macros.capacity)
+                                 : cvy_programs_get(device, launch->program, launch->kernel,
+                                                    macros.data != NULL ? macros.data : "", &kernel);
     cvy_text_finish(&macros);
     return status == CVY_OK ? enqueue(device, launch, kernel, NULL) : status;
 }
@@ -469,8 +532,7 @@ enum cvy_status cvy_launch_enqueue(struct cvy_device *device, const struct cvy_l
     if (status != CVY_OK)
         return status;
     pthread_mutex_lock(&device->lock);
-    status = is_for_team(device, launch) ? enqueue_on_team(device, launch)
-                                         : enqueue_alone(device, launch);
+    status = is_for_team(device, launch) ? enqueue_on_team(device, launch) : enqueue_alone(device, launch);
     note(device, launch, status);
     pthread_mutex_unlock(&device->lock);
     return status;

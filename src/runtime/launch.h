@@ -85,6 +85,10 @@ enum cvy_status cvy_launch_build(struct cvy_device *device, const struct cvy_lau
 /* Either refuses a quarantined kernel (quarantine.h). */
 enum cvy_status cvy_launch_enqueue(struct cvy_device *device, const struct cvy_launch *launch);
 
+/* What this thread launches from now on is expected to take so many seconds, each launch at most; 0: not
+ * known. Launches longer than the device's max_launch are cut into several. Returns what was set before. */
+double cvy_launch_expect(double seconds);
+
 /* Each of the two, then cvy_launch_finish(). */
 enum cvy_status cvy_launch_prepare(struct cvy_device *device, struct cvy_launch *launch);
 enum cvy_status cvy_launch_run(struct cvy_device *device, struct cvy_launch *launch);

@@ -107,8 +107,10 @@ void cvy_recording_add(struct cvy_device *device, const struct cvy_launch *launc
 
 static cl_int enqueue(struct cvy_device *device, const struct recorded *launch)
 {
-    if (launch->for_team)
-        return cvy_team_enqueue(device, launch->kernel, launch->room, launch->global, NULL);
+    if (launch->for_team) {
+        const size_t range[2] = {0, launch->global[0] * launch->global[1] * launch->global[2]};
+        return cvy_team_enqueue(device, launch->kernel, launch->room, launch->global, range, NULL);
+    }
     return clEnqueueNDRangeKernel(cvy_team_join(device), launch->kernel, launch->dims, NULL, launch->global,
                                   launch->local, 0, NULL, NULL);
 }

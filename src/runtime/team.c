@@ -416,24 +416,25 @@ static bool is_resting(struct cvy_team *team)
 }
 
 cl_int cvy_team_enqueue(struct cvy_device *device, cl_kernel kernel, const char *arguments,
-                        const size_t sizes[3], cl_event *event)
+                        const size_t sizes[3], const size_t range[2], cl_event *event)
 {
     struct cvy_team *team = device->team;
-    const size_t total = sizes[0] * sizes[1] * sizes[2];
+    const size_t total = range[1] - range[0];
     cl_uint parts = 0;
     cl_int error = CL_SUCCESS;
     if (team->is_disbanded || is_resting(team)) {
         cvy_team_join(device);
-        error = enqueue_part(team, device->queue, 0, kernel, arguments, 0, total, sizes, event);
+        error = enqueue_part(team, device->queue, 0, kernel, arguments, range[0], range[1], sizes, event);
         parts = 1;
     } else {
         follow_device(team, device);
         for (size_t i = 0; error == CL_SUCCESS && i < team->size; i++) {
-            const size_t begin = part_begin(total, i, team->size), end = part_begin(total, i + 1, team->size);
+            const size_t begin = range[0] + part_begin(total, i, team->size),
+                         end = range[0] + part_begin(total, i + 1, team->size);
             if (begin == end)
                 continue;
             error = enqueue_part(team, team->queues[i], i, kernel, arguments, begin, end, sizes,
-                                 end == total ? event : NULL);
+                                 end == range[1] ? event : NULL);
             parts++;
         }
         flush_members(team);
