@@ -7,10 +7,12 @@
 #include <time.h>
 
 static char last_error[2048];
+static size_t counts[CVY_LOG_DEBUG + 1]; /* of messages, by level */
 
 static void remember(void *user, enum cvy_log_level level, const char *message)
 {
     (void)user;
+    counts[level]++;
     if (level == CVY_LOG_ERROR)
         snprintf(last_error, sizeof(last_error), "%s", message);
     if (getenv("CVY_TEST_VERBOSE") != NULL)
@@ -25,6 +27,17 @@ const char *test_log_last(void)
 void test_log_clear(void)
 {
     last_error[0] = '\0';
+    memset(counts, 0, sizeof(counts));
+}
+
+size_t test_log_warnings(void)
+{
+    return counts[CVY_LOG_WARNING];
+}
+
+size_t test_log_errors(void)
+{
+    return counts[CVY_LOG_ERROR];
 }
 
 uint64_t test_seed(void)

@@ -37,6 +37,9 @@ size_t test_programs(void);
 /* The last error logged; "" after test_log_clear(). */
 const char *test_log_last(void);
 void test_log_clear(void);
+/* Warnings and errors logged since test_log_clear(). */
+size_t test_log_warnings(void);
+size_t test_log_errors(void);
 
 /* Each test program defines its suite; main() in support.c runs it without forking. */
 Suite *test_suite(void);

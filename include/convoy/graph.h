@@ -77,6 +77,16 @@ CVY_API void cvy_layer_list_destroy(struct cvy_layer_list **list);
 
 struct cvy_plan;
 
+/* How several devices share the work. */
+enum cvy_split {
+    CVY_SPLIT_AUTO = 0, /* the way, or the one device, that is expected to take least time */
+    CVY_SPLIT_BATCH,    /* each device computes some of the batch, in proportion to its measured speed */
+    /* Each device computes some groups of grouped convolutions, or some output channels of others, and what
+     * works on each channel alone behind them; the rest is done by the fastest one. Between, values are
+     * copied from device to device. AUTO does this only where it pays. */
+    CVY_SPLIT_CHANNELS,
+};
+
 struct cvy_plan_params {
     /* Shapes of the graph's inputs, in order; an input past n_input_shapes takes its declared shape, which
      * then must have no open dimension. */
@@ -103,6 +113,7 @@ struct cvy_plan_params {
      * first needed. 0 = 1: on a device, whose work is in order, further ones gain nothing but that the values
      * of one run outlive the beginning of the next. */
     size_t in_flight;
+    enum cvy_split split; /* of several devices */
 };
 
 /* The passes that fold nodes into each other before a plan is made, in the order in which they run; NULL past
@@ -111,13 +122,21 @@ CVY_API const char *cvy_plan_pass_name(size_t index);
 CVY_API const char *cvy_plan_pass_description(size_t index);
 
 /*
- * Compiles the graph for n_devices devices (1 in this version). Constants are uploaded and kernels built.
+ * Compiles the graph for n_devices different devices, at most 16. Constants are uploaded and kernels built.
  * The graph is no longer needed afterwards. Errors name the node.
+ *
+ * On several devices shares follow their measured speeds (cvy_device_get_rates()), and runs that several
+ * threads call for follow each other. Where a device fails in a run, a warning says so, and what it had to do
+ * is compiled for the others and done again; the run fails only when none is left. For that a copy of the
+ * constants stays in host memory. CVY_ERROR_UNSUPPORTED where the split asked for is not possible.
  */
 CVY_API enum cvy_status cvy_plan_create(struct cvy_plan **plan, const struct cvy_graph *graph,
                                         struct cvy_device *const *devices, size_t n_devices,
                                         const struct cvy_plan_params *params);
 CVY_API void cvy_plan_destroy(struct cvy_plan **plan);
+
+/* How the plan's devices share the work; CVY_SPLIT_AUTO: one of them does it all. */
+CVY_API enum cvy_split cvy_plan_get_split(const struct cvy_plan *plan);
 
 /* As params.profile, for the runs that follow. */
 CVY_API void cvy_plan_set_profile(struct cvy_plan *plan, bool profile);
@@ -142,6 +161,9 @@ struct cvy_binding {
  * Enqueues the whole plan behind `waits` and returns before it has run; event (may be NULL) ends with it.
  * Every input and output must be bound. Any number of runs may be in flight, enqueued by any threads: they
  * run in the order of these calls. Runs with the same buffers as one of the last few cost the host less.
+ *
+ * On several devices buffers may be on any device of the process; values go through the host, and the call
+ * returns when the plan has run.
  */
 CVY_API enum cvy_status cvy_plan_enqueue(struct cvy_plan *plan, const struct cvy_binding *bindings,
                                          size_t n_bindings, struct cvy_event *const *waits, size_t n_waits,
@@ -167,6 +189,7 @@ struct cvy_plan_place {
 };
 
 struct cvy_plan_layer {
+    struct cvy_device *device; /* that computes it */
     const char *name;      /* the node's */
     const char *op;        /* "Conv", ... */
     const char *fused;     /* the other nodes that it does, as "Relu 'name', Add 'name'"; "": none */

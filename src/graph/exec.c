@@ -5,6 +5,7 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "graph/arena.h"
+#include "graph/shard.h"
 #include "runtime/buffer.h"
 #include "runtime/device.h"
 
@@ -44,7 +45,7 @@ static enum cvy_status bind_ports(const struct cvy_plan *plan, bool is_input,
         }
         if (buffers[i] == NULL)
             return cvy_fail(CVY_ERROR_INVALID, "plan: %s '%s' is not bound to a buffer", kind, ports[i].name);
-        if (cvy_buffer_device(buffers[i]) != plan->device)
+        if (plan->shards == NULL && cvy_buffer_device(buffers[i]) != plan->device)
             return cvy_fail(CVY_ERROR_INVALID, "plan: the buffer of %s '%s' is on another device", kind,
                             ports[i].name);
         if (cvy_buffer_bytes(buffers[i]) < ports[i].bytes)
@@ -140,7 +141,9 @@ enum cvy_status cvy_plan_enqueue(struct cvy_plan *plan, const struct cvy_binding
         return cvy_fail_memory("plan", n_ports * sizeof(*buffers));
     struct run run = {.plan = plan, .inputs = buffers, .outputs = buffers + plan->n_inputs};
     enum cvy_status status = bind(&run, bindings, n_bindings);
-    if (status == CVY_OK) {
+    if (status == CVY_OK && plan->shards != NULL) {
+        status = cvy_shards_enqueue(plan, run.inputs, run.outputs, waits, n_waits, event);
+    } else if (status == CVY_OK) {
         pthread_mutex_lock(&plan->lock);
         run.arena = cvy_arena_next(plan);
         run.replay = cvy_replay_find(&run.arena->replays, buffers, n_ports, plan->n_steps);
@@ -179,7 +182,7 @@ static enum cvy_status download(struct cvy_buffer *buffer, struct cvy_tensor *te
     return cvy_buffer_unmap(buffer, data);
 }
 
-static enum cvy_status check_input(const struct cvy_port *port, const struct cvy_tensor *tensor)
+enum cvy_status cvy_port_check(const struct cvy_port *port, const struct cvy_tensor *tensor)
 {
     char given[128], wanted[128];
     if (tensor->dtype == port->dtype && cvy_shape_equal(&tensor->shape, &port->shape))
@@ -197,7 +200,7 @@ static enum cvy_status make_bindings(struct cvy_plan *plan, const struct cvy_ten
     for (size_t i = 0; i < plan->n_inputs + plan->n_outputs; i++) {
         bool is_input = i < plan->n_inputs;
         const struct cvy_port *port = is_input ? &plan->inputs[i] : &plan->outputs[i - plan->n_inputs];
-        enum cvy_status status = is_input ? check_input(port, &inputs[i]) : CVY_OK;
+        enum cvy_status status = is_input ? cvy_port_check(port, &inputs[i]) : CVY_OK;
         bindings[i].name = port->name;
         if (status == CVY_OK)
             status = cvy_buffer_create(&bindings[i].buffer, plan->device, port->bytes);
@@ -229,6 +232,8 @@ static enum cvy_status run_bound(struct cvy_plan *plan, const struct cvy_binding
 enum cvy_status cvy_plan_run(struct cvy_plan *plan, const struct cvy_tensor *inputs,
                              struct cvy_tensor *outputs)
 {
+    if (plan->shards != NULL)
+        return cvy_shards_run(plan, inputs, outputs);
     size_t n_ports = plan->n_inputs + plan->n_outputs;
     struct cvy_binding *bindings = calloc(n_ports + 1, sizeof(*bindings));
     if (bindings == NULL)
@@ -251,6 +256,8 @@ enum cvy_status cvy_plan_run(struct cvy_plan *plan, const struct cvy_tensor *inp
 void cvy_plan_set_profile(struct cvy_plan *plan, bool profile)
 {
     plan->profile = profile;
+    if (plan->shards != NULL)
+        cvy_shards_set_profile(plan->shards, profile);
 }
 
 size_t cvy_plan_input_count(const struct cvy_plan *plan)

@@ -9,6 +9,7 @@
 #include "graph/arena.h"
 #include "graph/fold.h"
 #include "graph/fuse.h"
+#include "graph/shard.h"
 #include "op/layout.h"
 #include "runtime/buffer.h"
 
@@ -285,8 +286,7 @@ enum cvy_status cvy_plan_create(struct cvy_plan **plan, const struct cvy_graph *
         return cvy_fail(CVY_ERROR_INVALID, "plan: blocks of %zu channels; 2, 4, 8 or 16 are possible",
                         params->block);
     if (n_devices != 1)
-        return cvy_fail(CVY_ERROR_UNSUPPORTED, "plan: %zu devices given; this version runs on exactly one",
-                        n_devices);
+        return cvy_shards_plan_create(plan, graph, devices, n_devices, params);
     struct cvy_plan_budget budget = {.max_workspace = params->max_workspace ? params->max_workspace
                                                                             : CVY_DEFAULT_WORKSPACE};
     struct cvy_graph *folded = NULL;
@@ -319,7 +319,9 @@ void cvy_plan_destroy(struct cvy_plan **plan)
         return;
     struct cvy_plan *p = *plan;
     /* a run may still be using what is about to go */
-    cvy_device_finish(p->device);
+    if (p->device != NULL)
+        cvy_device_finish(p->device);
+    cvy_shards_destroy(&p->shards);
     destroy_steps(p);
     for (size_t i = 0; p->slots && i < p->n_slots; i++)
         cvy_buffer_destroy(&p->slots[i].buffer);

@@ -8,7 +8,8 @@
 #include "graph/memory.h"
 #include "op/operator.h"
 
-struct cvy_arena; /* arena.h */
+struct cvy_arena;  /* arena.h */
+struct cvy_shards; /* shard.h */
 
 enum cvy_place {
     CVY_PLACE_NONE,     /* nothing reads it */
@@ -50,6 +51,7 @@ struct cvy_port {
 };
 
 struct cvy_plan {
+    struct cvy_shards *shards; /* of several devices; then only inputs and outputs below are used */
     struct cvy_device *device;
     bool profile;
     struct cvy_slot *slots;
@@ -80,6 +82,8 @@ enum cvy_status cvy_plan_make(struct cvy_plan **plan, const struct cvy_graph *fo
 /* The most generous budget that keeps within params->max_memory. */
 enum cvy_status cvy_plan_find_budget(const struct cvy_graph *folded, struct cvy_device *device,
                                      const struct cvy_plan_params *params, struct cvy_plan_budget *budget);
+/* Whether a tensor is what the plan was made for. */
+enum cvy_status cvy_port_check(const struct cvy_port *port, const struct cvy_tensor *tensor);
 
 /* Decides where every slot lies: in place, in a bound buffer, or at which offset; place.c. */
 enum cvy_status cvy_plan_place(struct cvy_plan *plan);

@@ -1,17 +1,22 @@
 /* What a plan tells about itself. */
 #include "base/arith.h"
 #include "base/log.h"
-#include "graph/plan.h"
+#include "graph/shard.h"
 #include "runtime/device.h"
+
+enum cvy_split cvy_plan_get_split(const struct cvy_plan *plan)
+{
+    return plan->shards != NULL ? plan->shards->split : CVY_SPLIT_AUTO;
+}
 
 size_t cvy_plan_layer_count(const struct cvy_plan *plan)
 {
-    return plan->n_steps;
+    return plan->shards != NULL ? cvy_shards_layer_count(plan->shards) : plan->n_steps;
 }
 
 size_t cvy_plan_conversion_count(const struct cvy_plan *plan)
 {
-    size_t count = 0;
+    size_t count = plan->shards != NULL ? cvy_shards_conversion_count(plan->shards) : 0;
     for (size_t i = 0; i < plan->n_steps; i++)
         count += plan->steps[i].operator->op.type == CVY_OP_LAYOUT;
     return count;
@@ -53,6 +58,8 @@ static bool get_span(const struct cvy_plan *plan, size_t index, double *begin, d
 
 enum cvy_status cvy_plan_get_layer(const struct cvy_plan *plan, size_t index, struct cvy_plan_layer *layer)
 {
+    if (plan->shards != NULL)
+        return cvy_shards_get_layer(plan->shards, index, layer);
     if (index >= plan->n_steps)
         return cvy_fail(CVY_ERROR_INVALID, "plan: there is no layer %zu, only %zu", index, plan->n_steps);
     const struct cvy_step *step = &plan->steps[index];
@@ -62,6 +69,7 @@ enum cvy_status cvy_plan_get_layer(const struct cvy_plan *plan, size_t index, st
         seconds = -1;
     const bool has_span = get_span(plan, index, &begin, &end), was_enqueued = plan->begun_at > 0;
     *layer = (struct cvy_plan_layer){
+        .device = plan->device,
         .name = step->name,
         .op = cvy_op_name(&step->operator->op),
         .fused = step->fused ? step->fused : "",
@@ -119,4 +127,6 @@ enum cvy_status cvy_plan_get_item(const struct cvy_plan *plan, size_t index, str
 void cvy_plan_get_memory(const struct cvy_plan *plan, struct cvy_plan_memory *memory)
 {
     *memory = plan->memory;
+    if (plan->shards != NULL)
+        cvy_shards_get_memory(plan->shards, memory);
 }
