@@ -166,8 +166,11 @@ double cvy_cli_now(void)
 
 void cvy_cli_common_init(struct cvy_cli_common *common)
 {
-    *common = (struct cvy_cli_common){
-        .device = getenv("CONVOY_DEVICE"), .store_mib = 256, .store_seconds = 1, .tolerance = 1e-3};
+    *common = (struct cvy_cli_common){.device = getenv("CONVOY_DEVICE"),
+                                      .store_mib = 256,
+                                      .store_seconds = 1,
+                                      .max_launch = -1,
+                                      .tolerance = 1e-3};
 }
 
 int cvy_cli_common_option(struct cvy_cli_common *common, const char *command, int option,
@@ -203,6 +206,10 @@ int cvy_cli_common_option(struct cvy_cli_common *common, const char *command, in
                                  argument);
         }
         return CVY_CLI_OK;
+    case CVY_CLI_OPT_MAX_LAUNCH:
+        return cvy_cli_parse_double(argument, &common->max_launch) && common->max_launch >= 0
+                   ? CVY_CLI_OK
+                   : cvy_cli_usage(command, "--max-launch %s: not a number of milliseconds from 0", argument);
     case CVY_CLI_OPT_KERNEL:
         if (!strchr(argument, '=')) {
             return cvy_cli_usage(command, "--kernel %s: not NAME=FILE", argument);
@@ -324,6 +331,9 @@ bool cvy_cli_open_device(struct cvy_device **device, const struct cvy_cli_common
     if (!replace_kernels(*device, common)) {
         cvy_device_destroy(device);
         return false;
+    }
+    if (common->max_launch >= 0) {
+        cvy_device_set_max_launch(*device, common->max_launch);
     }
     if (common->store && strcmp(common->store, "off") == 0) {
         return true;

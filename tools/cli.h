@@ -64,6 +64,7 @@ struct cvy_cli_common {
     const char *store; /* NULL = default place */
     size_t store_mib;
     double store_seconds; /* for saving */
+    double max_launch;    /* milliseconds; negative: the device's default */
     const char *kernels[CVY_CLI_MAX_KERNELS]; /* NAME=FILE: kernel files to use instead of built-in ones */
     size_t n_kernels;
     double tolerance;
@@ -80,6 +81,7 @@ enum {
     CVY_CLI_OPT_TOLERANCE,
     CVY_CLI_OPT_KERNEL,
     CVY_CLI_OPT_JSON,
+    CVY_CLI_OPT_MAX_LAUNCH,
     CVY_CLI_OPT_LAST,
 };
 
@@ -90,6 +92,7 @@ enum {
         {"store-size", required_argument, NULL, CVY_CLI_OPT_STORE_SIZE},                    \
         {"store-time", required_argument, NULL, CVY_CLI_OPT_STORE_TIME},                    \
         {"kernel", required_argument, NULL, CVY_CLI_OPT_KERNEL},                            \
+        {"max-launch", required_argument, NULL, CVY_CLI_OPT_MAX_LAUNCH},                    \
         {"json", no_argument, NULL, CVY_CLI_OPT_JSON}, {"verbose", no_argument, NULL, 'v'}, \
     {                                                                                       \
         "help", no_argument, NULL, 'h'                                                      \
@@ -106,6 +109,8 @@ enum {
     "  --store-size MIB    its largest size (default 256)\n"                                      \
     "  --store-time S      most seconds to spend on saving kernels; the rest is saved\n"          \
     "                      by later runs (default 1)\n"                                           \
+    "  --max-launch MS     cut launches expected to take longer; 0: none (default: 100 on a GPU that\n"    \
+    "                      draws a screen, else none)\n"                                               \
     "  --kernel NAME=FILE  compile FILE instead of the kernel file NAME; for those who develop\n" \
     "                      kernels: begin with 'convoy doctor --print-kernel NAME'\n"             \
     "  --json              print the report as JSON\n"                                            \

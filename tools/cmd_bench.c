@@ -1,5 +1,6 @@
 /* cmd_bench.c - convoy bench: how fast convolutions run, and how fast the device would let them. */
 #include "bench.h"
+#include "bench_devices.h"
 #include "workload_options.h"
 
 #include <errno.h>
@@ -21,13 +22,18 @@ static const char help[] =
     "  --runs N            runs of each convolution (default 15), of as many launches as last 1 ms\n"
     "  --algo NAME         algorithm (default: convoy's choice)\n"
     "  --why               say of every algorithm why it is not possible, or what it is expected to take\n"
-    "  --svg FILE          draw the roofline\n" CVY_CLI_DEVICE_HELP;
+    "  --svg FILE          draw the roofline\n"
+    "  --device SEL,SEL    several devices, from and to host memory, against the first of them alone; of a\n"
+    "                      MODEL.onnx the whole. SEL/1of2 is the first half of a device, SEL/2 both halves\n"
+    "  --split HOW         how they share: batch, channels (groups of convolutions), or auto (default)\n"
+    CVY_CLI_DEVICE_HELP;
 
 struct bench_options {
     struct cvy_workload_options work;
     const char *svg;
     size_t runs;
     bool why;
+    enum cvy_split split; /* of several devices */
 };
 
 enum {
@@ -35,6 +41,7 @@ enum {
     OPT_RUNS,
     OPT_WHY,
     OPT_SVG,
+    OPT_SPLIT,
 };
 
 static const struct option long_options[] = {
@@ -44,6 +51,7 @@ static const struct option long_options[] = {
     {"algo", required_argument, NULL, CVY_CLI_OPT_ALGO},
     {"why", no_argument, NULL, OPT_WHY},
     {"svg", required_argument, NULL, OPT_SVG},
+    {"split", required_argument, NULL, OPT_SPLIT},
     {0},
 };
 
@@ -58,6 +66,8 @@ static int take_option(void *user, int option, const char *argument)
         return cvy_cli_parse_size(argument, &options->runs) && options->runs > 0 && options->runs <= 1000000
                    ? CVY_CLI_OK
                    : cvy_cli_usage("bench", "--runs %s: not a whole number from 1 to 1000000", argument);
+    case OPT_SPLIT:
+        return cvy_cli_parse_split("bench", argument, &options->split);
     case OPT_WHY:
         options->why = true;
         return CVY_CLI_OK;
@@ -157,17 +167,36 @@ static int measure(const struct bench_options *options, struct cvy_device *devic
     return done ? CVY_CLI_OK : CVY_CLI_FAILED;
 }
 
+static int measure_devices(const struct bench_options *options, const struct cvy_cli_devices *devices)
+{
+    const struct cvy_bench_devices params = {.devices = devices,
+                                             .workload = &options->work.workload,
+                                             .model = options->work.model,
+                                             .shapes = options->work.shapes,
+                                             .n_shapes = options->work.n_shapes,
+                                             .algo = options->work.common.algo,
+                                             .split = options->split,
+                                             .turns = options->runs};
+    if (options->svg || options->why) {
+        return cvy_cli_usage("bench", "%s: goes with one device", options->svg ? "--svg" : "--why");
+    }
+    return cvy_bench_devices(&params, options->work.common.json) ? CVY_CLI_OK : CVY_CLI_FAILED;
+}
+
 static int bench(struct bench_options *options)
 {
-    struct cvy_device *device = NULL;
-    int status = cvy_workload_options_load(&options->work);
-    if (status == CVY_CLI_OK && !cvy_cli_open_device(&device, &options->work.common)) {
-        status = CVY_CLI_FAILED;
+    struct cvy_cli_devices devices;
+    if (!cvy_cli_open_devices(&devices, &options->work.common)) {
+        return CVY_CLI_FAILED;
     }
-    if (status == CVY_CLI_OK) {
-        status = measure(options, device);
+    int status;
+    if (devices.count > 1) {
+        status = measure_devices(options, &devices);
+    } else {
+        status = cvy_workload_options_load(&options->work);
+        status = status == CVY_CLI_OK ? measure(options, devices.items[0]) : status;
     }
-    cvy_device_destroy(&device);
+    cvy_cli_close_devices(&devices);
     return status;
 }
 

@@ -101,6 +101,12 @@ static bool prepare_standard(struct conv_job *job, const struct conv_options *op
            cvy_buffer_write(job->x_buffer, 0, job->x.bytes, job->x.data) == CVY_OK;
 }
 
+/* Without a graph. */
+static bool is_one_launch(const struct conv_job *job)
+{
+    return job->kind == CVY_CONV_STANDARD && job->devices.count == 1;
+}
+
 /* Makes everything ready; then the shape of y is known. */
 static bool prepare(struct conv_job *job, const struct conv_options *options, struct cvy_shape *y)
 {
@@ -111,10 +117,11 @@ static bool prepare(struct conv_job *job, const struct conv_options *options, st
         return false;
     }
     double start = cvy_cli_now();
-    if (!cvy_cli_open_device(&job->device, &options->common)) {
+    if (!cvy_cli_open_devices(&job->devices, &options->common)) {
         return false;
     }
-    bool done = job->kind == CVY_CONV_STANDARD ? prepare_standard(job, options, y)
+    job->device = job->devices.items[0];
+    bool done = is_one_launch(job) ? prepare_standard(job, options, y)
                                                : cvy_conv_job_prepare_passes(job, options, y);
     job->setup_seconds = cvy_cli_now() - start;
     return done;
@@ -133,8 +140,8 @@ static bool compute_standard(struct conv_job *job)
 
 static void print_report(const struct conv_job *job)
 {
-    char device[192], x[128], w[128], y[128];
-    cvy_cli_describe_device(job->device, device, sizeof(device));
+    char device[1024], x[128], w[128], y[128];
+    cvy_cli_describe_devices(&job->devices, device, sizeof(device));
     printf("device     %s\n", device);
     printf("x          %s\n", cvy_shape_format(&job->x.shape, x, sizeof(x)));
     for (size_t i = 0; i < job->n_w; i++) {
@@ -153,9 +160,9 @@ static void print_report(const struct conv_job *job)
 static bool print_json(const struct conv_job *job, const struct cvy_comparison *comparison,
                        const struct conv_options *options)
 {
-    char device[192];
+    char device[1024];
     cJSON *json = cJSON_CreateObject();
-    cvy_cli_describe_device(job->device, device, sizeof(device));
+    cvy_cli_describe_devices(&job->devices, device, sizeof(device));
     cJSON_AddStringToObject(json, "device", device);
     cJSON_AddItemToObject(json, "x", cvy_cli_json_shape(&job->x.shape));
     for (size_t i = 0; i < job->n_w; i++) {
@@ -215,7 +222,7 @@ static int run_conv(struct conv_job *job, const struct conv_options *options)
     if (!prepare(job, options, &y) ||
         (options->y_path && !cvy_file_can_hold(options->y_path, CVY_FLOAT32, &y)) ||
         (options->expect_path && !cvy_expected_load(&job->expected, options->expect_path, CVY_FLOAT32, &y)) ||
-        !(job->kind == CVY_CONV_STANDARD ? compute_standard(job) : cvy_conv_job_compute_passes(job))) {
+        !(is_one_launch(job) ? compute_standard(job) : cvy_conv_job_compute_passes(job))) {
         return CVY_CLI_FAILED;
     }
     if (options->y_path && (!cvy_output_write(&output, &job->y) || !cvy_output_commit(&output, 1))) {
@@ -232,7 +239,7 @@ static void finish(struct conv_job *job)
     cvy_conv_destroy(&job->conv);
     cvy_plan_destroy(&job->plan);
     cvy_graph_destroy(&job->graph);
-    cvy_device_destroy(&job->device);
+    cvy_cli_close_devices(&job->devices);
     cvy_tensor_finish(&job->x);
     for (size_t i = 0; i < CVY_CONV_MAX_PASSES; i++) {
         cvy_tensor_finish(&job->w[i]);

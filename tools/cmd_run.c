@@ -102,7 +102,7 @@ static int run_model(struct run *run, const struct run_options *options)
 static void run_finish(struct run *run)
 {
     cvy_plan_destroy(&run->plan);
-    cvy_device_destroy(&run->device);
+    cvy_cli_close_devices(&run->devices);
     cvy_graph_destroy(&run->graph);
     for (size_t i = 0; i < CVY_RUN_MAX_SLOTS; i++) {
         cvy_tensor_finish(&run->inputs[i]);

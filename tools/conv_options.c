@@ -1,5 +1,6 @@
 /* conv_options.c - reads the options of `convoy conv`. */
 #include "conv_options.h"
+#include "devices.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -27,7 +28,8 @@ static const char help[] =
     "  --separable RANK    factor W into two passes of this rank (0: the least that is exact)\n"
     "                      and run those\n"
     "  --flip              read W backwards: true convolution\n"
-    "  --expect FILE       compare Y with it; exit 3 beyond the tolerance\n" CVY_CLI_COMMON_HELP;
+    "  --expect FILE       compare Y with it; exit 3 beyond the tolerance\n" CVY_CLI_DEVICES_HELP
+        CVY_CLI_COMMON_HELP;
 
 /* Parses "1,2,3" up to end (NULL = all of text). */
 static int parse_list(struct axis_list *list, const char *option, const char *text, const char *end)
@@ -99,6 +101,7 @@ enum {
     OPT_KIND,
     OPT_SEPARABLE,
     OPT_EXPECT,
+    OPT_SPLIT,
 };
 
 static const struct option long_options[] = {
@@ -116,6 +119,7 @@ static const struct option long_options[] = {
     {"kind", required_argument, NULL, OPT_KIND},
     {"separable", required_argument, NULL, OPT_SEPARABLE},
     {"expect", required_argument, NULL, OPT_EXPECT},
+    {"split", required_argument, NULL, OPT_SPLIT},
     CVY_CLI_COMMON_OPTIONS,
     {0},
 };
@@ -177,6 +181,8 @@ static int take_option(void *user, int option, const char *argument)
     case OPT_FLIP:
         options->flip = true;
         return CVY_CLI_OK;
+    case OPT_SPLIT:
+        return cvy_cli_parse_split("conv", argument, &options->split);
     case OPT_KIND:
         return parse_kind(&options->kind, argument);
     case OPT_SEPARABLE:

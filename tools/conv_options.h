@@ -19,6 +19,7 @@ struct conv_options {
     size_t groups, shuffle;
     enum cvy_pad_mode pad_mode;
     bool transposed, flip;
+    enum cvy_split split; /* of several devices */
     enum cvy_conv_kind kind;
     const char *w_paths[CVY_CONV_MAX_PASSES]; /* one for each pass */
     size_t n_w;

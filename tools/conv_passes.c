@@ -55,25 +55,31 @@ static bool build_graph(struct conv_job *job)
 bool cvy_conv_job_prepare_passes(struct conv_job *job, const struct conv_options *options,
                                  struct cvy_shape *y)
 {
-    struct cvy_plan_params params = {.algo = options->common.algo, .profile = true};
+    struct cvy_plan_params params = {
+        .algo = options->common.algo, .profile = job->devices.count == 1, .split = options->split};
     struct cvy_plan_layer layer;
-    if (!build_graph(job) || cvy_plan_create(&job->plan, job->graph, &job->device, 1, &params) != CVY_OK ||
+    if (!build_graph(job) ||
+        cvy_plan_create(&job->plan, job->graph, job->devices.items, job->devices.count, &params) != CVY_OK ||
         cvy_plan_output_shape(job->plan, 0, y) != CVY_OK ||
         cvy_plan_get_layer(job->plan, 0, &layer) != CVY_OK) {
         return false;
     }
     snprintf(job->algorithm, sizeof(job->algorithm), "%s", layer.algorithm);
-    job->flops = layer.flops;
+    for (size_t i = 0; i < cvy_plan_layer_count(job->plan); i++) {
+        job->flops += cvy_plan_get_layer(job->plan, i, &layer) == CVY_OK ? layer.flops : 0;
+    }
     return true;
 }
 
 bool cvy_conv_job_compute_passes(struct conv_job *job)
 {
     struct cvy_plan_layer layer;
+    const double start = cvy_cli_now();
     if (cvy_plan_run(job->plan, &job->x, &job->y) != CVY_OK ||
         cvy_plan_get_layer(job->plan, 0, &layer) != CVY_OK) {
         return false;
     }
-    job->run_seconds = 1e-3 * layer.milliseconds;
+    /* several devices are not waited for layer by layer: copies count */
+    job->run_seconds = job->devices.count == 1 ? 1e-3 * layer.milliseconds : cvy_cli_now() - start;
     return true;
 }

@@ -1,5 +1,6 @@
 /* run_options.c - the arguments of `convoy run`. */
 #include "run_options.h"
+#include "devices.h"
 
 #include <getopt.h>
 #include <math.h>
@@ -37,7 +38,7 @@ static const char help[] =
     "  --no-pass NAME      leave out a pass that folds nodes into each other; may be repeated.\n"
     "                      A name that is none lists them\n"
     "  --dump-plan         print the steps, what each does, and where its output lies, instead of\n"
-    "                      running; inputs need no file\n" CVY_CLI_COMMON_HELP;
+    "                      running; inputs need no file\n" CVY_CLI_DEVICES_HELP CVY_CLI_COMMON_HELP;
 
 enum {
     OPT_EXPECT = CVY_CLI_OPT_LAST,
@@ -54,6 +55,7 @@ enum {
     OPT_COMPARE,
     OPT_NO_PASS,
     OPT_DUMP_PLAN,
+    OPT_SPLIT,
 };
 
 static const struct option long_options[] = {
@@ -73,6 +75,7 @@ static const struct option long_options[] = {
     {"compare", no_argument, NULL, OPT_COMPARE},
     {"no-pass", required_argument, NULL, OPT_NO_PASS},
     {"dump-plan", no_argument, NULL, OPT_DUMP_PLAN},
+    {"split", required_argument, NULL, OPT_SPLIT},
     CVY_CLI_COMMON_OPTIONS,
     {0},
 };
@@ -212,6 +215,8 @@ static int take_option(void *user, int option, const char *argument)
         return CVY_CLI_OK;
     case OPT_NO_PASS:
         return add_no_pass(options, argument);
+    case OPT_SPLIT:
+        return cvy_cli_parse_split("run", argument, &options->split);
     case OPT_DUMP_PLAN:
         options->dump_plan = true;
         return CVY_CLI_OK;

@@ -21,6 +21,7 @@ struct run_options {
     bool compare_stream;
     size_t max_memory; /* 0: no ceiling */
     const char *trace, *svg; /* files; NULL: not wanted */
+    enum cvy_split split; /* of several devices */
 };
 
 /* Returns an exit status, -1 where --help was asked for. */

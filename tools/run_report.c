@@ -48,10 +48,12 @@ static void print_layers(const struct run *run, double total)
                layer.algorithm[0] ? layer.algorithm : "-", shape_width,
                cvy_shape_format(&layer.output, shape, sizeof(shape)));
         if (layer.milliseconds < 0) {
-            printf("%9s  %6s\n", "?", "?");
+            printf("%9s  %6s", "?", "?");
         } else {
-            printf("%9.3f  %5.1f%%\n", layer.milliseconds, total > 0 ? 100 * layer.milliseconds / total : 0);
+            printf("%9.3f  %5.1f%%", layer.milliseconds, total > 0 ? 100 * layer.milliseconds / total : 0);
         }
+        printf("%s%s\n", run->devices.count > 1 ? "  " : "",
+               run->devices.count > 1 ? cvy_device_get_info(layer.device)->selector : "");
     }
 }
 
@@ -59,11 +61,11 @@ static void print_sums(const struct run *run, double total)
 {
     struct cvy_build_stats stats;
     struct cvy_plan_memory memory;
-    char device[192], constants[32], intermediates[32], without[32], workspace[32], peak[32], total_bytes[32],
-        prepared[32], bound[32];
+    char device[1024], constants[32], intermediates[32], without[32], workspace[32], peak[32];
+    char total_bytes[32], prepared[32], bound[32];
     cvy_device_get_build_stats(run->device, &stats);
     cvy_plan_get_memory(run->plan, &memory);
-    cvy_cli_describe_device(run->device, device, sizeof(device));
+    cvy_cli_describe_devices(&run->devices, device, sizeof(device));
     printf("\ndevice        %s\n", device);
     if (run->n_repeats == 0) {
         printf("total         %.3f ms in layers, %.3f ms with copies\n", total, 1e3 * run->run_seconds);
@@ -103,6 +105,7 @@ static cJSON *layers_json(const struct run *run, double total)
         cJSON_AddStringToObject(item, "layer", layer.name);
         cJSON_AddStringToObject(item, "operator", layer.op);
         cJSON_AddStringToObject(item, "algorithm", layer.algorithm);
+        cJSON_AddStringToObject(item, "device", cvy_device_get_info(layer.device)->selector);
         cJSON_AddItemToObject(item, "output", cvy_cli_json_shape(&layer.output));
         if (layer.milliseconds < 0) {
             cJSON_AddNullToObject(item, "ms");
@@ -132,10 +135,10 @@ static cJSON *run_json(const struct run *run, const char *model, double total)
 {
     struct cvy_build_stats stats;
     struct cvy_plan_memory memory;
-    char device[192];
+    char device[1024];
     cvy_device_get_build_stats(run->device, &stats);
     cvy_plan_get_memory(run->plan, &memory);
-    cvy_cli_describe_device(run->device, device, sizeof(device));
+    cvy_cli_describe_devices(&run->devices, device, sizeof(device));
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "model", model);
     cJSON_AddStringToObject(json, "device", device);

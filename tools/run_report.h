@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "compare.h"
+#include "devices.h"
 
 #define CVY_RUN_MAX_SLOTS 64
 
@@ -11,7 +12,8 @@
  * command line, SIZE_MAX where it has none. */
 struct run {
     struct cvy_graph *graph;
-    struct cvy_device *device;
+    struct cvy_cli_devices devices;
+    struct cvy_device *device; /* the first */
     struct cvy_plan *plan;
     size_t n_inputs, n_outputs;
     size_t input_file[CVY_RUN_MAX_SLOTS], output_file[CVY_RUN_MAX_SLOTS], expect_file[CVY_RUN_MAX_SLOTS];
