@@ -192,6 +192,9 @@ static struct cut cut_of(const struct cvy_pointwise *s, const struct cvy_device 
     cut.each = cvy_share(device, cut.tiles, cut.planes, CVY_MAX(most, 1), cut.seconds);
     size_t fit = is_direct(&s->p) && cut.each > 1 ? WEIGHT_BYTES / (panels.width * sizeof(float)) : rows;
     cut.channels = cvy_round_up(cvy_even_piece(rows, CVY_MAX(fit, 1)), CVY_MAX(s->p.x_block, 1));
+    /* pieces end with a block of x, groups may begin within one: what cannot wait must still be one piece */
+    if (!is_direct(&s->p))
+        cut.channels += s->p.x_block;
     return cut;
 }
 
