@@ -131,6 +131,23 @@ START_TEST(direct_takes_groups_that_are_parts_of_blocks)
 }
 END_TEST
 
+/* Groups of 6 channels begin within blocks of 16, and what is shuffled cannot wait in y. */
+START_TEST(pointwise_blocks_shuffles_groups_that_begin_within_blocks)
+{
+    struct test_random random = {test_seed() + 14};
+    for (size_t i = 0; i < 2; i++) {
+        struct cvy_conv_problem p = problem_case(2, 24 + 112 * i, 112 + 24 * i, 9, 1);
+        p.groups = p.shuffle = 4;
+        p.x_block = p.y_block = 16;
+        p.bias = i == 0;
+        struct case_data data;
+        case_data_make(&data, &p, &random);
+        case_run_conv(&p, &data, "pointwise_blocks", 0);
+        case_data_free(&data);
+    }
+}
+END_TEST
+
 /* So many channels that the weights of some serve all pixels first, and y holds the sums meanwhile. */
 START_TEST(pointwise_blocks_adds_up_channels_in_parts)
 {
@@ -365,6 +382,7 @@ Suite *test_suite(void)
     tcase_add_test(many, conv_agrees_with_the_oracle_on_random_problems);
     tcase_add_test(many, conv_agrees_with_the_oracle_in_any_config);
     tcase_add_test(many, direct_takes_groups_that_are_parts_of_blocks);
+    tcase_add_test(tests, pointwise_blocks_shuffles_groups_that_begin_within_blocks);
     tcase_add_test(tests, pointwise_blocks_adds_up_channels_in_parts);
     tcase_add_test(tests, conv_chooses_an_algorithm_that_is_right);
     tcase_add_test(tests, conv_of_float16_is_left_to_those_that_take_it);
