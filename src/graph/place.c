@@ -43,7 +43,7 @@ static bool can_overwrite(const struct cvy_plan *plan, size_t i, size_t j)
 {
     const struct cvy_step *step = &plan->steps[i];
     const size_t in = step->inputs[j];
-    if ((step->operator->class->in_place>> j & 1) == 0 || in == SIZE_MAX)
+    if (!cvy_operator_bit(step->operator->class->in_place, j) || in == SIZE_MAX)
         return false;
     for (size_t other = 0; other < step->n_inputs; other++) {
         if (other != j && step->inputs[other] == in)

@@ -61,7 +61,7 @@ static enum cvy_status add_step(struct builder *b, const struct cvy_work *work, 
     if (step->name == NULL || step->inputs == NULL)
         return cvy_fail_memory("plan step", work->n_inputs * sizeof(*step->inputs));
     for (size_t i = 0; i < work->n_inputs; i++)
-        step->inputs[i] = work->inputs[i] != SIZE_MAX && !(operator->unread>> i & 1)
+        step->inputs[i] = work->inputs[i] != SIZE_MAX && !cvy_operator_bit(operator->unread, i)
                               ? b->slot_of[work->inputs[i]]
                               : SIZE_MAX;
     b->plan->memory.prepared += operator->kept;

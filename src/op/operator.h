@@ -99,6 +99,12 @@ struct cvy_operator_class {
     void (*finish)(struct cvy_operator *self); /* may be NULL */
 };
 
+/* Bit i of unread or in_place; inputs beyond the last bit have none. */
+static inline bool cvy_operator_bit(unsigned bits, size_t i)
+{
+    return i < 8 * sizeof(bits) && (bits >> i & 1);
+}
+
 /* NULL for a value that is no operator. */
 const struct cvy_operator_class *cvy_operator_class_of(enum cvy_op_type type);
 
