@@ -10,7 +10,7 @@
 APART void global_average_work(int3 id, __global const float *restrict x, __global float *restrict y,
                                struct planes p)
 {
-    if (id.y >= p.count)
+    if (id.x > 0 || id.y >= p.count) // a work-group may be wider than the range
         return;
     lanes sum[SUMS];
     UNROLL

@@ -186,7 +186,8 @@ static void read_coordinates(struct cvy_onnx_node *node, struct cvy_op_resize *r
     resize->coordinates = values[choice];
     resize->nearest = roundings[cvy_onnx_choice(node, "nearest_mode", nearest, 0)];
     /* symmetric differs only where x * scale is no whole number */
-    if (choice == MODE_HALF_PIXEL_SYMMETRIC && !all_scales(resize, is_whole))
+    if (choice == MODE_HALF_PIXEL_SYMMETRIC &&
+        (cvy_onnx_is_computed(node, 2) || !all_scales(resize, is_whole)))
         cvy_onnx_fail(node, CVY_ERROR_UNSUPPORTED,
                       "half_pixel_symmetric with fractional scales is not supported; export it with sizes or "
                       "half_pixel");

@@ -33,8 +33,10 @@ static size_t entries(struct cvy_onnx_node *node, size_t index)
 
 static void shape(struct cvy_onnx_node *node)
 {
+    /* in the operator 0 is the last dimension, and the one before the first is none */
+    const int64_t end = cvy_onnx_int(node, "end", INT64_MAX);
     struct cvy_op op = {.type = CVY_OP_SHAPE,
-                        .shape = {cvy_onnx_int(node, "start", 0), cvy_onnx_int(node, "end", INT64_MAX)}};
+                        .shape = {cvy_onnx_int(node, "start", 0), end == 0 ? INT64_MIN : end}};
     cvy_onnx_emit(node, &op, 1, 1);
 }
 

@@ -181,7 +181,13 @@ static enum cvy_status settle_unsqueeze(struct cvy_op *op, const struct cvy_oper
     }
 
 const struct cvy_operator_class cvy_op_identity_class = {
-    .min_inputs = 1, .max_inputs = 1, .is_alias = true, .infer = infer_identity, .layouts = layouts_identity};
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .is_alias = true,
+    .on_host = true,
+    .infer = infer_identity,
+    .layouts = layouts_identity,
+};
 const struct cvy_operator_class cvy_op_flatten_class = ALIAS_CLASS(infer_flatten);
 const struct cvy_operator_class cvy_op_reshape_class = SETTLED_CLASS(settle_reshape);
 /* both become Reshape */

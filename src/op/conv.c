@@ -98,6 +98,8 @@ static enum cvy_status make_lean(struct ready *ready, struct cvy_device *device,
     ready->algo = algo;
     ready->config = config;
     ready->is_converted = false;
+    if (device->max_launch > 0)
+        ready->seconds = algo->estimate(problem, device, &config);
     ready->workspace = ready->own_workspace = cvy_algo_workspace(algo, problem, device, &config);
     ready->prepared_bytes = algo->prepared_bytes != NULL ? algo->prepared_bytes(problem, device, &config) : 0;
     return CVY_OK;

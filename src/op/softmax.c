@@ -66,7 +66,8 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
     const size_t range[] = {across ? cvy_ceil_div(softmax->inner, cvy_plain_lanes(self->device))
                                    : softmax->outer,
                             across ? softmax->outer : 1};
-    cvy_launch_range(&launch, 2, range, NULL);
+    /* a second dimension of 1 would be rounded up to whole work-groups, all of which make the same rows */
+    cvy_launch_range(&launch, across ? 2 : 1, range, NULL);
     return cvy_launch_run(self->device, &launch);
 }
 

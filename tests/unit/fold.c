@@ -129,6 +129,10 @@ START_TEST(fold_divides_integers_towards_zero_and_floats_not)
     begin(2);
     cast.cast.dtype = CVY_BOOL;
     expect(add(cast, FLOATS(3, 0.25, 0, -3), NULL, NULL), CVY_BOOL, 3, (const double[]){1, 0, 1});
+    begin(2);
+    cast.cast.dtype = CVY_INT64; /* as it is already */
+    struct cvy_value *shape = add(cast, add(op(CVY_OP_SHAPE), x, NULL, NULL), NULL, NULL);
+    expect(add(concat(), shape, INTS(1, 9), NULL), CVY_INT64, 3, (const double[]){3, 5, 9});
     end();
 }
 END_TEST
