@@ -67,8 +67,8 @@ static bool fit_plan(struct stream *stream, const struct cvy_tensor *input)
     unbind(stream);
     run->shapes[stream->input] = input->shape;
     run->inputs[stream->input] = *input; /* lent */
-    stream->is_bound = cvy_run_make_plan(run, stream->options, false) &&
-                       cvy_stream_can_write(run, &stream->files) && cvy_run_bind(run, stream->bindings);
+    stream->is_bound =
+        cvy_run_make_plan(run, stream->options, false) && cvy_run_bind(run, stream->bindings);
     run->inputs[stream->input] = (struct cvy_tensor){0};
     return stream->is_bound;
 }
@@ -259,10 +259,10 @@ static int report(const struct stream *stream, double seconds, double serial, si
 static int run_all(struct stream *stream)
 {
     size_t first = 0;
-    struct job *job = &stream->jobs[0];
     do {
+        struct job *job = &stream->jobs[first % IN_FLIGHT];
         read_one(stream, first);
-        compute_one(stream, 0);
+        compute_one(stream, first);
         const bool failed = job->failed;
         cvy_tensor_finish(&job->input);
         for (size_t i = 0; i < stream->run->n_outputs; i++) {

@@ -213,12 +213,13 @@ bool cvy_run_draw(const struct run *run, const char *model, const char *path)
     if (d.file) {
         draw(&d, model);
     }
-    const bool done = d.file && fflush(d.file) == 0 && !ferror(d.file);
+    bool done = d.file && !ferror(d.file);
+    done = d.file && fclose(d.file) == 0 && done;
     if (!done) {
         cvy_cli_error("%s: %s", path, strerror(errno));
-    }
-    if (d.file) {
-        fclose(d.file);
+        if (d.file) {
+            remove(path);
+        }
     }
     free(d.block_begin);
     return done;

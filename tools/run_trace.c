@@ -79,6 +79,9 @@ bool cvy_run_trace(const struct run *run, const char *model, const char *path)
     done = file && fclose(file) == 0 && done;
     if (!done) {
         cvy_cli_error("%s: %s", path, text ? strerror(errno) : "out of memory");
+        if (file) {
+            remove(path);
+        }
     }
     free(text);
     return done;

@@ -43,7 +43,14 @@ static bool list_files(struct cvy_stream_files *files, const char *pattern)
     glob_t found = {0};
     char inside[4096];
     if (is_folder(pattern)) {
-        snprintf(inside, sizeof(inside), "%s/*", pattern);
+        size_t used = 0;
+        for (const char *at = pattern; *at && used < sizeof(inside) - 5; at++) {
+            if (strchr("*?[]\\", *at)) {
+                inside[used++] = '\\';
+            }
+            inside[used++] = *at;
+        }
+        snprintf(inside + used, sizeof(inside) - used, "/*");
         pattern = inside;
     }
     bool done = glob(pattern, 0, NULL, &found) == 0;
@@ -70,6 +77,23 @@ static bool make_folder(const char *path)
     return false;
 }
 
+/* Whether results there would replace the files that they are made of. */
+static bool holds_inputs(const char *folder, const struct cvy_stream_files *files)
+{
+    struct stat out, in;
+    char parent[4096];
+    for (size_t i = 0; i < files->count && stat(folder, &out) == 0; i++) {
+        const char *slash = strrchr(files->paths[i], '/');
+        const int length = slash ? (int)(slash - files->paths[i]) : 1;
+        snprintf(parent, sizeof(parent), "%.*s", length, slash ? files->paths[i] : ".");
+        if (stat(length ? parent : "/", &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino) {
+            cvy_cli_error("%s: the inputs are there; give results a folder of their own", folder);
+            return true;
+        }
+    }
+    return false;
+}
+
 int cvy_stream_files_find(struct cvy_stream_files *files, const struct run *run,
                           const struct run_options *options, size_t *input)
 {
@@ -91,7 +115,7 @@ int cvy_stream_files_find(struct cvy_stream_files *files, const struct run *run,
     for (size_t i = 0; i < run->n_outputs; i++) {
         if (run->output_file[i] != SIZE_MAX) {
             files->folders[i] = options->outputs.items[run->output_file[i]].path;
-            if (!make_folder(files->folders[i])) {
+            if (!make_folder(files->folders[i]) || holds_inputs(files->folders[i], files)) {
                 return CVY_CLI_FAILED;
             }
         }
@@ -108,22 +132,11 @@ void cvy_stream_files_finish(struct cvy_stream_files *files)
     *files = (struct cvy_stream_files){0};
 }
 
-bool cvy_stream_can_write(const struct run *run, struct cvy_stream_files *files)
+static bool is_picture(const struct cvy_tensor *tensor)
 {
-    for (size_t i = 0; i < run->n_outputs; i++) {
-        struct cvy_shape shape;
-        if (!files->folders[i]) {
-            continue;
-        }
-        const enum cvy_dtype dtype = cvy_plan_output_dtype(run->plan, i);
-        if (cvy_plan_output_shape(run->plan, i, &shape) != CVY_OK) {
-            return false;
-        }
-        const bool is_picture = dtype == CVY_FLOAT32 && shape.rank == 4 && shape.dims[0] == 1 &&
-                                (shape.dims[1] == 1 || shape.dims[1] == 3);
-        files->as_tensor[i] = !is_picture;
-    }
-    return true;
+    const struct cvy_shape *shape = &tensor->shape;
+    return tensor->dtype == CVY_FLOAT32 && shape->rank == 4 && shape->dims[0] == 1 &&
+           (shape->dims[1] == 1 || shape->dims[1] == 3);
 }
 
 bool cvy_stream_write(const struct run *run, const struct cvy_stream_files *files, size_t index,
@@ -134,15 +147,14 @@ bool cvy_stream_write(const struct run *run, const struct cvy_stream_files *file
     size_t count = 0;
     bool done = true;
     const char *path = files->paths[index], *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    const char *dot = strrchr(name, '.');
     for (size_t i = 0; done && i < run->n_outputs; i++) {
         if (!files->folders[i]) {
             continue;
         }
-        const bool renamed = files->as_tensor[i] && cvy_file_is_image(path);
-        const int stem = renamed && dot ? (int)(dot - name) : (int)strlen(name);
-        const int wrote = snprintf(paths[count], sizeof(paths[count]), "%s/%.*s%s", files->folders[i], stem,
-                                   name, renamed ? ".npy" : "");
+        /* behind the whole name, for a.png and a.jpg may both be there */
+        const char *more = cvy_file_is_image(path) && !is_picture(&outputs[i]) ? ".npy" : "";
+        const int wrote =
+            snprintf(paths[count], sizeof(paths[count]), "%s/%s%s", files->folders[i], name, more);
         if (wrote < 0 || (size_t)wrote >= sizeof(paths[count])) {
             cvy_cli_error("%s: its result would have too long a name", path);
             done = false;

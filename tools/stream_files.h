@@ -9,7 +9,6 @@ struct cvy_stream_files {
     size_t count;
     char **paths;                           /* in order of their names */
     const char *folders[CVY_RUN_MAX_SLOTS]; /* of each output; NULL: not wanted */
-    bool as_tensor[CVY_RUN_MAX_SLOTS];      /* no picture can hold that output */
 };
 
 /* Folders, and patterns that are no file's name. */
@@ -20,9 +19,7 @@ int cvy_stream_files_find(struct cvy_stream_files *files, const struct run *run,
                           const struct run_options *options, size_t *input);
 void cvy_stream_files_finish(struct cvy_stream_files *files);
 
-/* Whether the plan's outputs can be written at all; settles how. */
-bool cvy_stream_can_write(const struct run *run, struct cvy_stream_files *files);
-/* The results of a file: under its name, as .npy where they are no picture. */
+/* The results of a file: under its name, with .npy behind it where they are no picture. */
 bool cvy_stream_write(const struct run *run, const struct cvy_stream_files *files, size_t index,
                       const struct cvy_tensor *outputs);
 

@@ -69,20 +69,23 @@ class Run(support.CommandTest):
     names = ['%02d.npy' % i for i in range(11)]
     for i, name in enumerate(names):
       self.random_npy(os.path.join('in', name), [1, 2, 9, 7 if i < 8 else 12])
-    self.write('in/05.npy', b'\x93NUMPY but no more')
+    for name in ('00.npy', '05.npy'):
+      self.write('in/' + name, b'\x93NUMPY but no more')
     status, out, err = self.convoy('run', 'm.onnx', '-i', 'in/*.npy', '-o', 'out', '--compare', '--json')
     self.assertEqual(status, 1)
     self.assertIn('in/05.npy', err)
-    self.assertIn('1 of 11 files failed', err)
+    self.assertIn('2 of 11 files failed', err)
     self.assertNotIn('\r', err)
     report = json.loads(out)
-    self.assertEqual((report['files'], report['failed']), (11, ['in/05.npy']))
+    self.assertEqual((report['files'], report['failed']), (11, ['in/00.npy', 'in/05.npy']))
     self.assertGreater(report['speedup'], 0)
-    names.remove('05.npy')
+    names = [name for name in names if name not in ('00.npy', '05.npy')]
     self.assertEqual(sorted(os.listdir(self.path('out'))), names)
     for name in names:
       self.succeed('run', 'm.onnx', '-i', 'in/' + name, '--expect', 'out/' + name, '--tolerance', '1e-6')
-    os.remove(self.path('in/05.npy'))
+    for name in ('00.npy', '05.npy'):
+      os.remove(self.path('in/' + name))
+    self.refuse(1, ['in', 'folder of their own'], 'run', 'm.onnx', '-i', 'in', '-o', 'in')
     self.succeed('run', 'm.onnx', '-i', 'in', '-o', 'again')
     self.assertEqual(sorted(os.listdir(self.path('again'))), names)
     self.refuse(1, ['no-such'], 'run', 'm.onnx', '-i', 'no-such/*.npy', '-o', 'third')
@@ -117,7 +120,7 @@ class Run(support.CommandTest):
       if channels == 3:
         self.assertEqual(support.read_png8(self.path('out3/a.png')), (5, 4, 3, b''.join(rows)))
       else:
-        self.assertEqual(read_npy(self.path('out2/a.npy'))[0], [1, 2, 4, 5])
+        self.assertEqual(read_npy(self.path('out2/a.png.npy'))[0], [1, 2, 4, 5])
 
   def test_trace_tells_of_every_layer_when_it_ran(self):
     self.chain()
