@@ -37,6 +37,11 @@ enum cvy_status cvy_plan_find_budget(const struct cvy_graph *graph, struct cvy_d
         if (*limit == 0)
             continue;
         enum cvy_status status = count(graph, device, params, tried, &total, &workspace);
+        /* an algorithm that was named does not do with so little */
+        if (status == CVY_ERROR_UNSUPPORTED && least != SIZE_MAX) {
+            *limit = 0;
+            continue;
+        }
         if (status != CVY_OK)
             return status;
         if (total <= params->max_memory) {

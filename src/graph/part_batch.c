@@ -67,10 +67,11 @@ static const char *mixes(const struct cvy_node *node, const struct cvy_shape *x,
     case CVY_OP_FLATTEN:
     case CVY_OP_SQUEEZE:
     case CVY_OP_UNSQUEEZE:
-    case CVY_OP_EXPAND:
     case CVY_OP_TILE:
     case CVY_OP_RESIZE:
         return y->dims[0] == x->dims[0] ? NULL : "changes the batch";
+    case CVY_OP_EXPAND:
+        return y->rank == x->rank && y->dims[0] == x->dims[0] ? NULL : "changes the batch";
     case CVY_OP_PAD:
         return op->pad.begin[0] == 0 && op->pad.end[0] == 0 ? NULL : "pads the batch";
     case CVY_OP_TRANSPOSE:
@@ -113,11 +114,11 @@ static bool takes_batch(const struct cvy_node *node, size_t input, size_t rank)
     case CVY_OP_CONCAT:
         return true;
     case CVY_OP_MATMUL:
-        return input == 0 || rank > 2;
+        return rank > (input == 0 ? 1 : 2);
     case CVY_OP_CONV:
         return input == 0 || input == 3;
     case CVY_OP_GEMM:
-        return input != 1;
+        return input == 0 || (input == 2 && rank == 2);
     default:
         return input == 0;
     }

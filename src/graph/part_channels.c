@@ -133,7 +133,8 @@ static bool cut_conv(const struct cvy_parting *p, const double *speeds, const st
                  outputs = p->values[node->output->index].shape.dims[1];
     /* a residual would have to be cut as y is */
     const bool has_residual = node->n_inputs > 3 && node->inputs[3] != NULL;
-    if (!is_constant(node, 1) || !is_constant(node, 2) || has_residual || conv->shuffle > 1)
+    if (is_constant(node, 0) || !is_constant(node, 1) || !is_constant(node, 2) || has_residual ||
+        conv->shuffle > 1)
         return false;
     *cut = (struct cvy_parting_node){.needed = true};
     if (conv->groups < 2) {

@@ -192,7 +192,7 @@ static enum cvy_status convert(struct chooser *c, size_t value)
             status = cvy_work_set_input(list, work, j, other);
         }
     }
-    for (size_t i = 0; i < list->n_outputs; i++)
+    for (size_t i = 0; status == CVY_OK && i < list->n_outputs; i++)
         list->outputs[i] = made && list->outputs[i] == value ? other : list->outputs[i];
     if (status == CVY_OK)
         status = cvy_work_insert(list, first, &op, first != NULL ? first->name : maker->name, &value, 1,

@@ -27,7 +27,7 @@ struct gate {
 
 static bool is_near(double a, double b)
 {
-    return fabs(a - b) <= 1e-5 * (1e-6 + fabs(b));
+    return isfinite(b) && fabs(a - b) <= 1e-5 * (1e-6 + fabs(b));
 }
 
 static bool is_scalar(const struct cvy_tensor *tensor, double *value)

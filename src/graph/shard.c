@@ -297,7 +297,8 @@ static enum cvy_status copy_params(struct cvy_shards *s, const struct cvy_plan_p
     for (size_t i = 0; i < params->n_skip_passes; i++) {
         s->skip_passes[i] = params->skip_passes[i];
         for (size_t j = 0; cvy_plan_pass_name(j) != NULL; j++)
-            if (strcmp(cvy_plan_pass_name(j), params->skip_passes[i]) == 0)
+            if (params->skip_passes[i] != NULL &&
+                strcmp(cvy_plan_pass_name(j), params->skip_passes[i]) == 0)
                 s->skip_passes[i] = cvy_plan_pass_name(j);
     }
     s->params.skip_passes = s->skip_passes;

@@ -26,6 +26,9 @@ static const char *name_of(const struct cvy_shards *s, size_t device)
 static enum cvy_status start(struct cvy_shards *s, struct cvy_shard *shard, size_t owner)
 {
     enum cvy_status status = CVY_OK;
+    if (shard->plan == NULL)
+        return cvy_fail(CVY_ERROR_DEVICE,
+                        "plan: a run before this one left no device for a part; make a new plan");
     for (size_t i = 0; status == CVY_OK && i < shard->n_inputs; i++) {
         struct cvy_shard_port *port = &shard->inputs[i];
         if (port->is_copied)
@@ -122,9 +125,11 @@ static enum cvy_status replace(struct cvy_shards *s, const struct outcome *outco
         const struct cvy_log_held held = cvy_log_hold((struct cvy_log_held){next.reason, REASON_BYTES});
         next.status = cvy_shards_compile(s, d);
         cvy_log_hold(held);
-        if (next.status != CVY_OK)
-            return is_failure_of_device(next.status) ? replace(s, &next)
-                                                     : cvy_fail(next.status, "%s", next.reason);
+        enum cvy_status status = next.status;
+        if (status != CVY_OK)
+            status = is_failure_of_device(status) ? replace(s, &next) : cvy_fail(status, "%s", next.reason);
+        if (status != CVY_OK)
+            return status;
     }
     return CVY_OK;
 }
@@ -289,12 +294,13 @@ enum cvy_status cvy_shards_enqueue(struct cvy_plan *plan, struct cvy_buffer *con
     if (status == CVY_OK) {
         pthread_mutex_lock(&s->lock);
         status = run_on_buffers(plan, inputs, outputs, memory, places);
+        if (status == CVY_OK && event != NULL)
+            status = cvy_enqueue_marker(s->devices[s->owner[0]], event);
         pthread_mutex_unlock(&s->lock);
     }
     free(memory);
     free(places);
-    const size_t survivor = find_survivor(s);
-    return status == CVY_OK && event != NULL ? cvy_enqueue_marker(s->devices[survivor], event) : status;
+    return status;
 }
 
 size_t cvy_shards_layer_count(const struct cvy_shards *s)
