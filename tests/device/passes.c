@@ -93,7 +93,8 @@ START_TEST(passes_agree_with_the_oracle_pass_by_pass)
 {
     size_t runs[CVY_CONV_KINDS] = {0};
     case_seed();
-    for (int round = 0; round < (test_small() ? 8 : 120); round++) {
+    const size_t rounds = test_small() ? 8 : 8 + test_programs() / 2;
+    for (size_t round = 0; round < rounds; round++) {
         struct cvy_conv_problem whole = case_random_problem(&case_random);
         whole.bias = false;
         for (int k = CVY_CONV_SPATIALLY_SEPARABLE; k < CVY_CONV_KINDS; k++) {
@@ -129,7 +130,7 @@ static bool can_be_fused(const struct cvy_conv_problem *whole, size_t middle)
 
 START_TEST(fused_and_unfused_depthwise_separable_agree_with_the_oracle)
 {
-    size_t fused = 0, rounds = test_small() ? 8 : 120;
+    size_t fused = 0, rounds = test_small() ? 8 : 8 + test_programs() / 2;
     case_seed();
     for (size_t round = 0; round < rounds; round++) {
         struct cvy_conv_problem whole;
