@@ -274,6 +274,20 @@ fail:
     return status;
 }
 
+bool cvy_queue_is_let_go(cl_command_queue queue)
+{
+    const struct timespec moment = {.tv_nsec = 100000};
+    cl_uint count = 0;
+    for (int i = 0; i < 1000; i++) {
+        if (clGetCommandQueueInfo(queue, CL_QUEUE_REFERENCE_COUNT, sizeof(count), &count, NULL) !=
+                CL_SUCCESS ||
+            count == 1)
+            break;
+        nanosleep(&moment, NULL);
+    }
+    return count == 1;
+}
+
 void cvy_device_destroy(struct cvy_device **device)
 {
     if (device == NULL || *device == NULL)
@@ -293,11 +307,15 @@ void cvy_device_destroy(struct cvy_device **device)
     cvy_store_close(&d->store);
     cvy_store_close(&d->times);
     cvy_team_destroy(d);
+    const bool is_part = d->id != NULL && is_sub_device(d->id);
+    /* who lends a queue holds it, and its device */
+    const bool is_lent = d->info.selector[0] == '\0';
+    const bool in_use = is_part && !is_lent && d->queue != NULL && !cvy_queue_is_let_go(d->queue);
     if (d->queue != NULL)
         clReleaseCommandQueue(d->queue);
     if (d->context != NULL)
         clReleaseContext(d->context);
-    if (d->id != NULL && is_sub_device(d->id))
+    if (is_part && !in_use)
         clReleaseDevice(d->id);
     pthread_mutex_destroy(&d->rates_lock);
     pthread_mutex_destroy(&d->lock);

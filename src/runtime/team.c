@@ -3,7 +3,6 @@
 #include "runtime/team.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/arith.h"
 #include "base/log.h"
@@ -93,22 +92,6 @@ static size_t part_begin(size_t total, size_t part, size_t parts)
     return total / parts * part + total % parts * part / parts;
 }
 
-/* Whether nothing else holds the queue. PoCL's workers let go of a launch's event, which holds its queue and
- * looks at the device, a moment after clFinish() has returned. */
-static bool is_let_go(cl_command_queue queue)
-{
-    const struct timespec moment = {.tv_nsec = 100000};
-    cl_uint count = 0;
-    for (int i = 0; i < 1000; i++) {
-        if (clGetCommandQueueInfo(queue, CL_QUEUE_REFERENCE_COUNT, sizeof(count), &count, NULL) !=
-                CL_SUCCESS ||
-            count == 1)
-            break;
-        nanosleep(&moment, NULL);
-    }
-    return count == 1;
-}
-
 static void release(struct cvy_team *team)
 {
     /* before the queues, whose last events PoCL's buffers know */
@@ -117,7 +100,7 @@ static void release(struct cvy_team *team)
     team->done = NULL;
     cvy_slots_release(&team->slots);
     for (size_t i = 0; i < MAX_MEMBERS; i++) {
-        const bool in_use = team->queues[i] != NULL && !is_let_go(team->queues[i]);
+        const bool in_use = team->queues[i] != NULL && !cvy_queue_is_let_go(team->queues[i]);
         if (team->queues[i] != NULL)
             clReleaseCommandQueue(team->queues[i]);
         if (team->ids[i] != NULL && !in_use)
