@@ -95,9 +95,9 @@ const char *cvy_cl_error(cl_int error);
 /* The cvy_status for an OpenCL error, logged: "WHERE: CL_...; what to do". */
 enum cvy_status cvy_fail_cl(cl_int error, const char *where);
 
-/* Whether nothing else holds the queue, within a tenth of a second. PoCL's workers let go of a launch's event,
- * which holds its queue and looks at the device, a moment after clFinish() has returned: a sub-device must wait
- * for that. */
+/* Whether nothing else holds the queue, within a tenth of a second. PoCL's workers let go of a launch's
+ * event, which holds its queue and looks at the device, a moment after clFinish() has returned: a sub-device
+ * must wait for that. */
 bool cvy_queue_is_let_go(cl_command_queue queue);
 
 /* An in-order barrier behind waits; nothing for n_waits 0. */
