@@ -96,7 +96,7 @@ START_TEST(a_batch_is_divided_among_devices)
         ck_assert_int_eq(cvy_plan_get_layer(both, i, &layer), CVY_OK);
         seen[0] = seen[0] || layer.device == shard_pair[0];
         seen[1] = seen[1] || layer.device == shard_pair[1];
-        ck_assert_uint_le(layer.output.dims[0], 4);
+        ck_assert_uint_lt(layer.output.dims[0], many.dims[0]); /* shares go by speed */
     }
     ck_assert(seen[0] && seen[1]);
     cvy_plan_destroy(&both);
