@@ -65,7 +65,7 @@ static enum cvy_status prepare_c(struct gemm *gemm, const struct cvy_shape *c)
     cvy_table_add(&table, rows == 1 ? 0 : columns);
     cvy_table_add(&table, columns == 1 ? 0 : 1);
     enum cvy_status status = cvy_table_upload(&table, gemm->base.device, &gemm->table);
-    return status == CVY_OK ? cvy_strided_build(gemm->base.device, "gather") : status;
+    return status == CVY_OK ? cvy_strided_build(gemm->base.device) : status;
 }
 
 static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
@@ -108,7 +108,7 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
         return cvy_gemv_enqueue(self->device, &gemm->gemv, &problem, gemm->gemv.has_c ? in[2] : NULL);
     if (gemm->table != NULL)
         status =
-            cvy_strided_enqueue(self->device, "gather", in[2], out, gemm->table, problem.m * problem.n, 0);
+            cvy_strided_enqueue(self->device, in[2], out, gemm->table, problem.m * problem.n, 0);
     if (status != CVY_OK)
         return status;
     return cvy_gemm_enqueue(self->device, &problem, self->workspace ? workspace : NULL, 0);

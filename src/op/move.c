@@ -4,26 +4,10 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "op/classes.h"
-#include "op/parts.h"
 #include "op/settle.h"
 #include "op/slice.h"
 #include "op/strided.h"
 #include "op/table.h"
-
-struct move {
-    struct cvy_operator base;
-    struct cvy_buffer *table;     /* rank, sizes of y, strides of x */
-    size_t offset;                /* of y's first element in x */
-    struct cvy_channels channels; /* of a Slice of channels in blocks */
-};
-
-static enum cvy_status prepare(struct cvy_operator *self, const struct cvy_table *table, size_t offset)
-{
-    struct move *move = (struct move *)self;
-    move->offset = offset;
-    enum cvy_status status = cvy_table_upload(table, self->device, &move->table);
-    return status == CVY_OK ? cvy_strided_build(self->device, "gather") : status;
-}
 
 static int64_t clamp(int64_t value, int64_t low, int64_t high)
 {
@@ -131,16 +115,16 @@ static bool layouts_slice(const struct cvy_op *op, const struct cvy_operand *in,
     return block == 0 || (op->type == CVY_OP_SLICE && slice_channels(op, &in[0].shape, &begin, &count));
 }
 
-static enum cvy_status init_channels(struct move *move, const struct cvy_shape *x)
+static enum cvy_status init_channels(struct cvy_strided *self, const struct cvy_shape *x)
 {
-    struct cvy_channels *channels = &move->channels;
-    *channels = (struct cvy_channels){.block = move->base.block,
+    struct cvy_channels *channels = &self->channels;
+    *channels = (struct cvy_channels){.block = self->base.block,
                                       .images = x->dims[0],
                                       .pixels = cvy_span_elements(x, 2, x->rank),
                                       .x_channels = x->dims[1]};
-    slice_channels(&move->base.op, x, &channels->from, &channels->count);
+    slice_channels(&self->base.op, x, &channels->from, &channels->count);
     channels->y_channels = channels->count;
-    return cvy_channels_prepare(move->base.device, channels);
+    return cvy_channels_prepare(self->base.device, channels);
 }
 
 static enum cvy_status init_slice(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
@@ -150,7 +134,7 @@ static enum cvy_status init_slice(struct cvy_operator *self, const struct cvy_op
     (void)params;
     const struct cvy_shape *x = &in[0].shape;
     if (self->block > 0)
-        return init_channels((struct move *)self, x);
+        return init_channels((struct cvy_strided *)self, x);
     size_t strides[CVY_MAX_RANK], offset = 0;
     int64_t steps[CVY_MAX_RANK];
     cvy_strides(x, strides);
@@ -164,13 +148,9 @@ static enum cvy_status init_slice(struct cvy_operator *self, const struct cvy_op
         offset += axis.begin * strides[axis.axis];
         steps[axis.axis] *= axis.step;
     }
-    struct cvy_table table = {0};
-    cvy_table_add(&table, x->rank);
     for (size_t i = 0; i < x->rank; i++)
-        cvy_table_add(&table, self->out.dims[i]);
-    for (size_t i = 0; i < x->rank; i++)
-        cvy_table_add_signed(&table, self->out.dims[i] == 1 ? 0 : steps[i]);
-    return prepare(self, &table, offset);
+        steps[i] = self->out.dims[i] == 1 ? 0 : steps[i];
+    return cvy_strided_set(self, x->rank, self->out.dims, steps, offset);
 }
 
 /* Becomes the Slice that its part is. */
@@ -245,14 +225,11 @@ static enum cvy_status init_expand(struct cvy_operator *self, const struct cvy_o
     (void)params;
     const struct cvy_shape *x = &in[0].shape;
     size_t strides[CVY_MAX_RANK], rank = self->out.rank, before = rank - x->rank;
-    struct cvy_table table = {0};
+    int64_t steps[CVY_MAX_RANK];
     cvy_strides(x, strides);
-    cvy_table_add(&table, rank);
     for (size_t i = 0; i < rank; i++)
-        cvy_table_add(&table, self->out.dims[i]);
-    for (size_t i = 0; i < rank; i++)
-        cvy_table_add(&table, i < before || x->dims[i - before] == 1 ? 0 : strides[i - before]);
-    return prepare(self, &table, 0);
+        steps[i] = i < before || x->dims[i - before] == 1 ? 0 : (int64_t)strides[i - before];
+    return cvy_strided_set(self, rank, self->out.dims, steps, 0);
 }
 
 static enum cvy_status infer_tile(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
@@ -279,19 +256,16 @@ static enum cvy_status init_tile(struct cvy_operator *self, const struct cvy_ope
     (void)n_in;
     (void)params;
     const struct cvy_shape *x = &in[0].shape;
-    size_t strides[CVY_MAX_RANK];
-    struct cvy_table table = {0};
+    size_t strides[CVY_MAX_RANK], sizes[2 * CVY_MAX_RANK];
+    int64_t steps[2 * CVY_MAX_RANK];
     cvy_strides(x, strides);
-    cvy_table_add(&table, 2 * x->rank);
     for (size_t i = 0; i < x->rank; i++) {
-        cvy_table_add(&table, self->out.dims[i] / x->dims[i]);
-        cvy_table_add(&table, x->dims[i]);
+        sizes[2 * i] = self->out.dims[i] / x->dims[i];
+        sizes[2 * i + 1] = x->dims[i];
+        steps[2 * i] = 0;
+        steps[2 * i + 1] = (int64_t)strides[i];
     }
-    for (size_t i = 0; i < x->rank; i++) {
-        cvy_table_add(&table, 0);
-        cvy_table_add(&table, strides[i]);
-    }
-    return prepare(self, &table, 0);
+    return cvy_strided_set(self, 2 * x->rank, sizes, steps, 0);
 }
 
 static enum cvy_status infer_space_to_depth(const struct cvy_op *op, const struct cvy_operand *in,
@@ -318,40 +292,19 @@ static enum cvy_status init_space_to_depth(struct cvy_operator *self, const stru
     (void)n_in;
     (void)params;
     const struct cvy_shape *x = &in[0].shape;
-    const size_t block = self->op.depth_to_space.block, width = x->dims[3], plane = x->dims[2] * width;
-    const size_t sizes[6] = {x->dims[0], block, block, x->dims[1], self->out.dims[2], self->out.dims[3]};
-    const size_t strides[6] = {x->dims[1] * plane, width, 1, plane, block * width, block};
-    struct cvy_table table = {0};
-    cvy_table_add(&table, 6);
-    for (size_t i = 0; i < 6; i++)
-        cvy_table_add(&table, sizes[i]);
-    for (size_t i = 0; i < 6; i++)
-        cvy_table_add(&table, strides[i]);
-    return prepare(self, &table, 0);
-}
-
-static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *const *in, size_t n_in,
-                               struct cvy_buffer *out, struct cvy_buffer *workspace)
-{
-    (void)n_in;
-    (void)workspace;
-    const struct move *move = (struct move *)self;
-    if (self->block > 0)
-        return cvy_channels_enqueue(self->device, &move->channels, in[0], out);
-    return cvy_strided_enqueue(self->device, "gather", in[0], out, move->table,
-                               cvy_span_elements(&self->out, 0, self->out.rank), move->offset);
-}
-
-static void finish(struct cvy_operator *self)
-{
-    cvy_buffer_destroy(&((struct move *)self)->table);
+    const size_t block = self->op.depth_to_space.block;
+    const int64_t step = (int64_t)block, width = (int64_t)x->dims[3], plane = (int64_t)x->dims[2] * width;
+    const size_t sizes[] = {x->dims[0], block, block, x->dims[1], self->out.dims[2], self->out.dims[3]};
+    const int64_t strides[] = {(int64_t)x->dims[1] * plane, width, 1, plane, step * width, step};
+    return cvy_strided_set(self, CVY_COUNT(sizes), sizes, strides, 0);
 }
 
 #define MOVE_CLASS(max, settle_function, infer_function, layouts_function, init_function)  \
     {                                                                                      \
         .min_inputs = 1, .max_inputs = max, .on_host = true, .settle = settle_function,    \
-        .infer = infer_function, .layouts = layouts_function, .size = sizeof(struct move), \
-        .init = init_function, .enqueue = enqueue, .finish = finish,                       \
+        .infer = infer_function, .layouts = layouts_function,                              \
+        .size = sizeof(struct cvy_strided), .init = init_function,                         \
+        .enqueue = cvy_strided_enqueue_operator, .finish = cvy_strided_finish,             \
     }
 
 const struct cvy_operator_class cvy_op_slice_class =

@@ -2,15 +2,8 @@
 #include "base/arith.h"
 #include "base/log.h"
 #include "op/classes.h"
-#include "op/parts.h"
 #include "op/strided.h"
 #include "op/table.h"
-
-struct transpose {
-    struct cvy_operator base;
-    struct cvy_buffer *table;     /* rank, sizes of y, strides of x */
-    struct cvy_channels channels; /* of a shuffle in blocks */
-};
 
 static size_t source_axis(const struct cvy_op *op, size_t rank, size_t i)
 {
@@ -41,26 +34,17 @@ static enum cvy_status infer_transpose(const struct cvy_op *op, const struct cvy
     return CVY_OK;
 }
 
-static enum cvy_status prepare(struct cvy_operator *self, const struct cvy_table *table)
-{
-    enum cvy_status status = cvy_table_upload(table, self->device, &((struct transpose *)self)->table);
-    return status == CVY_OK ? cvy_strided_build(self->device, "gather") : status;
-}
-
 static enum cvy_status init_transpose(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
                                       const struct cvy_operator_params *params)
 {
     (void)n_in;
     (void)params;
     size_t strides[CVY_MAX_RANK], rank = self->out.rank;
-    struct cvy_table table = {0};
+    int64_t steps[CVY_MAX_RANK];
     cvy_strides(&in[0].shape, strides);
-    cvy_table_add(&table, rank);
     for (size_t i = 0; i < rank; i++)
-        cvy_table_add(&table, self->out.dims[i]);
-    for (size_t i = 0; i < rank; i++)
-        cvy_table_add(&table, strides[source_axis(&self->op, rank, i)]);
-    return prepare(self, &table);
+        steps[i] = (int64_t)strides[source_axis(&self->op, rank, i)];
+    return cvy_strided_set(self, rank, self->out.dims, steps, 0);
 }
 
 static enum cvy_status infer_depth_to_space(const struct cvy_op *op, const struct cvy_operand *in,
@@ -90,15 +74,14 @@ static enum cvy_status init_depth_to_space(struct cvy_operator *self, const stru
     bool column_row_depth = self->op.depth_to_space.column_row_depth;
     size_t c_stride = column_row_depth ? block * block * plane : plane;
     size_t j_stride = column_row_depth ? plane : channels * plane;
-    const size_t sizes[6] = {x->dims[0], channels, x->dims[2], block, x->dims[3], block};
-    const size_t strides[6] = {x->dims[1] * plane, c_stride, x->dims[3], block * j_stride, 1, j_stride};
-    struct cvy_table table = {0};
-    cvy_table_add(&table, 6);
-    for (size_t i = 0; i < 6; i++)
-        cvy_table_add(&table, sizes[i]);
-    for (size_t i = 0; i < 6; i++)
-        cvy_table_add(&table, strides[i]);
-    return prepare(self, &table);
+    const size_t sizes[] = {x->dims[0], channels, x->dims[2], block, x->dims[3], block};
+    const int64_t strides[] = {(int64_t)(x->dims[1] * plane),
+                               (int64_t)c_stride,
+                               (int64_t)x->dims[3],
+                               (int64_t)(block * j_stride),
+                               1,
+                               (int64_t)j_stride};
+    return cvy_strided_set(self, CVY_COUNT(sizes), sizes, strides, 0);
 }
 
 static enum cvy_status infer_channel_shuffle(const struct cvy_op *op, const struct cvy_operand *in,
@@ -126,7 +109,7 @@ static bool layouts_channel_shuffle(const struct cvy_op *op, const struct cvy_op
     return true;
 }
 
-static enum cvy_status shuffle_blocks(struct transpose *self)
+static enum cvy_status shuffle_blocks(struct cvy_strided *self)
 {
     const struct cvy_shape *y = &self->base.out;
     self->channels = (struct cvy_channels){.block = self->base.block,
@@ -146,35 +129,13 @@ static enum cvy_status init_channel_shuffle(struct cvy_operator *self, const str
     (void)n_in;
     (void)params;
     if (self->block > 0)
-        return shuffle_blocks((struct transpose *)self);
+        return shuffle_blocks((struct cvy_strided *)self);
     const struct cvy_shape *x = &in[0].shape;
     size_t groups = self->op.channel_shuffle.groups, each = x->dims[1] / groups;
     size_t plane = cvy_span_elements(x, 2, x->rank);
-    const size_t sizes[4] = {x->dims[0], each, groups, plane};
-    const size_t strides[4] = {x->dims[1] * plane, plane, each * plane, 1};
-    struct cvy_table table = {0};
-    cvy_table_add(&table, 4);
-    for (size_t i = 0; i < 4; i++)
-        cvy_table_add(&table, sizes[i]);
-    for (size_t i = 0; i < 4; i++)
-        cvy_table_add(&table, strides[i]);
-    return prepare(self, &table);
-}
-
-static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *const *in, size_t n_in,
-                               struct cvy_buffer *out, struct cvy_buffer *workspace)
-{
-    (void)n_in;
-    (void)workspace;
-    if (self->block > 0)
-        return cvy_channels_enqueue(self->device, &((struct transpose *)self)->channels, in[0], out);
-    return cvy_strided_enqueue(self->device, "gather", in[0], out, ((struct transpose *)self)->table,
-                               cvy_span_elements(&self->out, 0, self->out.rank), 0);
-}
-
-static void finish(struct cvy_operator *self)
-{
-    cvy_buffer_destroy(&((struct transpose *)self)->table);
+    const size_t sizes[] = {x->dims[0], each, groups, plane};
+    const int64_t strides[] = {(int64_t)(x->dims[1] * plane), (int64_t)plane, (int64_t)(each * plane), 1};
+    return cvy_strided_set(self, CVY_COUNT(sizes), sizes, strides, 0);
 }
 
 const struct cvy_operator_class cvy_op_transpose_class = {
@@ -182,10 +143,10 @@ const struct cvy_operator_class cvy_op_transpose_class = {
     .max_inputs = 1,
     .on_host = true,
     .infer = infer_transpose,
-    .size = sizeof(struct transpose),
+    .size = sizeof(struct cvy_strided),
     .init = init_transpose,
-    .enqueue = enqueue,
-    .finish = finish,
+    .enqueue = cvy_strided_enqueue_operator,
+    .finish = cvy_strided_finish,
 };
 
 const struct cvy_operator_class cvy_op_depth_to_space_class = {
@@ -193,10 +154,10 @@ const struct cvy_operator_class cvy_op_depth_to_space_class = {
     .max_inputs = 1,
     .on_host = true,
     .infer = infer_depth_to_space,
-    .size = sizeof(struct transpose),
+    .size = sizeof(struct cvy_strided),
     .init = init_depth_to_space,
-    .enqueue = enqueue,
-    .finish = finish,
+    .enqueue = cvy_strided_enqueue_operator,
+    .finish = cvy_strided_finish,
 };
 
 const struct cvy_operator_class cvy_op_channel_shuffle_class = {
@@ -205,8 +166,8 @@ const struct cvy_operator_class cvy_op_channel_shuffle_class = {
     .on_host = true,
     .infer = infer_channel_shuffle,
     .layouts = layouts_channel_shuffle,
-    .size = sizeof(struct transpose),
+    .size = sizeof(struct cvy_strided),
     .init = init_channel_shuffle,
-    .enqueue = enqueue,
-    .finish = finish,
+    .enqueue = cvy_strided_enqueue_operator,
+    .finish = cvy_strided_finish,
 };
