@@ -15,16 +15,6 @@ static enum cvy_status infer_identity(const struct cvy_op *op, const struct cvy_
     return CVY_OK;
 }
 
-static bool layouts_identity(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in, size_t block,
-                             enum cvy_layout *layouts)
-{
-    (void)op;
-    (void)in;
-    (void)n_in;
-    layouts[0] = block > 0 ? CVY_LAYOUT_BLOCKS : CVY_LAYOUT_PLAIN;
-    return true;
-}
-
 static enum cvy_status infer_flatten(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                                      struct cvy_shape *out)
 {
@@ -186,7 +176,7 @@ const struct cvy_operator_class cvy_op_identity_class = {
     .is_alias = true,
     .on_host = true,
     .infer = infer_identity,
-    .layouts = layouts_identity,
+    .layouts = cvy_layouts_alike,
 };
 const struct cvy_operator_class cvy_op_flatten_class = ALIAS_CLASS(infer_flatten);
 const struct cvy_operator_class cvy_op_reshape_class = SETTLED_CLASS(settle_reshape);

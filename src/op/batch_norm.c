@@ -24,16 +24,6 @@ static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *
     return CVY_OK;
 }
 
-static bool layouts(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in, size_t block,
-                    enum cvy_layout *layouts)
-{
-    (void)op;
-    (void)in;
-    (void)n_in;
-    layouts[0] = block > 0 ? CVY_LAYOUT_BLOCKS : CVY_LAYOUT_PLAIN;
-    return true;
-}
-
 static void describe(const struct cvy_operator *self, struct cvy_launch *launch)
 {
     cvy_launch_init(launch, "batch_norm", "batch_norm");
@@ -75,7 +65,7 @@ const struct cvy_operator_class cvy_op_batch_norm_class = {
     .max_inputs = 5,
     .in_place = 1 << 0,
     .infer = infer,
-    .layouts = layouts,
+    .layouts = cvy_layouts_alike,
     .size = sizeof(struct batch_norm),
     .init = init,
     .enqueue = enqueue,

@@ -99,6 +99,10 @@ struct cvy_operator_class {
     void (*finish)(struct cvy_operator *self); /* may be NULL */
 };
 
+/* layouts of a class whose only tensor in blocks, input 0, lies as its output does. */
+bool cvy_layouts_alike(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in, size_t block,
+                       enum cvy_layout *layouts);
+
 /* Bit i of unread or in_place; inputs beyond the last bit have none. */
 static inline bool cvy_operator_bit(unsigned bits, size_t i)
 {

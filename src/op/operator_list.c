@@ -196,6 +196,16 @@ enum cvy_status cvy_operator_infer(const struct cvy_op *op, const struct cvy_ope
     return status == CVY_OK && !unchecked ? check_indexable(op, "output", out) : status;
 }
 
+bool cvy_layouts_alike(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in, size_t block,
+                       enum cvy_layout *layouts)
+{
+    (void)op;
+    (void)in;
+    (void)n_in;
+    layouts[0] = block > 0 ? CVY_LAYOUT_BLOCKS : CVY_LAYOUT_PLAIN;
+    return true;
+}
+
 bool cvy_operator_layouts(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
                           const struct cvy_shape *out, size_t block, enum cvy_layout *layouts)
 {

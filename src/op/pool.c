@@ -106,16 +106,6 @@ static enum cvy_status infer_global(const struct cvy_op *op, const struct cvy_op
     return CVY_OK;
 }
 
-static bool layouts(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in, size_t block,
-                    enum cvy_layout *layouts)
-{
-    (void)op;
-    (void)in;
-    (void)n_in;
-    layouts[0] = block > 0 ? CVY_LAYOUT_BLOCKS : CVY_LAYOUT_PLAIN;
-    return true;
-}
-
 static void describe(const struct cvy_operator *self, struct cvy_launch *launch)
 {
     const bool largest = self->op.type == CVY_OP_MAX_POOL;
@@ -230,7 +220,7 @@ const struct cvy_operator_class cvy_op_pool_class = {
     .check = check,
     .infer = infer,
     .size = sizeof(struct pool),
-    .layouts = layouts,
+    .layouts = cvy_layouts_alike,
     .init = init,
     .enqueue = enqueue,
 };

@@ -99,16 +99,6 @@ static enum cvy_status infer_channel_shuffle(const struct cvy_op *op, const stru
     return CVY_OK;
 }
 
-static bool layouts_channel_shuffle(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
-                                    size_t block, enum cvy_layout *layouts)
-{
-    (void)op;
-    (void)in;
-    (void)n_in;
-    layouts[0] = block > 0 ? CVY_LAYOUT_BLOCKS : CVY_LAYOUT_PLAIN;
-    return true;
-}
-
 static enum cvy_status shuffle_blocks(struct cvy_strided *self)
 {
     const struct cvy_shape *y = &self->base.out;
@@ -165,7 +155,7 @@ const struct cvy_operator_class cvy_op_channel_shuffle_class = {
     .max_inputs = 1,
     .on_host = true,
     .infer = infer_channel_shuffle,
-    .layouts = layouts_channel_shuffle,
+    .layouts = cvy_layouts_alike,
     .size = sizeof(struct cvy_strided),
     .init = init_channel_shuffle,
     .enqueue = cvy_strided_enqueue_operator,

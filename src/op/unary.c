@@ -59,16 +59,6 @@ bool cvy_op_activation(const struct cvy_op *op, enum cvy_activation *activation,
     return true;
 }
 
-static bool layouts(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in, size_t block,
-                    enum cvy_layout *layouts)
-{
-    (void)op;
-    (void)in;
-    (void)n_in;
-    layouts[0] = block > 0 ? CVY_LAYOUT_BLOCKS : CVY_LAYOUT_PLAIN;
-    return true;
-}
-
 static void describe(const struct cvy_operator *self, struct cvy_launch *launch)
 {
     cvy_launch_init(launch, "unary", "unary");
@@ -126,7 +116,7 @@ const struct cvy_operator_class cvy_op_unary_class = {
     .in_place = 1 << 0,
     .on_host = true,
     .infer = infer,
-    .layouts = layouts,
+    .layouts = cvy_layouts_alike,
     .size = sizeof(struct unary),
     .init = init,
     .enqueue = enqueue,
