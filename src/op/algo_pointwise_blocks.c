@@ -86,9 +86,8 @@ static bool is_direct(const struct cvy_conv_problem *p)
 
 /* Seconds that a unit alone would need for all arithmetic, tails included. */
 static double unit_seconds(const struct cvy_pointwise *s, const struct cvy_device *device,
-                           const struct cvy_algo_config *config)
+                           const struct cvy_algo_config *config, struct panels panels)
 {
-    struct panels panels = panels_of(s, config);
     double blocks = config->value[BLOCKS], pixels = config->value[PIXELS];
     double work = (double)s->p.n * (double)(panels.all_rows * panels.width) *
                   (double)cvy_round_up(s->pixels, (size_t)config->value[PIXELS]);
@@ -174,6 +173,7 @@ static enum cvy_status prepare(struct cvy_device *device, const struct cvy_conv_
 
 /* How the work is shared out. */
 struct cut {
+    struct panels panels;
     size_t tiles, planes; /* of pixels; rows of them that lie side by side */
     size_t each;          /* tiles that one work-item makes, one after the other */
     size_t channels;      /* of x, whose weights serve all these tiles before the next ones do */
@@ -186,9 +186,10 @@ static struct cut cut_of(const struct cvy_pointwise *s, const struct cvy_device 
     struct panels panels = panels_of(s, config);
     size_t rows = panels.most_rows, tile = (size_t)config->value[PIXELS];
     size_t most = CVY_MIN(CHUNK_BYTES / (tile * rows * sizeof(float)), MOST_ROUNDS / rows);
-    struct cut cut = {.tiles = cvy_ceil_div(s->pixels, tile),
+    struct cut cut = {.panels = panels,
+                      .tiles = cvy_ceil_div(s->pixels, tile),
                       .planes = panels.count * s->p.n,
-                      .seconds = unit_seconds(s, device, config)};
+                      .seconds = unit_seconds(s, device, config, panels)};
     cut.each = cvy_share(device, cut.tiles, cut.planes, CVY_MAX(most, 1), cut.seconds);
     size_t fit = is_direct(&s->p) && cut.each > 1 ? WEIGHT_BYTES / (panels.width * sizeof(float)) : rows;
     cut.channels = cvy_round_up(cvy_even_piece(rows, CVY_MAX(fit, 1)), CVY_MAX(s->p.x_block, 1));
@@ -199,7 +200,8 @@ static struct cut cut_of(const struct cvy_pointwise *s, const struct cvy_device 
 }
 
 static void describe(struct cvy_launch *launch, const struct cvy_device *device,
-                     const struct cvy_pointwise *s, const struct cvy_algo_config *config)
+                     const struct cvy_pointwise *s, const struct cvy_algo_config *config,
+                     const struct cut *cut)
 {
     cvy_launch_init(launch, "conv_pointwise_blocks", "pointwise_blocks");
     cvy_launch_define(launch, "PACK", 0);
@@ -212,8 +214,7 @@ static void describe(struct cvy_launch *launch, const struct cvy_device *device,
     double y = (double)s->p.k * (double)s->pixels,
            x = (double)s->p.c * (double)s->p.in[0] * (double)s->p.in[1] * (double)s->p.in[2];
     cvy_launch_define(launch, "STREAM", cvy_streams(device, (double)s->p.n * (x + y) * sizeof(float)));
-    struct cut cut = cut_of(s, device, config);
-    cvy_launch_define(launch, "PREFETCH", cut.channels < panels_of(s, config).most_rows);
+    cvy_launch_define(launch, "PREFETCH", cut->channels < cut->panels.most_rows);
     cvy_epilogue_define(launch, &s->p);
 }
 
@@ -226,7 +227,8 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
     enum cvy_status status = cvy_launch_prepare(device, &launch);
     if (status != CVY_OK)
         return status;
-    describe(&launch, device, &s, config);
+    struct cut cut = cut_of(&s, device, config);
+    describe(&launch, device, &s, config, &cut);
     status = cvy_launch_prepare(device, &launch);
     if (status != CVY_OK || !s.mapped)
         return status;
@@ -262,15 +264,14 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
                                const struct cvy_algo_config *config, const struct cvy_algo_args *args)
 {
     struct cvy_pointwise s = cvy_pointwise_of(p);
-    struct panels panels = panels_of(&s, config);
     struct cut cut = cut_of(&s, device, config);
     size_t chunks = cvy_ceil_div(cut.tiles, cut.each);
-    bool last = panels_last(&s, &panels, chunks);
+    bool last = panels_last(&s, &cut.panels, chunks);
     enum cvy_status status = s.mapped ? pick(device, &s, args) : CVY_OK;
     if (status != CVY_OK)
         return status;
     struct cvy_launch launch;
-    describe(&launch, device, &s, config);
+    describe(&launch, device, &s, config, &cut);
     cvy_launch_buffer(&launch, s.mapped ? args->workspace : args->x);
     cvy_launch_buffer(&launch, args->w);
     cvy_epilogue_arguments(&launch, p, args->bias);
@@ -278,10 +279,10 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     size_t x_image = x_blocks(p) * CVY_MAX(p->x_block, 1) * s.pixels;
     size_t y_image = cvy_round_up(p->k, CVY_MAX(p->y_block, 1)) * s.pixels;
     cvy_launch_struct(&launch,
-                      (size_t[]){last, cut.each, panels.most_rows, cut.channels, s.pixels, x_image, y_image,
-                                 p->k, s.c_group, s.k_group, p->shuffle},
+                      (size_t[]){last, cut.each, cut.panels.most_rows, cut.channels, s.pixels, x_image,
+                                 y_image, p->k, s.c_group, s.k_group, p->shuffle},
                       11);
-    size_t global[] = {last ? p->n : panels.count, chunks, last ? panels.count : p->n};
+    size_t global[] = {last ? p->n : cut.panels.count, chunks, last ? cut.panels.count : p->n};
     cvy_launch_share(&launch);
     cvy_launch_range(&launch, 3, global, (size_t[]){1, 1, 1});
     return cvy_launch_run(device, &launch);
