@@ -35,12 +35,7 @@ struct plane {
 
 ALWAYS_INLINE lanes filled_up(lanes value, int k, int k_end)
 {
-#if TAIL
-    const lanes zero = 0.0f;
-    if (k + LANES > k_end)
-        return select(value, zero, (lanes_int)(k + LANES_NUMBERS >= k_end));
-#endif
-    return value;
+    return TAIL ? end_of_channels(value, k, k_end) : value;
 }
 
 // What a row of taps adds; first: where on the row of x the tile's first pixel sees its first tap.

@@ -24,6 +24,24 @@ typedef LANE_JOIN(int, LANES) lanes_int;
 #define LANES_MASKED(value, mask) LANE_JOIN(as_float, LANES)(LANE_JOIN(as_int, LANES)(value) & (mask))
 #endif
 
+// Channels k, k + 1, ... of a row that ends at channel k_end, and zeros behind it.
+ALWAYS_INLINE lanes load_channels(__global const float *row, int k, int k_end)
+{
+    if (k + LANES <= k_end)
+        return LANES_LOAD(row + k);
+    float each[LANES];
+    for (int i = 0; i < LANES; i++)
+        each[i] = k + i < k_end ? row[k + i] : 0.0f;
+    return LANES_LOAD(each);
+}
+
+// The same of a vector that is there.
+ALWAYS_INLINE lanes end_of_channels(lanes value, int k, int k_end)
+{
+    const lanes zero = 0.0f;
+    return k + LANES <= k_end ? value : select(value, zero, (lanes_int)(k + LANES_NUMBERS >= k_end));
+}
+
 // Stores a vector; where STREAM is 1, and the compiler knows how, past the caches, which it would only sweep.
 #define LANES_PUT(value, to) (*(to) = (value))
 #if defined(STREAM) && defined(__has_builtin)

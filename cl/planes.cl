@@ -22,12 +22,7 @@ struct planes {
 // Zeros where the vector of channels k, k + 1, ... reaches beyond the last one.
 ALWAYS_INLINE lanes filled_up(lanes value, int k, int channels)
 {
-#if TAIL
-    const lanes zero = 0.0f;
-    if (k + LANES > channels)
-        return select(value, zero, (lanes_int)(k + LANES_NUMBERS >= channels));
-#endif
-    return value;
+    return TAIL ? end_of_channels(value, k, channels) : value;
 }
 
 // 1 where the test of vectors is true, else 0.
@@ -46,15 +41,4 @@ ALWAYS_INLINE void store_some(lanes value, __global float *to, int count)
     LANES_STORE(value, each);
     for (int i = 0; i < count && i < LANES; i++)
         to[i] = each[i];
-}
-
-// Channels k, k + 1, ... of a row of them, and zeros behind the last.
-ALWAYS_INLINE lanes load_channels(__global const float *row, int k, int channels)
-{
-    if (k + LANES <= channels)
-        return LANES_LOAD(row + k);
-    float each[LANES];
-    for (int i = 0; i < LANES; i++)
-        each[i] = k + i < channels ? row[k + i] : 0.0f;
-    return LANES_LOAD(each);
 }

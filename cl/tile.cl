@@ -8,7 +8,7 @@ ALWAYS_INLINE void tile_begin(lanes sum[PIXELS], EPILOGUE_ARGUMENTS __global con
     lanes start = 0.0f;
 #if HAS_BIAS
     if (is_first)
-        start = bias_of_channels(bias, k, channels);
+        start = load_channels(bias, k, channels);
 #endif
     UNROLL
     for (int t = 0; t < PIXELS; t++)
