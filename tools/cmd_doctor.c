@@ -14,6 +14,7 @@ static const char help[] =
     "on this device and driver is not used there any more, until it is found right or forgotten.\n"
     "Exit status 1: a kernel is wrong.\n\n"
     "  --forget            test nothing; use again what was found wrong on this device\n"
+    "  --only NAME         examine one kernel file, as --print-kernel names it, and take the others for right\n"
     "  --quick             fewer and smaller problems, for slow implementations\n"
     "  --seed N            of the random inputs (default: from the clock)\n"
     "  --print-kernel NAME print a kernel file as it is compiled (to change it and give it to "
@@ -22,6 +23,7 @@ static const char help[] =
 enum {
     OPT_FORGET = CVY_CLI_OPT_LAST,
     OPT_QUICK,
+    OPT_ONLY,
     OPT_SEED,
     OPT_PRINT_KERNEL,
 };
@@ -29,6 +31,7 @@ enum {
 static const struct option long_options[] = {
     {"forget", no_argument, NULL, OPT_FORGET},
     {"quick", no_argument, NULL, OPT_QUICK},
+    {"only", required_argument, NULL, OPT_ONLY},
     {"seed", required_argument, NULL, OPT_SEED},
     {"print-kernel", required_argument, NULL, OPT_PRINT_KERNEL},
     CVY_CLI_DEVICE_OPTIONS,
@@ -37,7 +40,7 @@ static const struct option long_options[] = {
 
 struct doctor_options {
     struct cvy_cli_common common;
-    const char *print_kernel;
+    const char *print_kernel, *only;
     size_t seed;
     bool has_seed, forget, quick;
 };
@@ -57,6 +60,9 @@ static int take_option(void *user, int option, const char *argument)
         return CVY_CLI_OK;
     case OPT_QUICK:
         options->quick = true;
+        return CVY_CLI_OK;
+    case OPT_ONLY:
+        options->only = argument;
         return CVY_CLI_OK;
     case OPT_SEED:
         if (!cvy_cli_parse_size(argument, &options->seed)) {
@@ -88,13 +94,8 @@ static int parse_options(struct doctor_options *options, int argc, char **argv)
     return status;
 }
 
-static int print_kernel(const char *name)
+static int refuse_name(const char *option, const char *name)
 {
-    const char *text = cvy_device_get_kernel_source(NULL, name);
-    if (text) {
-        fputs(text, stdout);
-        return CVY_CLI_OK;
-    }
     char names[1024] = "";
     size_t used = 0;
     const char *known;
@@ -102,8 +103,18 @@ static int print_kernel(const char *name)
         int wrote = snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "", known);
         used += wrote > 0 ? (size_t)wrote : 0;
     }
-    cvy_cli_error("--print-kernel %s: no such kernel file; there are %s", name, names);
+    cvy_cli_error("%s %s: no such kernel file; there are %s", option, name, names);
     return CVY_CLI_FAILED;
+}
+
+static int print_kernel(const char *name)
+{
+    const char *text = cvy_device_get_kernel_source(NULL, name);
+    if (!text) {
+        return refuse_name("--print-kernel", name);
+    }
+    fputs(text, stdout);
+    return CVY_CLI_OK;
 }
 
 static void print_row(const struct cvy_doctor_report *kernel)
@@ -178,6 +189,7 @@ static int examine(struct cvy_device *device, const struct doctor_options *optio
     struct cvy_doctor_params params = {
         .seed = options->has_seed ? options->seed : (uint64_t)time(NULL) * 1000003u,
         .quick = options->quick,
+        .program = options->only,
         .report = take_report,
         .user = &report,
     };
@@ -239,6 +251,9 @@ int cvy_cmd_doctor(int argc, char **argv)
     }
     if (options.print_kernel) {
         return print_kernel(options.print_kernel);
+    }
+    if (options.only && strcmp(options.only, "clblast") && !cvy_device_get_kernel_source(NULL, options.only)) {
+        return refuse_name("--only", options.only);
     }
     cvy_cli_log(options.common.verbose);
     struct cvy_device *device = NULL;

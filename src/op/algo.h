@@ -72,6 +72,9 @@ struct cvy_algo {
 const struct cvy_algo *cvy_algo_at(size_t index);
 const struct cvy_algo *cvy_algo_by_name(const char *id);
 
+/* Is the program one of its programs? */
+bool cvy_algo_launches(const struct cvy_algo *algo, const char *program);
+
 /* Element types, applicable() and the quarantine together. */
 bool cvy_algo_applies(const struct cvy_algo *algo, const struct cvy_conv_problem *p,
                       const struct cvy_device *device, char *why, size_t size);

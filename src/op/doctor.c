@@ -6,6 +6,7 @@
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "op/algo.h"
 #include "op/doctor_trial.h"
 #include "runtime/quarantine.h"
 #include "runtime/rates.h"
@@ -32,19 +33,30 @@ static enum cvy_status add_kernel(struct cvy_doctor *doctor, const char *program
     return CVY_OK;
 }
 
+static bool examines(const struct cvy_doctor *doctor, const char *program)
+{
+    return doctor->only == NULL || strcmp(doctor->only, program) == 0;
+}
+
 /* From the built-in sources: one that was put in a place may define less. */
 static enum cvy_status list_kernels(struct cvy_doctor *doctor)
 {
-    enum cvy_status status = add_kernel(doctor, CVY_CLBLAST_PROGRAM, CVY_CLBLAST_KERNEL);
+    enum cvy_status status = CVY_OK;
     const char *program;
+    if (examines(doctor, CVY_CLBLAST_PROGRAM))
+        status = add_kernel(doctor, CVY_CLBLAST_PROGRAM, CVY_CLBLAST_KERNEL);
     for (size_t i = 0; status == CVY_OK && (program = cvy_kernel_file_name(i)) != NULL; i++) {
         char kernel[64];
         const char *text = cvy_source_text(NULL, program);
-        if (strcmp(program, CVY_RATES_PROGRAM) == 0 || strcmp(program, CVY_TEAM_PROGRAM) == 0)
+        if (strcmp(program, CVY_RATES_PROGRAM) == 0 || strcmp(program, CVY_TEAM_PROGRAM) == 0 ||
+            !examines(doctor, program))
             continue;
         for (size_t k = 0; status == CVY_OK && cvy_source_kernel(text, k, kernel, sizeof(kernel)); k++)
             status = add_kernel(doctor, program, kernel);
     }
+    if (status == CVY_OK && doctor->n_kernels == 0)
+        return cvy_fail(CVY_ERROR_NOT_FOUND, "cvy_doctor_run: there is no kernel file '%s' to examine",
+                        doctor->only);
     return status;
 }
 
@@ -101,16 +113,29 @@ static void judge(struct cvy_doctor *doctor)
     }
 }
 
+static bool belongs_to_algorithms(const char *program)
+{
+    const struct cvy_algo *algo;
+    for (size_t a = 0; (algo = cvy_algo_at(a)) != NULL; a++) {
+        if (cvy_algo_launches(algo, program))
+            return true;
+    }
+    return false;
+}
+
 static enum cvy_status examine(struct cvy_doctor *doctor)
 {
     enum cvy_status status = list_kernels(doctor);
-    if (status == CVY_OK)
+    const bool products = examines(doctor, "gemm") || examines(doctor, CVY_CLBLAST_PROGRAM);
+    const bool blocks = examines(doctor, "blocks");
+    const bool convolutions = doctor->only == NULL || belongs_to_algorithms(doctor->only);
+    if (status == CVY_OK && products)
         status = cvy_doctor_check_gemm(doctor);
-    if (status == CVY_OK)
+    if (status == CVY_OK && blocks)
         status = cvy_doctor_check_blocks(doctor);
-    if (status == CVY_OK)
+    if (status == CVY_OK && convolutions)
         status = cvy_doctor_check_convolutions(doctor);
-    if (status == CVY_OK)
+    if (status == CVY_OK && (doctor->only == NULL || !(products || blocks || convolutions)))
         status = cvy_doctor_check_operators(doctor);
     return status;
 }
@@ -171,6 +196,7 @@ enum cvy_status cvy_doctor_run(struct cvy_device *device, const struct cvy_docto
     if (params != NULL) {
         doctor.quick = params->quick;
         doctor.random = params->seed;
+        doctor.only = params->program;
     }
     set_trial(device, true);
     enum cvy_status status = examine(&doctor);

@@ -406,7 +406,8 @@ static enum cvy_status check_problem(struct cvy_doctor *doctor, struct tally *ta
     if (!data_init(&data, doctor, p))
         return cvy_fail_memory("the doctor", p->c * p->k);
     for (size_t a = 0; status == CVY_OK && (algo = cvy_algo_at(a)) != NULL; a++) {
-        if (cvy_conv_algo_applies(doctor->device, p, algo->id, why, sizeof(why)))
+        if ((doctor->only == NULL || cvy_algo_launches(algo, doctor->only)) &&
+            cvy_conv_algo_applies(doctor->device, p, algo->id, why, sizeof(why)))
             status = check_algorithm(doctor, p, &data, algo, &tallies[a], number);
     }
     data_finish(&data);
@@ -444,13 +445,11 @@ void cvy_doctor_why_not_tried(struct cvy_doctor *doctor, const char *program, ch
     const struct cvy_algo *algo;
     snprintf(why, size, "%s", nothing);
     for (size_t a = 0; (algo = cvy_algo_at(a)) != NULL; a++) {
-        for (size_t i = 0; i < CVY_COUNT(algo->programs) && algo->programs[i] != NULL; i++) {
-            if (strcmp(algo->programs[i], program) != 0)
-                continue;
-            /* the device's own reason is the same for every problem; the first row is an everyday one */
-            struct cvy_conv_problem p = problem_of(&rows[0], 1);
-            if (cvy_conv_algo_applies(doctor->device, &p, algo->id, why, size))
-                snprintf(why, size, "%s", nothing);
-        }
+        if (!cvy_algo_launches(algo, program))
+            continue;
+        /* the device's own reason is the same for every problem; the first row is an everyday one */
+        struct cvy_conv_problem p = problem_of(&rows[0], 1);
+        if (cvy_conv_algo_applies(doctor->device, &p, algo->id, why, size))
+            snprintf(why, size, "%s", nothing);
     }
 }

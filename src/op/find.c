@@ -29,6 +29,15 @@ struct layouts {
     double seconds; /* of the conversion */
 };
 
+bool cvy_algo_launches(const struct cvy_algo *algo, const char *program)
+{
+    for (size_t i = 0; i < CVY_COUNT(algo->programs) && algo->programs[i] != NULL; i++) {
+        if (strcmp(algo->programs[i], program) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Whether a kernel that the algorithm needs was found wrong on the device; why receives which, and the way
  * out. */
 static bool is_quarantined(const struct cvy_algo *algo, const struct cvy_device *device, char *why,

@@ -67,16 +67,23 @@ static void take(void *user, const struct cvy_doctor_report *report)
     }
 }
 
+static size_t examine_as(struct cvy_device *device, struct seen *seen, struct cvy_doctor_params params)
+{
+    size_t wrong = SIZE_MAX;
+    params.seed = test_seed();
+    params.report = take;
+    params.user = seen;
+    ck_assert_msg(cvy_doctor_run(device, &params, &wrong) == CVY_OK, "%s", test_log_last());
+    ck_assert_uint_eq(wrong, seen->bad);
+    if (seen->program != NULL)
+        ck_assert_ptr_nonnull(seen->report.program);
+    return wrong;
+}
+
 static size_t examine(struct cvy_device *device, struct seen *seen, const char *program, const char *kernel)
 {
     *seen = (struct seen){.program = program, .kernel = kernel};
-    struct cvy_doctor_params params = {.seed = test_seed(), .quick = true, .report = take, .user = seen};
-    size_t wrong = SIZE_MAX;
-    ck_assert_msg(cvy_doctor_run(device, &params, &wrong) == CVY_OK, "%s", test_log_last());
-    ck_assert_uint_eq(wrong, seen->bad);
-    if (program != NULL)
-        ck_assert_ptr_nonnull(seen->report.program);
-    return wrong;
+    return examine_as(device, seen, (struct cvy_doctor_params){.quick = true, .program = program});
 }
 
 /* y of ones: 9 everywhere where the algorithm is right. */
@@ -100,11 +107,7 @@ START_TEST(every_kernel_is_right_and_tried)
 {
     struct cvy_device *device = open_device(NULL);
     struct seen seen = {0};
-    struct cvy_doctor_params params = {
-        .seed = test_seed(), .quick = test_small(), .report = take, .user = &seen};
-    size_t wrong = SIZE_MAX;
-    ck_assert_msg(cvy_doctor_run(device, &params, &wrong) == CVY_OK, "%s", test_log_last());
-    ck_assert_uint_eq(wrong, 0);
+    ck_assert_uint_eq(examine_as(device, &seen, (struct cvy_doctor_params){.quick = true}), 0);
     ck_assert_uint_eq(seen.not_tried - seen.cpu_not_tried, 0);
     if (cvy_device_get_info(device)->type == CVY_DEVICE_CPU)
         ck_assert_uint_eq(seen.not_tried, 0);
@@ -165,6 +168,11 @@ START_TEST(kernel_found_right_again_is_released)
     ck_assert_int_eq(run_conv(device, "ref", &used), CVY_ERROR_UNSUPPORTED);
     ck_assert_uint_eq(examine(device, &seen, "conv_ref", "conv_ref"), 0);
     ck_assert_int_eq(seen.report.verdict, CVY_VERDICT_RIGHT);
+    ck_assert_uint_eq(seen.reports, 1);
+    const size_t quick = seen.report.checks;
+    seen = (struct seen){.program = "conv_ref", .kernel = "conv_ref"};
+    ck_assert_uint_eq(examine_as(device, &seen, (struct cvy_doctor_params){.program = "conv_ref"}), 0);
+    ck_assert_uint_gt(seen.report.checks, quick);
     ck_assert_int_eq(run_conv(device, "ref", &used), CVY_OK);
     cvy_device_destroy(&device);
     device = open_device(store_path);
@@ -180,7 +188,8 @@ START_TEST(kernel_that_lies_in_one_mode_is_told_from_its_companions)
     const char *used = NULL;
     test_alter_kernel(device, "conv_im2col", "columns[id] = value;",
                       "columns[id] = value + (PAD_MODE == 2);");
-    ck_assert_uint_eq(examine(device, &seen, "conv_im2col", "im2col"), 1);
+    seen = (struct seen){.program = "conv_im2col", .kernel = "im2col"};
+    ck_assert_uint_eq(examine_as(device, &seen, (struct cvy_doctor_params){.quick = true}), 1);
     ck_assert_int_eq(seen.report.verdict, CVY_VERDICT_WRONG);
     ck_assert_ptr_nonnull(strstr(seen.detail, "replicate"));
     ck_assert_int_eq(run_conv(device, "im2col", &used), CVY_ERROR_UNSUPPORTED);
@@ -380,6 +389,10 @@ START_TEST(unknown_kernel_files_are_refused)
 {
     ck_assert_ptr_null(cvy_device_get_kernel_source(NULL, "magic"));
     ck_assert_int_eq(cvy_device_set_kernel_source(test_device(), "magic", ""), CVY_ERROR_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(test_log_last(), "'magic'"));
+    const struct cvy_doctor_params magic = {.program = "magic"};
+    test_log_clear();
+    ck_assert_int_eq(cvy_doctor_run(test_device(), &magic, NULL), CVY_ERROR_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(test_log_last(), "'magic'"));
     size_t files = 0;
     for (const char *name; (name = cvy_kernel_file_name(files)) != NULL; files++)
