@@ -277,6 +277,9 @@ static enum cvy_status line_up(struct search *search, struct field *field)
     for (size_t i = 0; status == CVY_OK && i < field->count; i++) {
         struct cvy_tune_run run = {.device = search->list.device};
         struct cvy_candidate *c = field->entrants[i];
+        search->stopped = has_cancelled(search) || !fits_budget(search, search->build_seconds);
+        if (search->stopped)
+            break;
         enum cvy_status ran = try_out(search, c, &run);
         if (ran == CVY_OK) {
             field->entrants[ready] = c;
@@ -327,7 +330,7 @@ static enum cvy_status run_race(struct search *search, size_t race)
         status = cvy_tune_data_init(&search->data, search->list.device, &search->list.p);
     if (status == CVY_OK)
         status = line_up(search, &field);
-    if (status == CVY_OK)
+    if (status == CVY_OK && !search->stopped)
         status = take_turns(search, &field, &done);
     for (size_t i = 0; i < field.count; i++)
         cvy_tune_run_end(&field.runs[i]);
