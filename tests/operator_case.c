@@ -115,7 +115,7 @@ static size_t choose_layouts(const struct cvy_op *op, struct cvy_operand *operan
     struct cvy_op settled = *op;
     struct cvy_shape out;
     enum cvy_dtype dtype;
-    size_t block = blocks[test_random_range(&case_random, 0, test_programs() < 10 ? 1 : 3)];
+    size_t block = blocks[test_random_range(&case_random, 0, test_compiles_slowly() ? 1 : 3)];
     ck_assert_msg(cvy_operator_settle(&settled, operands, &n) == CVY_OK, "%s", test_log_last());
     ck_assert_msg(cvy_operator_infer(&settled, operands, n, &out, &dtype) == CVY_OK, "%s", test_log_last());
     const size_t out_block = test_random_range(&case_random, 0, 3) == 0 ? 0 : block;

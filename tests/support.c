@@ -113,6 +113,16 @@ size_t test_programs(void)
     return most != NULL ? strtoul(most, NULL, 10) : 25;
 }
 
+bool test_compiles_slowly(void)
+{
+    return test_programs() < 10;
+}
+
+size_t test_widest_block(void)
+{
+    return test_compiles_slowly() ? 4 : 16;
+}
+
 bool test_takes(const char *algo)
 {
     const char *only = getenv("CVY_TEST_ALGO");

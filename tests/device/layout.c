@@ -303,19 +303,13 @@ static void add_outputs(struct net *net, const size_t outputs[2])
     ck_assert_int_eq(cvy_graph_add_output(net->graph, net->values[outputs[1]], "b"), CVY_OK);
 }
 
-/* llvmpipe's compiler takes minutes for a kernel of sixteen lanes. */
-static size_t block_size(void)
-{
-    return test_programs() < 10 ? 4 : 16;
-}
-
 static const char *const skipped[] = {"layout"};
 static const struct cvy_plan_params plain = {.skip_passes = skipped, .n_skip_passes = 1};
 static const struct cvy_plan_params chosen;
 
 START_TEST(random_graphs_are_right_in_every_layout)
 {
-    const bool few = test_small() || test_programs() < 10;
+    const bool few = test_small() || test_compiles_slowly();
     size_t converted = 0;
     for (size_t round = 0; round < (few ? 2 : 6); round++) {
         const size_t side = test_small() ? 3 : 6, n = test_small() ? 1 : 2;
@@ -346,7 +340,7 @@ START_TEST(values_stay_in_blocks_between_layers)
     size_t b = binary(&net, CVY_OP_ADD, pool(&net, conv(&net, a, 32, 1, 1, 1), CVY_OP_MAX_POOL), a);
     const size_t outputs[] = {b, unary(&net, CVY_OP_GLOBAL_AVERAGE_POOL, b)};
     add_outputs(&net, outputs);
-    const struct cvy_plan_params forced = {.block = block_size()};
+    const struct cvy_plan_params forced = {.block = test_widest_block()};
     /* the first output alone: x is read plain, and a mean of whole blocks lies as the plain one does */
     ck_assert_uint_eq(run(&net, &forced, outputs), 1);
     net_finish(&net);
