@@ -195,7 +195,7 @@ struct cvy_plan_layer {
     const char *fused;     /* the other nodes that it does, as "Relu 'name', Add 'name'"; "": none */
     const char *algorithm; /* a convolution's algorithm; "" for other operators */
     struct cvy_shape output;
-    double milliseconds; /* of the last run; negative where params.profile was not set or nothing has run */
+    double milliseconds; /* of the last run with profile; negative: there was none */
     /* When that run's host enqueued it, and when the device ran it, in milliseconds since the run began;
      * negative where unknown. */
     double enqueue_begin, enqueue_end, run_begin, run_end;
@@ -207,7 +207,7 @@ struct cvy_plan_layer {
 CVY_API size_t cvy_plan_layer_count(const struct cvy_plan *plan);
 /* Of those, how many only bring a value into blocks of channels, or out of them. */
 CVY_API size_t cvy_plan_conversion_count(const struct cvy_plan *plan);
-/* Waits for the last run. With profile, times come from the device's clock; on a device whose clock shows
+/* Waits for the last run with profile. Times come from the device's clock; on a device whose clock shows
  * nothing the plan waits after each layer and takes the host's. */
 CVY_API enum cvy_status cvy_plan_get_layer(const struct cvy_plan *plan, size_t index,
                                            struct cvy_plan_layer *layer);

@@ -96,8 +96,10 @@ static enum cvy_status enqueue_step(const struct run *run, size_t index)
                         slot_buffer(run, step->output), run->arena->parts[plan->n_slots + index]);
     if (in != few)
         free(in);
-    step->enqueue_begin = begin;
-    step->enqueue_end = cvy_now();
+    if (plan->profile) {
+        step->enqueue_begin = begin;
+        step->enqueue_end = cvy_now();
+    }
     if (status == CVY_OK && by_host) {
         status = cvy_device_finish(plan->device);
         step->seconds = cvy_now() - begin;
@@ -255,7 +257,9 @@ enum cvy_status cvy_plan_run(struct cvy_plan *plan, const struct cvy_tensor *inp
 
 void cvy_plan_set_profile(struct cvy_plan *plan, bool profile)
 {
+    pthread_mutex_lock(&plan->lock);
     plan->profile = profile;
+    pthread_mutex_unlock(&plan->lock);
     if (plan->shards != NULL)
         cvy_shards_set_profile(plan->shards, profile);
 }

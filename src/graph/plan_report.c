@@ -63,7 +63,11 @@ enum cvy_status cvy_plan_get_layer(const struct cvy_plan *plan, size_t index, st
     if (index >= plan->n_steps)
         return cvy_fail(CVY_ERROR_INVALID, "plan: there is no layer %zu, only %zu", index, plan->n_steps);
     const struct cvy_step *step = &plan->steps[index];
-    double seconds = step->seconds, begin, end;
+    double begin, end;
+    /* another thread's run would replace the marks */
+    pthread_mutex_t *lock = (pthread_mutex_t *)&plan->lock;
+    pthread_mutex_lock(lock);
+    double seconds = step->seconds;
     if (plan->marks[index] != NULL && plan->marks[index + 1] != NULL &&
         !cvy_event_span(plan->marks[index], plan->marks[index + 1], &seconds))
         seconds = -1;
@@ -83,6 +87,7 @@ enum cvy_status cvy_plan_get_layer(const struct cvy_plan *plan, size_t index, st
         .flops = step->operator->flops,
         .place = place_of(plan, step->output),
         .block = step->operator->block };
+    pthread_mutex_unlock(lock);
     return CVY_OK;
 }
 
