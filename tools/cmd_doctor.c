@@ -14,7 +14,7 @@ static const char help[] =
     "on this device and driver is not used there any more, until it is found right or forgotten.\n"
     "Exit status 1: a kernel is wrong.\n\n"
     "  --forget            test nothing; use again what was found wrong on this device\n"
-    "  --only NAME         examine one kernel file, as --print-kernel names it, and take the others for right\n"
+    "  --only NAME         examine one kernel file, and take the others for right\n"
     "  --quick             fewer and smaller problems, for slow implementations\n"
     "  --seed N            of the random inputs (default: from the clock)\n"
     "  --print-kernel NAME print a kernel file as it is compiled (to change it and give it to "
@@ -252,7 +252,8 @@ int cvy_cmd_doctor(int argc, char **argv)
     if (options.print_kernel) {
         return print_kernel(options.print_kernel);
     }
-    if (options.only && strcmp(options.only, "clblast") && !cvy_device_get_kernel_source(NULL, options.only)) {
+    if (options.only && strcmp(options.only, "clblast") &&
+        !cvy_device_get_kernel_source(NULL, options.only)) {
         return refuse_name("--only", options.only);
     }
     cvy_cli_log(options.common.verbose);

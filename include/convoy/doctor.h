@@ -41,18 +41,18 @@ struct cvy_doctor_report {
 struct cvy_doctor_params {
     uint64_t seed; /* of the random inputs: the same seed gives the same checks */
     bool quick;    /* fewer and smaller problems, for slow implementations */
-    /* A kernel file, as in a report: its kernels alone are judged, and what they run beside is taken for right.
-     * NULL: all. CVY_ERROR_NOT_FOUND where there is none of that name. */
+    /* A kernel file, as in a report: its kernels alone are judged, and what they run beside is taken for
+     * right. NULL: all. CVY_ERROR_NOT_FOUND where there is none of that name. */
     const char *program;
     void (*report)(void *user, const struct cvy_doctor_report *report); /* one call a kernel; may be NULL */
     void *user;
 };
 
 /*
- * Checks all kernels, or one file's; takes seconds, or minutes where they have to be compiled first. wrong receives how many
- * are wrong, do not build or do not run. These are quarantined; ones found right are released. Let no other
- * thread use the device meanwhile. params may be NULL. Fails only where the doctor itself cannot work, for
- * example without memory.
+ * Checks all kernels, or one file's; takes seconds, or minutes where they have to be compiled first. wrong
+ * receives how many are wrong, do not build or do not run. These are quarantined; ones found right are
+ * released. Let no other thread use the device meanwhile. params may be NULL. Fails only where the doctor
+ * itself cannot work, for example without memory.
  */
 CVY_API enum cvy_status cvy_doctor_run(struct cvy_device *device, const struct cvy_doctor_params *params,
                                        size_t *wrong);

@@ -28,7 +28,7 @@ struct cvy_doctor {
     struct cvy_device *device;
     bool quick;
     const char *only; /* the program that is examined; NULL: all */
-    uint64_t random; /* state of the stream of random numbers */
+    uint64_t random;  /* state of the stream of random numbers */
     struct cvy_doctor_kernel *kernels;
     size_t n_kernels;
     struct cvy_doctor_failure *failures;
