@@ -122,6 +122,7 @@ static const struct row rows[] = {
     {.op = {.type = CVY_OP_REDUCE_PROD, .reduce = {.axes = {1, {-1}}}}, .n_in = 1, .in = {{2, {9, 5}}}},
     {.op = {.type = CVY_OP_GLOBAL_MAX_POOL}, .n_in = 1, .in = {{4, {2, 9, 7, 5}}}},
     {.op = {.type = CVY_OP_LRN, .lrn = {4, 0.5f, 0.75f, 2}}, .n_in = 1, .in = {{4, {2, 7, 3, 5}}}},
+    {.op = {.type = CVY_OP_LRN, .lrn = {5, 0.5f, 0.5f, 2}}, .n_in = 1, .in = {{4, {2, 7, 3, 5}}}, .block = 4},
     {.op = {.type = CVY_OP_MATMUL}, .n_in = 2, .in = {{3, {3, 4, 9}}, {2, {9, 6}}}, .is_sum = true},
     {.op = {.type = CVY_OP_MATMUL}, .n_in = 2, .in = {{4, {2, 1, 4, 9}}, {3, {3, 9, 6}}}, .is_sum = true},
     {.op = {.type = CVY_OP_CONCAT, .axis = 1},

@@ -296,6 +296,43 @@ START_TEST(batch_norm_follows_its_formula)
 }
 END_TEST
 
+/* Windows narrower and wider than the blocks that it may lie in; the power that has a kernel of its own, and
+ * others. */
+START_TEST(lrn_follows_its_formula)
+{
+    for (int round = 0; round < case_rounds(20); round++) {
+        struct cvy_shape x = case_random_shape(test_random_range(&case_random, 2, 5), 6), shape;
+        struct cvy_op op = {.type = CVY_OP_LRN};
+        struct inputs inputs = {0};
+        x.dims[1] = test_random_range(&case_random, 1, 40);
+        op.lrn.size = test_random_range(&case_random, 1, round % 3 ? 6 : 50);
+        op.lrn.alpha = 0.5f;
+        op.lrn.beta = round % 2 ? 0.75f : 0.6f;
+        op.lrn.bias = 1.5f;
+        case_add_input(&inputs, &x);
+        size_t n = case_elements(&x), at[CVY_MAX_RANK];
+        double *expected = malloc(n * sizeof(double));
+        for (size_t i = 0; i < n; i++) {
+            double sum = 0;
+            case_unravel(&x, i, at);
+            const size_t c = at[1];
+            for (at[1] = 0; at[1] < x.dims[1]; at[1]++) {
+                double v = (double)inputs.data[0][case_ravel(&x, at)];
+                if (at[1] + (op.lrn.size - 1) / 2 >= c && at[1] <= c + op.lrn.size / 2)
+                    sum += v * v;
+            }
+            expected[i] =
+                (double)inputs.data[0][i] * pow(1.5 + 0.5 / (double)op.lrn.size * sum, -(double)op.lrn.beta);
+        }
+        float *got = case_run(&op, &inputs, &shape);
+        case_compare("LRN", got, expected, n, 1e-5);
+        free(got);
+        free(expected);
+        case_free(&inputs);
+    }
+}
+END_TEST
+
 START_TEST(softmax_sums_to_one_along_its_axis)
 {
     for (int round = 0; round < case_rounds(16); round++) {
@@ -481,6 +518,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, depth_to_space_moves_channels_into_blocks);
     tcase_add_test(tcase, pad_reads_every_border_as_specified);
     tcase_add_test(tcase, batch_norm_follows_its_formula);
+    tcase_add_test(tcase, lrn_follows_its_formula);
     tcase_add_test(tcase, softmax_sums_to_one_along_its_axis);
     tcase_add_test(tcase, gemm_with_every_transposition_and_broadcast);
     tcase_add_test(tcase, shapes_that_do_not_fit_are_explained);
