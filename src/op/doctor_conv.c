@@ -363,7 +363,7 @@ static bool wants(const struct cvy_doctor *doctor, struct tally *tally, const st
                   bool otherwise)
 {
     unsigned char *checks = &tally->checks[kind_of(p)][otherwise];
-    bool is_wanted = *checks < (doctor->quick ? 1 : 4);
+    bool is_wanted = *checks < (!doctor->quick ? 4 : otherwise ? 3 : 1);
     *checks += is_wanted;
     return is_wanted;
 }
