@@ -56,26 +56,29 @@ TEAM_KERNEL(move_channels, ANY_WORK_GROUP, ARGUMENTS)
 
 #else
 
-// Rows of `size` floats, of which a work-item does `run`: from x_at on, x_step from one to the next, to y_at
-// on and y_step.
+// Rows of `size` floats: from x_at on, x_step from one to the next, to y_at on and y_step. A work-item does
+// `run` floats of each of `each` rows.
 struct sizes {
-    int rows, size, run, x_at, x_step, y_at, y_step;
+    int rows, size, run, each, x_at, x_step, y_at, y_step;
 };
 
-// Dimensions: runs, rows.
+// Dimensions: runs, rows by `each`.
 APART void move_rows_work(int3 id, __global const float *restrict x, __global float *restrict y,
                           struct sizes s)
 {
-    if (id.y >= s.rows)
+    const int begin = id.x * s.run, end = min(begin + s.run, s.size);
+    const int first = id.y * s.each, last = min(first + s.each, s.rows);
+    if (first >= s.rows)
         return;
-    int i = id.x * s.run;
-    const int end = min(i + s.run, s.size);
-    x += s.x_at + id.y * s.x_step;
-    y += s.y_at + id.y * s.y_step;
-    for (; i + LANES <= end; i += LANES)
-        LANES_STORE(LANES_LOAD(x + i), y + i);
-    for (; i < end; i++)
-        y[i] = x[i];
+    x += s.x_at + first * s.x_step;
+    y += s.y_at + first * s.y_step;
+    for (int row = first; row < last; row++, x += s.x_step, y += s.y_step) {
+        int i = begin;
+        for (; i + LANES <= end; i += LANES)
+            LANES_STORE(LANES_LOAD(x + i), y + i);
+        for (; i < end; i++)
+            y[i] = x[i];
+    }
 }
 
 #define ARGUMENTS(IN, OUT, VALUE, LAST) \

@@ -4,6 +4,8 @@
 #include "op/planes.h"
 #include "runtime/launch.h"
 
+#define SCATTERED 4 /* as many times longer than whole vectors */
+
 static void describe_rows(struct cvy_launch *launch, const struct cvy_device *device)
 {
     cvy_launch_init(launch, "parts", "move_rows");
@@ -17,6 +19,8 @@ enum cvy_status cvy_rows_prepare(struct cvy_device *device, struct cvy_rows *row
     const double bytes = 2 * sizeof(float) * (double)rows->rows * (double)rows->size;
     struct cvy_launch launch;
     rows->run = lanes * cvy_planes_share(device, cvy_ceil_div(rows->size, lanes), rows->rows, bytes);
+    /* a row of few floats takes less time than a work-item */
+    rows->each = rows->size <= lanes ? cvy_planes_share(device, rows->rows, 1, SCATTERED * bytes) : 1;
     describe_rows(&launch, device);
     return cvy_launch_prepare(device, &launch);
 }
@@ -28,11 +32,13 @@ enum cvy_status cvy_rows_enqueue(struct cvy_device *device, const struct cvy_row
     describe_rows(&launch, device);
     cvy_launch_buffer(&launch, x);
     cvy_launch_buffer(&launch, y);
-    cvy_launch_struct(
-        &launch,
-        (size_t[]){rows->rows, rows->size, rows->run, rows->x_at, rows->x_step, rows->y_at, rows->y_step}, 7);
+    cvy_launch_struct(&launch,
+                      (size_t[]){rows->rows, rows->size, rows->run, rows->each, rows->x_at, rows->x_step,
+                                 rows->y_at, rows->y_step},
+                      8);
     cvy_launch_share(&launch);
-    cvy_launch_range(&launch, 2, (size_t[]){cvy_ceil_div(rows->size, rows->run), rows->rows}, NULL);
+    const size_t range[] = {cvy_ceil_div(rows->size, rows->run), cvy_ceil_div(rows->rows, rows->each)};
+    cvy_launch_range(&launch, 2, range, NULL);
     return cvy_launch_run(device, &launch);
 }
 
@@ -57,8 +63,6 @@ static size_t blocks_of(const struct cvy_channels *c)
 {
     return cvy_ceil_div(c->to + c->count, c->block) - c->to / c->block;
 }
-
-#define SCATTERED 4 /* as many times longer than whole vectors */
 
 enum cvy_status cvy_channels_prepare(struct cvy_device *device, struct cvy_channels *c)
 {

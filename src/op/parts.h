@@ -7,7 +7,7 @@
 /* Rows of `size` floats: from x_at on, x_step from one to the next, to y_at on and y_step. */
 struct cvy_rows {
     size_t rows, size, x_at, x_step, y_at, y_step;
-    size_t run; /* floats that a work-item does; cvy_rows_prepare() sets it */
+    size_t run, each; /* floats of a row, and rows, that a work-item does; cvy_rows_prepare() sets them */
 };
 
 enum cvy_status cvy_rows_prepare(struct cvy_device *device, struct cvy_rows *rows);
