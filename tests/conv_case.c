@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/arith.h"
 #include "oracle.h"
 
 static size_t elements(struct cvy_shape shape)
@@ -422,8 +421,7 @@ static bool is_possible(const struct cvy_conv_problem *p, size_t i)
 static void random_layout(struct cvy_conv_problem *p, struct test_random *random)
 {
     if (test_random_range(random, 0, 2) > 0) {
-        size_t block = test_widest_block() >> test_random_range(random, 0, 3);
-        block = CVY_MAX(block, 2);
+        size_t block = test_block(test_random_range(random, 0, 3));
         p->x_block = test_random_range(random, 0, 2) ? block : 0;
         p->y_block = test_random_range(random, 0, 2) ? block : 0;
     }
@@ -447,7 +445,7 @@ struct cvy_conv_problem case_random_problem(struct test_random *random)
         p.shuffle = 0;
         p.groups = p.transposed ? 1 : p.groups;
         if (p.transposed)
-            p.x_block = p.y_block = test_widest_block();
+            p.x_block = p.y_block = test_block(0);
     }
     for (size_t i = 0; i < p.rank; i++) {
         do

@@ -161,13 +161,20 @@ float *case_run(const struct cvy_op *op, const struct inputs *inputs, struct cvy
     return plain_of(result, shape, params.block);
 }
 
-void case_compare(const char *name, const float *got, const double *expected, size_t n, double tolerance)
+void case_check(const struct cvy_op *op, struct inputs *inputs, const struct cvy_shape *shape,
+                double *expected, double tolerance)
 {
-    for (size_t i = 0; i < n; i++) {
+    struct cvy_shape made;
+    float *got = case_run(op, inputs, &made);
+    ck_assert_msg(cvy_shape_equal(&made, shape), "%s: its output has another shape", cvy_op_name(op));
+    for (size_t i = 0; i < case_elements(shape); i++) {
         double bound = tolerance * fmax(1, fabs(expected[i]));
-        ck_assert_msg(fabs((double)got[i] - expected[i]) <= bound, "%s: element %zu is %g, expected %g", name,
-                      i, (double)got[i], expected[i]);
+        ck_assert_msg(fabs((double)got[i] - expected[i]) <= bound, "%s: element %zu is %g, expected %g",
+                      cvy_op_name(op), i, (double)got[i], expected[i]);
     }
+    free(got);
+    free(expected);
+    case_free(inputs);
 }
 
 int case_rounds(int n)

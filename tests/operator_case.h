@@ -31,8 +31,10 @@ extern const char *case_algo;
 
 /* Runs op on the device; returns the malloc'ed result and its shape. */
 float *case_run(const struct cvy_op *op, const struct inputs *inputs, struct cvy_shape *shape);
-/* Fails the test where got is off by more than tolerance, relative above 1. */
-void case_compare(const char *name, const float *got, const double *expected, size_t n, double tolerance);
+/* Runs op, and fails the test where the result has another shape or is off by more than tolerance, relative
+ * above 1. Frees the inputs and expected, which is malloc'ed. */
+void case_check(const struct cvy_op *op, struct inputs *inputs, const struct cvy_shape *shape,
+                double *expected, double tolerance);
 /* n, or a tenth of it on a slow implementation. */
 int case_rounds(int n);
 

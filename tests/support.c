@@ -118,9 +118,10 @@ bool test_compiles_slowly(void)
     return test_programs() < 10;
 }
 
-size_t test_widest_block(void)
+size_t test_block(size_t halvings)
 {
-    return test_compiles_slowly() ? 4 : 16;
+    const size_t block = (test_compiles_slowly() ? 4u : 16u) >> halvings;
+    return block > 2 ? block : 2;
 }
 
 bool test_takes(const char *algo)

@@ -35,9 +35,9 @@ bool test_small(void);
 size_t test_programs(void);
 /* true where CVY_TEST_PROGRAMS is less than 10. */
 bool test_compiles_slowly(void);
-/* The widest blocks of channels to test with: 16, or 4, since llvmpipe takes minutes for a kernel of 16
- * lanes. */
-size_t test_widest_block(void);
+/* The widest block of channels to test with, halved so often, but at least 2: 16, or 4, since llvmpipe takes
+ * minutes for a kernel of 16 lanes. */
+size_t test_block(size_t halvings);
 
 /* The last error logged; "" after test_log_clear(). */
 const char *test_log_last(void);

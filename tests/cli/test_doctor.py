@@ -82,6 +82,8 @@ class Doctor(support.CommandTest):
     self.assertEqual(status, 1)
     self.assertRegex(table, r'(?m)^conv_ref\.cl conv_ref +WRONG +\d+\n    ref: .* should be ')
     self.assertNotIn('gemm.cl', table)
+    self.assertRegex(self.succeed('doctor', '--quick', '--only', 'gemm', *self.store),
+                     r'(?m)^gemm\.cl gemm +right +\d+ ')
     self.assertRegex(table, r'(?m)^seed +\d+$')
     self.assertRegex(table, r' 1 wrong, ')
     self.assertFalse(os.path.exists(self.path('store.db')))

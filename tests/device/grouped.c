@@ -1,4 +1,3 @@
-#include "base/arith.h"
 #include "conv_case.h"
 #include "problem_case.h"
 
@@ -57,9 +56,7 @@ static void run_in_layout(const struct row *row, bool x_blocked, bool y_blocked)
     struct test_random random = {test_seed() + (uint64_t)(row - rows)};
     struct cvy_conv_problem p = problem_of(row, &random);
     /* the widest as often as all others */
-    size_t block =
-        test_widest_block() >> (test_random_range(&random, 0, 1) ? 0 : test_random_range(&random, 1, 3));
-    block = CVY_MAX(block, 2);
+    size_t block = test_block(test_random_range(&random, 0, 1) ? 0 : test_random_range(&random, 1, 3));
     p.x_block = x_blocked ? block : 0;
     p.y_block = y_blocked ? block : 0;
     struct case_data data;

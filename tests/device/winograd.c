@@ -50,7 +50,7 @@ START_TEST(winograd_takes_many_tiles_in_strips)
     p.n = 2;
     p.bias = p.accumulate = true;
     check(&p, 1);
-    p.x_block = p.y_block = test_widest_block();
+    p.x_block = p.y_block = test_block(0);
     p.activation = CVY_ACTIVATION_RELU;
     check(&p, 3);
 }
@@ -125,7 +125,7 @@ START_TEST(winograd_takes_each_phase_of_a_transposed_convolution)
         p.transposed = p.bias = true;
         p.flip = i == 1;
         p.accumulate = i == 2;
-        p.x_block = p.y_block = test_widest_block() / (i == 2 ? 2 : 1);
+        p.x_block = p.y_block = test_block(i == 2);
         p.stride[0] = p.stride[1] = kernels[i][1];
         p.pad_begin[0] = i % 3;
         p.output_padding[1] = i == 1;
@@ -140,14 +140,14 @@ START_TEST(winograd_transposes_lines_and_planes)
     struct cvy_conv_problem p = problem(1, 33, 50, 4);
     p.transposed = true;
     p.stride[0] = 2;
-    p.x_block = p.y_block = test_widest_block();
+    p.x_block = p.y_block = test_block(0);
     check(&p, 8);
     p = problem(3, 20, 5, 3);
     p.transposed = true;
     p.n = 2;
     p.kernel[0] = 1;
     p.pad_begin[0] = p.pad_end[0] = 0;
-    p.x_block = p.y_block = test_widest_block();
+    p.x_block = p.y_block = test_block(0);
     check(&p, 8);
 }
 END_TEST
