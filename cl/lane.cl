@@ -51,9 +51,11 @@ ALWAYS_INLINE lanes end_of_channels(lanes value, int k, int k_end)
 #endif
 #endif
 
-// Where the compiler knows how: brings a vector that is needed soon as near as the second cache.
+// Where the compiler knows how: brings a vector that is needed soon as near as the second cache. SPIR-V has
+// no such instruction, and its translator ends the process at the builtin that the compiler has.
 #define LANES_FETCH(from)
-#ifdef __has_builtin
+#if defined(__has_builtin) && !defined(__SPIR__) && !defined(__SPIR32__) && !defined(__SPIR64__) &&          \
+    !defined(__SPIRV__)
 #if __has_builtin(__builtin_prefetch)
 #undef LANES_FETCH
 #define LANES_FETCH(from) __builtin_prefetch(from, 0, 2)

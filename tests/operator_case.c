@@ -134,14 +134,23 @@ float *case_run(const struct cvy_op *op, const struct inputs *inputs, struct cvy
     struct cvy_operand operands[MAX_INPUTS] = {{0}};
     struct cvy_buffer *in[MAX_INPUTS] = {NULL}, *out = NULL, *workspace = NULL;
     struct cvy_operator *operator= NULL;
-    for (size_t i = 0; i < inputs->n; i++)
+    struct cvy_tensor values[MAX_INPUTS] = {{0}};
+    for (size_t i = 0; i < inputs->n; i++) {
         operands[i] = (struct cvy_operand){.present = true, .shape = inputs->shapes[i]};
+        values[i] = (struct cvy_tensor){.shape = inputs->shapes[i], .data = inputs->data[i]};
+        values[i].elements = case_elements(&inputs->shapes[i]);
+        values[i].bytes = values[i].elements * sizeof(float);
+        operands[i].constant = inputs->is_constant[i] ? &values[i] : NULL;
+    }
     struct cvy_operator_params params = {.algo = case_algo, .max_workspace = (size_t)64 << 20};
     params.block = choose_layouts(op, operands, inputs->n);
     for (size_t i = 0; i < inputs->n; i++)
         in[i] = upload(inputs->data[i], &inputs->shapes[i], operands[i].block);
     ck_assert_msg(cvy_operator_create(&operator, device, op, operands, inputs->n, &params) == CVY_OK, "%s",
                   test_log_last());
+    for (size_t i = 0; i < inputs->n; i++)
+        if (cvy_operator_bit(operator->unread, i))
+            cvy_buffer_destroy(&in[i]);
     *shape = operator->out;
     size_t n = laid_out(shape, params.block);
     float *result = malloc(n * sizeof(float));

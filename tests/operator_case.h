@@ -15,6 +15,7 @@ struct inputs {
     size_t n;
     struct cvy_shape shapes[MAX_INPUTS];
     float *data[MAX_INPUTS];
+    bool is_constant[MAX_INPUTS]; /* the operator is told the value when it is made */
 };
 
 void case_add_input(struct inputs *inputs, const struct cvy_shape *shape);

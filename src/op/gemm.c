@@ -1,6 +1,6 @@
 #include "base/log.h"
 #include "op/classes.h"
-#include "op/gemv.h"
+#include "op/lane_gemm.h"
 #include "op/strided.h"
 #include "op/table.h"
 #include "runtime/gemm.h"
@@ -8,9 +8,9 @@
 struct gemm {
     struct cvy_operator base;
     struct cvy_gemm problem;
-    struct cvy_buffer *table; /* of c, broadcast to the output; NULL without c, or with few rows */
-    struct cvy_gemv gemv;
-    bool has_few_rows; /* gemv does it */
+    struct cvy_buffer *table; /* of c, broadcast to the output; NULL without c, or in lanes */
+    struct cvy_lane_gemm lane_gemm;
+    bool is_in_lanes; /* lane_gemm does it */
 };
 
 static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *in, size_t n_in,
@@ -42,16 +42,17 @@ static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *
     return CVY_OK;
 }
 
-static enum cvy_status prepare_few_rows(struct gemm *gemm, const struct cvy_shape *c)
+static enum cvy_status prepare_lanes(struct gemm *gemm, const struct cvy_operand *b,
+                                     const struct cvy_operator_params *params, const struct cvy_shape *c)
 {
-    gemm->has_few_rows = true;
-    gemm->gemv = (struct cvy_gemv){.problem = gemm->problem, .has_c = c != NULL};
+    gemm->is_in_lanes = true;
+    gemm->lane_gemm = (struct cvy_lane_gemm){.problem = gemm->problem, .count = 1, .has_c = c != NULL};
     if (c != NULL) {
         const size_t columns = c->rank > 0 ? c->dims[c->rank - 1] : 1, rows = c->rank > 1 ? c->dims[0] : 1;
-        gemm->gemv.c_row = rows == 1 ? 0 : columns;
-        gemm->gemv.c_column = columns == 1 ? 0 : 1;
+        gemm->lane_gemm.c_row = rows == 1 ? 0 : columns;
+        gemm->lane_gemm.c_column = columns == 1 ? 0 : 1;
     }
-    return cvy_gemv_prepare(gemm->base.device, &gemm->gemv);
+    return cvy_lane_gemm_init(&gemm->lane_gemm, &gemm->base, b, params);
 }
 
 /* c is copied into the output first, broadcast; the product is then added to beta times that. */
@@ -71,7 +72,6 @@ static enum cvy_status prepare_c(struct gemm *gemm, const struct cvy_shape *c)
 static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
                             const struct cvy_operator_params *params)
 {
-    (void)params;
     struct gemm *gemm = (struct gemm *)self;
     const struct cvy_shape *a = &in[0].shape, *b = &in[1].shape;
     bool has_c = n_in > 2 && in[2].present;
@@ -88,8 +88,8 @@ static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand 
         .ldc = self->out.dims[1],
     };
     self->flops = 2.0 * (double)gemm->problem.m * (double)gemm->problem.n * (double)gemm->problem.k;
-    if (cvy_gemv_applies(self->device, &gemm->problem))
-        return prepare_few_rows(gemm, has_c ? &in[2].shape : NULL);
+    if (cvy_lane_gemm_applies(self->device, &gemm->problem, 1))
+        return prepare_lanes(gemm, &in[1], params, has_c ? &in[2].shape : NULL);
     self->workspace = cvy_gemm_workspace(self->device, &gemm->problem);
     return has_c ? prepare_c(gemm, &in[2].shape) : CVY_OK;
 }
@@ -104,11 +104,11 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
     problem.a = in[0];
     problem.b = in[1];
     problem.c = out;
-    if (gemm->has_few_rows)
-        return cvy_gemv_enqueue(self->device, &gemm->gemv, &problem, gemm->gemv.has_c ? in[2] : NULL);
+    if (gemm->is_in_lanes)
+        return cvy_lane_gemm_enqueue(self->device, &gemm->lane_gemm, &problem,
+                                     gemm->lane_gemm.has_c ? in[2] : NULL);
     if (gemm->table != NULL)
-        status =
-            cvy_strided_enqueue(self->device, in[2], out, gemm->table, problem.m * problem.n, 0);
+        status = cvy_strided_enqueue(self->device, in[2], out, gemm->table, problem.m * problem.n, 0);
     if (status != CVY_OK)
         return status;
     return cvy_gemm_enqueue(self->device, &problem, self->workspace ? workspace : NULL, 0);
@@ -117,6 +117,7 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
 static void finish(struct cvy_operator *self)
 {
     cvy_buffer_destroy(&((struct gemm *)self)->table);
+    cvy_buffer_destroy(&((struct gemm *)self)->lane_gemm.packed);
 }
 
 const struct cvy_operator_class cvy_op_gemm_class = {

@@ -1,11 +1,11 @@
-/* MatMul: matrices, or arrays of matrices, by the house's GEMM, one after another; a matrix b that all share
- * takes one product. A vector is a row as a, and a column as b. */
+/* MatMul: matrices, or arrays of matrices, by the house's GEMM, one after another, or in lanes, all at once;
+ * a matrix b that all share takes one product. A vector is a row as a, and a column as b. */
 #include <stdlib.h>
 
 #include "base/arith.h"
 #include "base/log.h"
 #include "op/classes.h"
-#include "op/gemv.h"
+#include "op/lane_gemm.h"
 #include "op/table.h"
 #include "runtime/gemm.h"
 
@@ -15,8 +15,8 @@ struct matmul {
     size_t count;      /* products */
     size_t *offsets_a; /* of each product's matrices */
     size_t *offsets_b;
-    struct cvy_gemv gemv;
-    bool has_few_rows; /* gemv does it */
+    struct cvy_lane_gemm lane_gemm;
+    bool is_in_lanes; /* lane_gemm does it, at once */
 };
 
 /* One operand as an array of matrices: its leading dimensions, rows and columns. */
@@ -81,11 +81,34 @@ static size_t matrix_offset(const struct side *side, const struct cvy_shape *bat
     return offset;
 }
 
+/* Whether the matrices lie at equal distances. */
+static bool is_even(const size_t *offsets, size_t count, size_t *step)
+{
+    *step = count > 1 ? offsets[1] - offsets[0] : 0;
+    for (size_t i = 0; i < count; i++) {
+        if (offsets[i] != i * *step)
+            return false;
+    }
+    return true;
+}
+
+/* Where lanes are the way, sets is_in_lanes. */
+static enum cvy_status prepare_lanes(struct matmul *matmul, const struct cvy_operand *b,
+                                     const struct cvy_operator_params *params)
+{
+    struct cvy_lane_gemm *gemm = &matmul->lane_gemm;
+    *gemm = (struct cvy_lane_gemm){.problem = matmul->problem, .count = 1};
+    if (is_even(matmul->offsets_a, matmul->count, &gemm->a_step) &&
+        is_even(matmul->offsets_b, matmul->count, &gemm->b_step))
+        gemm->count = matmul->count;
+    matmul->is_in_lanes = cvy_lane_gemm_applies(matmul->base.device, &gemm->problem, gemm->count);
+    return matmul->is_in_lanes ? cvy_lane_gemm_init(gemm, &matmul->base, b, params) : CVY_OK;
+}
+
 static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
                             const struct cvy_operator_params *params)
 {
     (void)n_in;
-    (void)params;
     struct matmul *matmul = (struct matmul *)self;
     struct side a = side_of(&in[0].shape, false), b = side_of(&in[1].shape, true);
     struct cvy_shape batch = self->out;
@@ -111,12 +134,10 @@ static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand 
         matmul->offsets_b[i] = matrix_offset(&b, &batch, i);
     }
     self->flops = 2.0 * (double)matmul->count * (double)a.rows * (double)b.columns * (double)a.columns;
-    matmul->has_few_rows = cvy_gemv_applies(self->device, &matmul->problem);
-    matmul->gemv.problem = matmul->problem;
-    if (matmul->has_few_rows)
-        return cvy_gemv_prepare(self->device, &matmul->gemv);
-    self->workspace = cvy_gemm_workspace(self->device, &matmul->problem);
-    return CVY_OK;
+    const enum cvy_status status = prepare_lanes(matmul, &in[1], params);
+    if (!matmul->is_in_lanes)
+        self->workspace = cvy_gemm_workspace(self->device, &matmul->problem);
+    return status;
 }
 
 static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *const *in, size_t n_in,
@@ -129,12 +150,13 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
     problem.a = in[0];
     problem.b = in[1];
     problem.c = out;
-    for (size_t i = 0; status == CVY_OK && i < matmul->count; i++) {
+    const size_t together = matmul->is_in_lanes ? matmul->lane_gemm.count : 1;
+    for (size_t i = 0; status == CVY_OK && i < matmul->count; i += together) {
         problem.a_offset = matmul->offsets_a[i];
         problem.b_offset = matmul->offsets_b[i];
         problem.c_offset = i * problem.m * problem.n;
-        status = matmul->has_few_rows
-                     ? cvy_gemv_enqueue(self->device, &matmul->gemv, &problem, NULL)
+        status = matmul->is_in_lanes
+                     ? cvy_lane_gemm_enqueue(self->device, &matmul->lane_gemm, &problem, NULL)
                      : cvy_gemm_enqueue(self->device, &problem, self->workspace ? workspace : NULL, 0);
     }
     return status;
@@ -144,6 +166,7 @@ static void finish(struct cvy_operator *self)
 {
     free(((struct matmul *)self)->offsets_a);
     free(((struct matmul *)self)->offsets_b);
+    cvy_buffer_destroy(&((struct matmul *)self)->lane_gemm.packed);
 }
 
 const struct cvy_operator_class cvy_op_matmul_class = {

@@ -55,7 +55,8 @@ static void take(void *user, const struct cvy_doctor_report *report)
     seen->not_tried += report->verdict == CVY_VERDICT_NOT_TRIED;
     /* what keeps tiles in local memory that is a CPU's cache, and what reads memory as one core does best */
     bool is_for_cpus = strcmp(report->program, "conv_separable") == 0 ||
-                       strcmp(report->kernel, "winograd_fused") == 0 || strcmp(report->kernel, "gemv") == 0;
+                       strcmp(report->kernel, "winograd_fused") == 0 ||
+                       strcmp(report->kernel, "lane_gemm") == 0;
     seen->cpu_not_tried += report->verdict == CVY_VERDICT_NOT_TRIED && is_for_cpus;
     if (report->verdict != CVY_VERDICT_RIGHT)
         printf("%s %s: %s: %s\n", report->program, report->kernel, cvy_verdict_name(report->verdict),

@@ -73,14 +73,19 @@ static struct cvy_shape broadcast_from(const struct cvy_shape *out)
     return shape;
 }
 
-static double broadcast_read(const struct inputs *inputs, size_t k, const struct cvy_shape *out,
-                             const size_t *at)
+/* Where the element at a position of out is in what broadcasts to it. */
+static size_t broadcast_index(const struct cvy_shape *shape, const struct cvy_shape *out, const size_t *at)
 {
-    const struct cvy_shape *shape = &inputs->shapes[k];
     size_t own[CVY_MAX_RANK];
     for (size_t d = 0; d < shape->rank; d++)
         own[d] = shape->dims[d] == 1 ? 0 : at[d + out->rank - shape->rank];
-    return (double)inputs->data[k][case_ravel(shape, own)];
+    return case_ravel(shape, own);
+}
+
+static double broadcast_read(const struct inputs *inputs, size_t k, const struct cvy_shape *out,
+                             const size_t *at)
+{
+    return (double)inputs->data[k][broadcast_index(&inputs->shapes[k], out, at)];
 }
 
 START_TEST(binary_functions_broadcast_both_ways)
@@ -347,11 +352,17 @@ START_TEST(softmax_sums_to_one_along_its_axis)
 }
 END_TEST
 
+/* Less than a vector, some, and more than a tile of them. */
+static size_t random_size(void)
+{
+    static const size_t sizes[] = {1, 3, 8, 13, 26, 70, 100};
+    return sizes[test_random_range(&case_random, 0, test_small() ? 4 : 6)];
+}
+
 START_TEST(gemm_with_every_transposition_and_broadcast)
 {
     for (int round = 0; round < case_rounds(16); round++) {
-        size_t m = test_random_range(&case_random, 1, 20), k = test_random_range(&case_random, 1, 20),
-               n = test_random_range(&case_random, 1, 20);
+        size_t m = random_size(), k = test_random_range(&case_random, 1, 40), n = random_size();
         struct cvy_op op = {.type = CVY_OP_GEMM};
         bool ta = round & 1, tb = round & 2;
         op.gemm.alpha = test_random_float(&case_random);
@@ -363,6 +374,7 @@ START_TEST(gemm_with_every_transposition_and_broadcast)
         struct inputs inputs = {0};
         case_add_input(&inputs, &a);
         case_add_input(&inputs, &b);
+        inputs.is_constant[1] = test_random_range(&case_random, 0, 1);
         if (round % 4 != 3)
             case_add_input(&inputs, &c);
         double *expected = malloc(m * n * sizeof(double));
@@ -375,6 +387,41 @@ START_TEST(gemm_with_every_transposition_and_broadcast)
             expected[i] = (double)op.gemm.alpha * sum;
             if (inputs.n == 3)
                 expected[i] += (double)op.gemm.beta * broadcast_read(&inputs, 2, &full, at);
+        }
+        case_check(&op, &inputs, &full, expected, 1e-4);
+    }
+}
+END_TEST
+
+START_TEST(matmul_multiplies_arrays_of_matrices)
+{
+    const struct cvy_op op = {.type = CVY_OP_MATMUL};
+    for (int round = 0; round < case_rounds(16); round++) {
+        size_t m = random_size(), k = test_random_range(&case_random, 1, 40), n = random_size();
+        struct cvy_shape batch = case_random_shape(test_random_range(&case_random, 0, 3), 4);
+        struct cvy_shape a = batch, b = round % 2 ? batch : broadcast_from(&batch), full = batch;
+        if (round % 4 == 0) {
+            a = b;
+            b = batch;
+        }
+        const struct cvy_shape a_batch = a, b_batch = b;
+        a.dims[a.rank++] = m;
+        a.dims[a.rank++] = b.dims[b.rank++] = k;
+        full.dims[full.rank++] = m;
+        full.dims[full.rank++] = b.dims[b.rank++] = n;
+        struct inputs inputs = {0};
+        case_add_input(&inputs, &a);
+        case_add_input(&inputs, &b);
+        inputs.is_constant[1] = test_random_range(&case_random, 0, 1);
+        double *expected = malloc(case_elements(&full) * sizeof(double));
+        for (size_t i = 0; i < case_elements(&full); i++) {
+            size_t at[CVY_MAX_RANK];
+            case_unravel(&batch, i / (m * n), at);
+            const float *left = inputs.data[0] + m * k * broadcast_index(&a_batch, &batch, at),
+                        *right = inputs.data[1] + n * k * broadcast_index(&b_batch, &batch, at);
+            expected[i] = 0;
+            for (size_t l = 0; l < k; l++)
+                expected[i] += (double)left[i / n % m * k + l] * (double)right[l * n + i % n];
         }
         case_check(&op, &inputs, &full, expected, 1e-4);
     }
@@ -495,6 +542,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, lrn_follows_its_formula);
     tcase_add_test(tcase, softmax_sums_to_one_along_its_axis);
     tcase_add_test(tcase, gemm_with_every_transposition_and_broadcast);
+    tcase_add_test(tcase, matmul_multiplies_arrays_of_matrices);
     tcase_add_test(tcase, shapes_that_do_not_fit_are_explained);
     tcase_add_test(tcase, tensors_that_a_kernel_cannot_index_are_refused);
     tcase_add_test(tcase, resize_by_a_rounded_scale_makes_the_size_meant);
