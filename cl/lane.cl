@@ -42,6 +42,16 @@ ALWAYS_INLINE lanes end_of_channels(lanes value, int k, int k_end)
     return k + LANES <= k_end ? value : select(value, zero, (lanes_int)(k + LANES_NUMBERS >= k_end));
 }
 
+// The floats from begin to end of a row.
+ALWAYS_INLINE void copy_row(__global const float *from, __global float *to, int begin, int end)
+{
+    int i = begin;
+    for (; i + LANES <= end; i += LANES)
+        LANES_STORE(LANES_LOAD(from + i), to + i);
+    for (; i < end; i++)
+        to[i] = from[i];
+}
+
 // Stores a vector; where STREAM is 1, and the compiler knows how, past the caches, which it would only sweep.
 #define LANES_PUT(value, to) (*(to) = (value))
 #if defined(STREAM) && defined(__has_builtin)

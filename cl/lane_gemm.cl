@@ -25,9 +25,8 @@ struct sizes {
 
 #define WIDTH COLUMNS
 
-ALWAYS_INLINE void multiply(__global const float *restrict a, __global const float *restrict b,
-                            __global const float *restrict c, __global float *restrict y, float alpha,
-                            float beta, struct sizes s, int row, int column)
+ALWAYS_INLINE void multiply(__global const float *a, __global const float *b, __global const float *c,
+                            __global float *y, float alpha, float beta, struct sizes s, int row, int column)
 {
     lanes sum[ROWS][COLUMNS];
     __global const float *left[ROWS], *right[COLUMNS];
@@ -88,9 +87,8 @@ ALWAYS_INLINE void multiply(__global const float *restrict a, __global const flo
 
 // Unless b is packed, a vector that would reach beyond the last column begins earlier, and stores the columns
 // that are its own.
-ALWAYS_INLINE void multiply(__global const float *restrict a, __global const float *restrict b,
-                            __global const float *restrict c, __global float *restrict y, float alpha,
-                            float beta, struct sizes s, int row, int column)
+ALWAYS_INLINE void multiply(__global const float *a, __global const float *b, __global const float *c,
+                            __global float *y, float alpha, float beta, struct sizes s, int row, int column)
 {
     lanes sum[ROWS][COLUMNS];
     int left[ROWS], from[COLUMNS];
@@ -152,8 +150,9 @@ ALWAYS_INLINE void multiply(__global const float *restrict a, __global const flo
 #endif
 
 // Dimensions: rows of y, columns, products.
-APART void lane_gemm_work(int3 id, __global const float *a, __global const float *b, __global const float *c,
-                          __global float *y, float alpha, float beta, struct sizes s)
+APART void lane_gemm_work(int3 id, __global const float *restrict a, __global const float *restrict b,
+                          __global const float *restrict c, __global float *restrict y, float alpha,
+                          float beta, struct sizes s)
 {
     const int columns_end = min((id.y + 1) * s.run, s.n), rows = s.each * ROWS;
     const int rows_end = min((id.x + 1) * rows, s.m);

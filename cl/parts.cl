@@ -72,13 +72,8 @@ APART void move_rows_work(int3 id, __global const float *restrict x, __global fl
         return;
     x += s.x_at + first * s.x_step;
     y += s.y_at + first * s.y_step;
-    for (int row = first; row < last; row++, x += s.x_step, y += s.y_step) {
-        int i = begin;
-        for (; i + LANES <= end; i += LANES)
-            LANES_STORE(LANES_LOAD(x + i), y + i);
-        for (; i < end; i++)
-            y[i] = x[i];
-    }
+    for (int row = first; row < last; row++, x += s.x_step, y += s.y_step)
+        copy_row(x, y, begin, end);
 }
 
 #define ARGUMENTS(IN, OUT, VALUE, LAST) \

@@ -8,7 +8,8 @@
 struct gemm {
     struct cvy_operator base;
     struct cvy_gemm problem;
-    struct cvy_buffer *table; /* of c, broadcast to the output; NULL without c, or in lanes */
+    bool has_c;
+    struct cvy_view c; /* broadcast to the output, unless lanes do it */
     struct cvy_lane_gemm lane_gemm;
     bool is_in_lanes; /* lane_gemm does it */
 };
@@ -58,15 +59,9 @@ static enum cvy_status prepare_lanes(struct gemm *gemm, const struct cvy_operand
 /* c is copied into the output first, broadcast; the product is then added to beta times that. */
 static enum cvy_status prepare_c(struct gemm *gemm, const struct cvy_shape *c)
 {
-    struct cvy_table table = {0};
     size_t columns = c->rank > 0 ? c->dims[c->rank - 1] : 1, rows = c->rank > 1 ? c->dims[0] : 1;
-    cvy_table_add(&table, 2);
-    cvy_table_add(&table, gemm->base.out.dims[0]);
-    cvy_table_add(&table, gemm->base.out.dims[1]);
-    cvy_table_add(&table, rows == 1 ? 0 : columns);
-    cvy_table_add(&table, columns == 1 ? 0 : 1);
-    enum cvy_status status = cvy_table_upload(&table, gemm->base.device, &gemm->table);
-    return status == CVY_OK ? cvy_strided_build(gemm->base.device) : status;
+    const int64_t strides[] = {rows == 1 ? 0 : (int64_t)columns, columns == 1 ? 0 : 1};
+    return cvy_view_prepare(&gemm->c, gemm->base.device, 2, gemm->base.out.dims, strides, 0);
 }
 
 static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
@@ -74,7 +69,8 @@ static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand 
 {
     struct gemm *gemm = (struct gemm *)self;
     const struct cvy_shape *a = &in[0].shape, *b = &in[1].shape;
-    bool has_c = n_in > 2 && in[2].present;
+    const bool has_c = n_in > 2 && in[2].present;
+    gemm->has_c = has_c;
     gemm->problem = (struct cvy_gemm){
         .transpose_a = self->op.gemm.transpose_a,
         .transpose_b = self->op.gemm.transpose_b,
@@ -105,10 +101,9 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
     problem.b = in[1];
     problem.c = out;
     if (gemm->is_in_lanes)
-        return cvy_lane_gemm_enqueue(self->device, &gemm->lane_gemm, &problem,
-                                     gemm->lane_gemm.has_c ? in[2] : NULL);
-    if (gemm->table != NULL)
-        status = cvy_strided_enqueue(self->device, in[2], out, gemm->table, problem.m * problem.n, 0);
+        return cvy_lane_gemm_enqueue(self->device, &gemm->lane_gemm, &problem, gemm->has_c ? in[2] : NULL);
+    if (gemm->has_c)
+        status = cvy_view_enqueue(&gemm->c, self->device, in[2], out);
     if (status != CVY_OK)
         return status;
     return cvy_gemm_enqueue(self->device, &problem, self->workspace ? workspace : NULL, 0);
@@ -116,7 +111,7 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
 
 static void finish(struct cvy_operator *self)
 {
-    cvy_buffer_destroy(&((struct gemm *)self)->table);
+    cvy_view_finish(&((struct gemm *)self)->c);
     cvy_buffer_destroy(&((struct gemm *)self)->lane_gemm.packed);
 }
 

@@ -1,14 +1,23 @@
 #include <inttypes.h>
 
+#include "base/arith.h"
 #include "base/log.h"
 #include "op/classes.h"
+#include "op/planes.h"
 #include "op/settle.h"
 #include "op/table.h"
 #include "runtime/launch.h"
 
 struct pad {
     struct cvy_operator base;
-    struct cvy_buffer *table; /* rank, sizes of y, sizes of x, strides of x, amounts at the beginning */
+    size_t size, rows, run, each; /* of a row of y; cl/pad.cl */
+    struct cvy_buffer *table;
+};
+
+/* A dimension: its size in y and x, where x begins in it, and its step in x. */
+struct axis {
+    size_t size, x_size, step;
+    int64_t begin;
 };
 
 static enum cvy_status settle(struct cvy_op *op, const struct cvy_operand *in, size_t *n_in)
@@ -76,7 +85,35 @@ static enum cvy_status infer(const struct cvy_op *op, const struct cvy_operand *
 static void describe(const struct cvy_operator *self, struct cvy_launch *launch)
 {
     cvy_launch_init(launch, "pad", "pad");
+    cvy_launch_define(launch, "LANES", cvy_plain_lanes(self->device));
     cvy_launch_define(launch, "PAD_MODE", self->op.pad.mode);
+}
+
+static bool is_padded(const struct axis *axis)
+{
+    return axis->begin != 0 || axis->size != axis->x_size;
+}
+
+/* The innermost first. One whose elements all lie side by side in x is one with that inside it, unless more
+ * than a constant surrounds them. */
+static size_t merged(struct axis *axes, const struct cvy_op_pad *pad, const struct cvy_shape *y,
+                     const struct cvy_shape *x)
+{
+    size_t count = 0, step = 1;
+    for (size_t i = y->rank; i-- > 0; step *= x->dims[i]) {
+        const struct axis next = {y->dims[i], x->dims[i], step, pad->begin[i]};
+        struct axis *inner = &axes[count - (count > 0)];
+        if (count == 0 || is_padded(inner) || (is_padded(&next) && pad->mode != CVY_PAD_CONSTANT)) {
+            axes[count++] = next;
+            continue;
+        }
+        inner->begin = next.begin * (int64_t)inner->size;
+        inner->x_size *= next.x_size;
+        inner->size *= next.size;
+    }
+    if (count == 0)
+        axes[count++] = (struct axis){1, 1, 1, 0};
+    return count;
 }
 
 static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand *in, size_t n_in,
@@ -84,19 +121,25 @@ static enum cvy_status init(struct cvy_operator *self, const struct cvy_operand 
 {
     (void)n_in;
     (void)params;
-    size_t strides[CVY_MAX_RANK], rank = self->out.rank;
+    struct pad *pad = (struct pad *)self;
+    struct axis axes[CVY_MAX_RANK + 1] = {{0}};
     struct cvy_table table = {0};
-    cvy_strides(&in[0].shape, strides);
-    cvy_table_add(&table, rank);
-    for (size_t i = 0; i < rank; i++)
-        cvy_table_add(&table, self->out.dims[i]);
-    for (size_t i = 0; i < rank; i++)
-        cvy_table_add(&table, in[0].shape.dims[i]);
-    for (size_t i = 0; i < rank; i++)
-        cvy_table_add(&table, strides[i]);
-    for (size_t i = 0; i < rank; i++)
-        cvy_table_add_signed(&table, self->op.pad.begin[i]);
-    enum cvy_status status = cvy_table_upload(&table, self->device, &((struct pad *)self)->table);
+    const size_t count = merged(axes, &self->op.pad, &self->out, &in[0].shape);
+    pad->size = axes[0].size;
+    pad->rows = 1;
+    cvy_table_add(&table, axes[0].size);
+    cvy_table_add(&table, axes[0].x_size);
+    cvy_table_add_signed(&table, axes[0].begin);
+    cvy_table_add(&table, count - 1);
+    for (size_t i = 1; i < count; i++) {
+        pad->rows *= axes[i].size;
+        cvy_table_add(&table, axes[i].size);
+        cvy_table_add(&table, axes[i].x_size);
+        cvy_table_add_signed(&table, axes[i].begin);
+        cvy_table_add(&table, axes[i].step);
+    }
+    cvy_rows_share(self->device, pad->size, pad->rows, &pad->run, &pad->each);
+    enum cvy_status status = cvy_table_upload(&table, self->device, &pad->table);
     if (status != CVY_OK)
         return status;
     struct cvy_launch launch;
@@ -109,15 +152,17 @@ static enum cvy_status enqueue(struct cvy_operator *self, struct cvy_buffer *con
 {
     (void)n_in;
     (void)workspace;
-    size_t count = cvy_span_elements(&self->out, 0, self->out.rank);
+    const struct pad *pad = (const struct pad *)self;
     struct cvy_launch launch;
     describe(self, &launch);
     cvy_launch_buffer(&launch, in[0]);
+    cvy_launch_buffer(&launch, pad->table);
     cvy_launch_buffer(&launch, out);
-    cvy_launch_buffer(&launch, ((struct pad *)self)->table);
-    cvy_launch_int(&launch, count);
     cvy_launch_float(&launch, self->op.pad.value);
-    cvy_launch_range(&launch, 1, &count, NULL);
+    cvy_launch_struct(&launch, (size_t[]){pad->rows, pad->run, pad->each}, 3);
+    cvy_launch_share(&launch);
+    const size_t range[] = {cvy_ceil_div(pad->size, pad->run), cvy_ceil_div(pad->rows, pad->each)};
+    cvy_launch_range(&launch, 2, range, NULL);
     return cvy_launch_run(self->device, &launch);
 }
 

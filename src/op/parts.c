@@ -15,12 +15,8 @@ static void describe_rows(struct cvy_launch *launch, const struct cvy_device *de
 
 enum cvy_status cvy_rows_prepare(struct cvy_device *device, struct cvy_rows *rows)
 {
-    const size_t lanes = cvy_plain_lanes(device);
-    const double bytes = 2 * sizeof(float) * (double)rows->rows * (double)rows->size;
     struct cvy_launch launch;
-    rows->run = lanes * cvy_planes_share(device, cvy_ceil_div(rows->size, lanes), rows->rows, bytes);
-    /* a row of few floats takes less time than a work-item */
-    rows->each = rows->size <= lanes ? cvy_planes_share(device, rows->rows, 1, SCATTERED * bytes) : 1;
+    cvy_rows_share(device, rows->size, rows->rows, &rows->run, &rows->each);
     describe_rows(&launch, device);
     return cvy_launch_prepare(device, &launch);
 }

@@ -26,6 +26,15 @@ size_t cvy_planes_share(const struct cvy_device *device, size_t total, size_t pl
     return cvy_share(device, total, planes, total, cvy_moving_seconds(device, bytes) * units);
 }
 
+void cvy_rows_share(const struct cvy_device *device, size_t size, size_t rows, size_t *run, size_t *each)
+{
+    const size_t lanes = cvy_plain_lanes(device), vectors = cvy_ceil_div(size, lanes);
+    /* a short row takes as long as a whole vector, at least */
+    const double bytes = 2 * sizeof(float) * (double)rows * (double)(vectors * lanes);
+    *run = lanes * cvy_planes_share(device, vectors, rows, bytes);
+    *each = *run < size ? 1 : cvy_planes_share(device, rows, 1, bytes);
+}
+
 size_t cvy_plain_lanes(const struct cvy_device *device)
 {
     return CVY_MAX(cvy_conv_best_block(device), 1);

@@ -23,6 +23,9 @@ double cvy_moving_seconds(const struct cvy_device *device, double bytes);
  * a device of many small work-items: one. */
 size_t cvy_planes_share(const struct cvy_device *device, size_t total, size_t planes, double bytes);
 
+/* How rows of floats that are copied are cut: how many floats of a row, and rows, a work-item does. */
+void cvy_rows_share(const struct cvy_device *device, size_t size, size_t rows, size_t *run, size_t *each);
+
 /* Floats of a vector in kernels for plain tensors. */
 size_t cvy_plain_lanes(const struct cvy_device *device);
 
