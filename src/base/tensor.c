@@ -1,4 +1,4 @@
-#include <convoy/tensor.h>
+#include "base/tensor.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -57,8 +57,8 @@ const char *cvy_shape_format(const struct cvy_shape *shape, char *text, size_t s
     return text;
 }
 
-enum cvy_status cvy_tensor_init(struct cvy_tensor *tensor, enum cvy_dtype dtype,
-                                const struct cvy_shape *shape)
+static enum cvy_status make(struct cvy_tensor *tensor, enum cvy_dtype dtype, const struct cvy_shape *shape,
+                            bool zeroed)
 {
     size_t elements, bytes;
     enum cvy_status status = cvy_shape_elements(shape, &elements);
@@ -69,12 +69,24 @@ enum cvy_status cvy_tensor_init(struct cvy_tensor *tensor, enum cvy_dtype dtype,
         return cvy_fail(CVY_ERROR_INVALID, "tensor: %d is no element type", (int)dtype);
     if (!cvy_mul(elements, size, &bytes))
         return cvy_fail(CVY_ERROR_INVALID, "tensor: more bytes than this machine can address");
-    void *data = calloc(bytes ? bytes : 1, 1);
+    void *data = zeroed ? calloc(CVY_MAX(bytes, 1), 1) : malloc(CVY_MAX(bytes, 1));
     if (data == NULL)
         return cvy_fail_memory("tensor", bytes);
     *tensor = (struct cvy_tensor){
         .dtype = dtype, .shape = *shape, .elements = elements, .bytes = bytes, .data = data};
     return CVY_OK;
+}
+
+enum cvy_status cvy_tensor_init(struct cvy_tensor *tensor, enum cvy_dtype dtype,
+                                const struct cvy_shape *shape)
+{
+    return make(tensor, dtype, shape, true);
+}
+
+enum cvy_status cvy_tensor_allocate(struct cvy_tensor *tensor, enum cvy_dtype dtype,
+                                    const struct cvy_shape *shape)
+{
+    return make(tensor, dtype, shape, false);
 }
 
 void cvy_tensor_finish(struct cvy_tensor *tensor)
@@ -217,7 +229,7 @@ enum cvy_status cvy_tensor_convert(struct cvy_tensor *out, const struct cvy_tens
                                    enum cvy_dtype dtype)
 {
     struct cvy_tensor made;
-    enum cvy_status status = cvy_tensor_init(&made, dtype, &tensor->shape);
+    enum cvy_status status = cvy_tensor_allocate(&made, dtype, &tensor->shape);
     if (status != CVY_OK)
         return status;
     if (dtype == tensor->dtype) {

@@ -4,6 +4,7 @@
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "base/tensor.h"
 #include "graph/arena.h"
 #include "graph/shard.h"
 #include "runtime/buffer.h"
@@ -224,7 +225,7 @@ static enum cvy_status run_bound(struct cvy_plan *plan, const struct cvy_binding
         status = cvy_event_wait(event);
     cvy_event_destroy(&event);
     for (size_t i = 0; status == CVY_OK && i < plan->n_outputs; i++) {
-        status = cvy_tensor_init(&outputs[i], plan->outputs[i].dtype, &plan->outputs[i].shape);
+        status = cvy_tensor_allocate(&outputs[i], plan->outputs[i].dtype, &plan->outputs[i].shape);
         if (status == CVY_OK)
             status = download(bindings[plan->n_inputs + i].buffer, &outputs[i]);
     }

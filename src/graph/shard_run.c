@@ -4,6 +4,7 @@
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "base/tensor.h"
 #include "graph/shard.h"
 #include "runtime/device.h"
 
@@ -241,7 +242,7 @@ enum cvy_status cvy_shards_run(struct cvy_plan *plan, const struct cvy_tensor *i
         memory[i] = inputs[i].data;
     }
     for (size_t i = 0; status == CVY_OK && i < plan->n_outputs; i++) {
-        status = cvy_tensor_init(&outputs[i], plan->outputs[i].dtype, &plan->outputs[i].shape);
+        status = cvy_tensor_allocate(&outputs[i], plan->outputs[i].dtype, &plan->outputs[i].shape);
         memory[plan->n_inputs + i] = outputs[i].data;
     }
     if (status == CVY_OK) {
