@@ -42,6 +42,31 @@ ALWAYS_INLINE lanes end_of_channels(lanes value, int k, int k_end)
     return k + LANES <= k_end ? value : select(value, zero, (lanes_int)(k + LANES_NUMBERS >= k_end));
 }
 
+// The sum of a vector's numbers.
+ALWAYS_INLINE float lanes_total(lanes value)
+{
+#if LANES == 16
+    const float8 eight = value.lo + value.hi;
+#elif LANES == 8
+    const float8 eight = value;
+#endif
+#if LANES >= 8
+    const float4 four = eight.lo + eight.hi;
+#elif LANES == 4
+    const float4 four = value;
+#endif
+#if LANES >= 4
+    const float2 two = four.lo + four.hi;
+#elif LANES == 2
+    const float2 two = value;
+#endif
+#if LANES >= 2
+    return two.x + two.y;
+#else
+    return value;
+#endif
+}
+
 // The floats from begin to end of a row.
 ALWAYS_INLINE void copy_row(__global const float *from, __global float *to, int begin, int end)
 {

@@ -58,10 +58,7 @@ ALWAYS_INLINE void multiply(__global const float *a, __global const float *b, __
     for (int r = 0; r < ROWS; r++) {
         UNROLL
         for (int j = 0; j < COLUMNS; j++) {
-            float each[LANES], all = 0.0f;
-            LANES_STORE(sum[r][j], each);
-            for (int l = 0; l < LANES; l++)
-                all += each[l];
+            float all = lanes_total(sum[r][j]);
             for (int l = i; l < s.k; l++)
                 all += left[r][l] * right[j][l];
             if (row + r >= s.m || column + j >= s.n)

@@ -10,6 +10,7 @@ extern const struct cvy_algo cvy_algo_grouped;
 extern const struct cvy_algo cvy_algo_im2col;
 extern const struct cvy_algo cvy_algo_implicit_gemm;
 extern const struct cvy_algo cvy_algo_int8;
+extern const struct cvy_algo cvy_algo_narrow;
 extern const struct cvy_algo cvy_algo_pointwise;
 extern const struct cvy_algo cvy_algo_pointwise_blocks;
 extern const struct cvy_algo cvy_algo_ref;
@@ -24,6 +25,7 @@ static const struct cvy_algo *const algos[] = {
     &cvy_algo_depthwise_blocks,
     &cvy_algo_pointwise,
     &cvy_algo_pointwise_blocks,
+    &cvy_algo_narrow,
     &cvy_algo_winograd,
     &cvy_algo_direct,
     &cvy_algo_subpixel,

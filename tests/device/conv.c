@@ -144,6 +144,34 @@ START_TEST(direct_takes_groups_that_are_parts_of_blocks)
 }
 END_TEST
 
+/* One channel of y to as many as there may be, of blocks that are not full, for every kind of edge. */
+START_TEST(narrow_takes_every_window)
+{
+    struct test_random random = {test_seed() + 15};
+    static const size_t channels[] = {1, 3, 8, 2, 1, 4};
+    const size_t block = test_block(0);
+    for (size_t i = 0; i < (test_small() ? 2 : 6); i++) {
+        struct cvy_conv_problem p = problem_case_padded(1 + i % 3, 5 + 7 * i, channels[i], 7 + 2 * i, 3);
+        const size_t last = p.rank - 1;
+        p.n = 1 + i % 2;
+        p.x_block = block;
+        p.y_block = i % 2 && p.k <= block ? block : 0;
+        p.bias = i % 2;
+        p.accumulate = i == 2;
+        p.flip = i == 3;
+        p.stride[last] = 1 + i % 3;
+        p.dilation[0] = i == 4 ? 2 : 1;
+        p.pad_mode = (enum cvy_pad_mode)(i % 4);
+        p.pad_begin[last] = i == 4 ? 9 : p.pad_begin[last]; /* more than a tile's pixels may see no x */
+        p.activation = i == 5 ? CVY_ACTIVATION_RELU : CVY_ACTIVATION_NONE;
+        struct case_data data;
+        case_data_make(&data, &p, &random);
+        case_run_conv(&p, &data, "narrow", 0);
+        case_data_free(&data);
+    }
+}
+END_TEST
+
 /* Groups of 6 channels begin within blocks of 16, and what is shuffled cannot wait in y. */
 START_TEST(pointwise_blocks_shuffles_groups_that_begin_within_blocks)
 {
@@ -396,6 +424,7 @@ Suite *test_suite(void)
     tcase_add_test(many, conv_agrees_with_the_oracle_on_random_problems);
     tcase_add_test(many, conv_agrees_with_the_oracle_in_any_config);
     tcase_add_test(many, direct_takes_groups_that_are_parts_of_blocks);
+    tcase_add_test(tests, narrow_takes_every_window);
     tcase_add_test(tests, pointwise_blocks_shuffles_groups_that_begin_within_blocks);
     tcase_add_test(tests, pointwise_blocks_adds_up_channels_in_parts);
     tcase_add_test(tests, conv_chooses_an_algorithm_that_is_right);
