@@ -30,12 +30,13 @@ class Doctor(support.CommandTest):
             if kernel['verdict'] not in ('right', 'not tried')]
 
   def test_true_kernels_are_right(self):
-    report = self.examine(0)
-    self.assertEqual(self.wrong(report), [])
-    self.assertEqual((report['wrong'], report['seed']), (0, str(self.seed)))
-    names = [kernel['file'] for kernel in report['kernels']]
-    for name in ('clblast', 'conv_ref', 'conv_im2col', 'gemm', 'pool', 'unary'):
-      self.assertIn(name, names)
+    """Of some files; tests/device/doctor.c has all examined."""
+    for name in ('clblast', 'conv_ref', 'gemm', 'pool', 'unary'):
+      report = self.examine(0, '--only', name)
+      self.assertEqual(self.wrong(report), [])
+      self.assertEqual((report['wrong'], report['seed']), (0, str(self.seed)))
+      self.assertEqual({kernel['file'] for kernel in report['kernels']}, {name})
+      self.assertIn('right', [kernel['verdict'] for kernel in report['kernels']])
 
   def test_wrong_kernel_is_named_avoided_and_forgotten(self):
     x = self.random_npy('x.npy', [1, 2, 6, 5])
