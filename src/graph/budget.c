@@ -5,8 +5,13 @@
 
 #define MAX_ROUNDS 16 /* each leaves a layer a quarter of what it used */
 
-/* Winograd's weights grow by 1.8 or 4, panels of others by what fills them up. */
-static const double growths[] = {0, 2.5, 1.25, 1.05, 1};
+/* Winograd's weights grow by 1.8 or 4, panels of others by what fills them up. Large weights are given up
+ * first: they are those of small images, where they save the least time for their size. */
+static const struct {
+    double factor;
+    size_t bytes;
+} growths[] = {{0, 0},       {1, 32 << 20},  {1, 16 << 20},  {1, 8 << 20}, {1, 4 << 20}, {1, 2 << 20},
+               {1, 1 << 20}, {1, 512 << 10}, {1, 128 << 10}, {1.05, 0},    {1, 0}};
 #define GROWTHS CVY_COUNT(growths)
 
 /* What a plan of this budget takes in all, and the most that a layer of it uses. */
@@ -33,7 +38,9 @@ enum cvy_status cvy_plan_find_budget(const struct cvy_graph *graph, struct cvy_d
         limits[i] = budget->max_workspace;
     for (size_t i = 0; i < GROWTHS * MAX_ROUNDS; i++) {
         size_t *limit = &limits[i % GROWTHS], total, workspace;
-        const struct cvy_plan_budget tried = {.max_workspace = *limit, .max_growth = growths[i % GROWTHS]};
+        const struct cvy_plan_budget tried = {.max_workspace = *limit,
+                                              .max_growth = growths[i % GROWTHS].factor,
+                                              .more_growth = growths[i % GROWTHS].bytes};
         if (*limit == 0)
             continue;
         enum cvy_status status = count(graph, device, params, tried, &total, &workspace);

@@ -206,6 +206,7 @@ static enum cvy_status make_works(struct builder *b)
                                                     .max_workspace = b->budget.max_workspace,
                                                     .strict = b->params->strict,
                                                     .max_growth = b->budget.max_growth,
+                                                    .more_growth = b->budget.more_growth,
                                                     .only_count = b->budget.only_count};
     b->works->must_block = b->params->block > 0;
     b->works->block = b->params->block ? b->params->block : cvy_conv_best_block(b->plan->device);

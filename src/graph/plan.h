@@ -72,7 +72,8 @@ struct cvy_plan {
 /* How much a plan may be generous with; budget.c. */
 struct cvy_plan_budget {
     size_t max_workspace; /* of a layer; never 0 */
-    double max_growth;    /* of weights when they are prepared, as a factor; 0: any */
+    double max_growth;    /* of a layer's weights when they are prepared, as a factor; 0: any */
+    size_t more_growth;   /* and so many bytes beside that */
     bool only_count;      /* nothing is allocated: the plan tells what it would take, and cannot be run */
 };
 

@@ -85,11 +85,9 @@ static enum cvy_status make_ready(struct ready *ready, struct cvy_device *device
 
 /* Another choice, where the one made has weights that grow too much when they are prepared. */
 static enum cvy_status make_lean(struct ready *ready, struct cvy_device *device,
-                                 const struct cvy_conv_problem *problem, size_t max_workspace,
-                                 double max_growth)
+                                 const struct cvy_conv_problem *problem, size_t max_workspace, size_t most)
 {
     struct cvy_algo_config config;
-    const size_t most = (size_t)(max_growth * (double)w_bytes(problem));
     const struct cvy_algo *algo =
         ready->prepared_bytes > most ? cvy_find_lean(device, problem, max_workspace, most, &config) : NULL;
     if (algo == NULL)
@@ -465,8 +463,9 @@ static enum cvy_status operator_init(struct cvy_operator *base, const struct cvy
     problem.y_block = base->block;
     if (status == CVY_OK)
         status = make_ready(&self->ready, base->device, &problem, params->algo, params->max_workspace);
-    if (status == CVY_OK && params->max_growth > 0 && params->algo == NULL)
-        status = make_lean(&self->ready, base->device, &problem, params->max_workspace, params->max_growth);
+    if (status == CVY_OK && params->algo == NULL)
+        status = make_lean(&self->ready, base->device, &problem, params->max_workspace,
+                           cvy_most_prepared(params, w_bytes(&problem)));
     if (status == CVY_OK)
         status = prepare_residual(self, &problem);
     if (status != CVY_OK)

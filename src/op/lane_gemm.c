@@ -122,9 +122,8 @@ enum cvy_status cvy_lane_gemm_init(struct cvy_lane_gemm *gemm, struct cvy_operat
     const bool is_one = cvy_span_elements(&b->shape, 0, b->shape.rank) == p->n * p->k;
     gemm->is_packed = b->constant != NULL && is_one && (!p->transpose_b || p->m >= LEAST_PACKED);
     choose_tile(gemm, self->device);
-    size_t bytes = cvy_round_up(p->n, strip_width(gemm)) * p->k * sizeof(float);
-    const size_t raw = p->n * p->k * sizeof(float);
-    if (gemm->is_packed && params->max_growth > 0 && (double)bytes > params->max_growth * (double)raw) {
+    const size_t bytes = cvy_round_up(p->n, strip_width(gemm)) * p->k * sizeof(float);
+    if (gemm->is_packed && bytes > cvy_most_prepared(params, p->n * p->k * sizeof(float))) {
         gemm->is_packed = false;
         choose_tile(gemm, self->device);
     }

@@ -36,8 +36,16 @@ struct cvy_operator_params {
     bool strict;          /* as in struct cvy_conv_problem */
     size_t block;         /* channels of the blocks that the output is to lie in; 0: plain */
     double max_growth;    /* of weights when they are prepared, as a factor, where that is possible; 0: any */
+    size_t more_growth;   /* and so many bytes beside that */
     bool only_count;      /* choose and count; upload nothing, for the operator will not be enqueued */
 };
+
+/* Bytes that weights of so many may become when they are prepared. */
+static inline size_t cvy_most_prepared(const struct cvy_operator_params *params, size_t bytes)
+{
+    return params->max_growth == 0 ? SIZE_MAX
+                                   : (size_t)(params->max_growth * (double)bytes) + params->more_growth;
+}
 
 struct cvy_operator_class;
 
