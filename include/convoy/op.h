@@ -111,6 +111,8 @@ enum cvy_op_type {
     CVY_OP_GLOBAL_MAX_POOL, /* x; spatial axes become 1 */
     CVY_OP_LRN,             /* x; lrn */
     CVY_OP_MATMUL,          /* a, b: matrices, or arrays of them, which broadcast */
+    CVY_OP_GROUP_NORM,      /* x, scale, bias: a number for each channel, or each group; group_norm */
+    CVY_OP_LAYER_NORM,      /* x, scale, [bias]: a number for each element of a row; layer_norm */
     /* On the host alone: their inputs must be constants, or follow from constants and shapes. */
     CVY_OP_SHAPE, /* x, of which only the shape counts; y int64; shape */
     CVY_OP_CAST,  /* x; cast. Between types that are float32 here it does nothing, on a device too */
@@ -271,6 +273,14 @@ struct cvy_op {
             size_t size;
             float alpha, beta, bias;
         } lrn;
+        struct {
+            size_t groups; /* of channels, of which an image's are normalized together; 0: each by itself */
+            float epsilon;
+        } group_norm;
+        struct {
+            int64_t axis; /* a row is all dimensions from here on; negative counts from the end */
+            float epsilon;
+        } layer_norm;
         struct {
             int64_t begin,
                 end; /* of the dimensions listed, negative ones from the end; end 0 = the last, too */

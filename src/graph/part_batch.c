@@ -46,7 +46,10 @@ static const char *mixes(const struct cvy_node *node, const struct cvy_shape *x,
     case CVY_OP_LRN:
     case CVY_OP_CAST:
     case CVY_OP_MATMUL:
+    case CVY_OP_GROUP_NORM:
         return NULL;
+    case CVY_OP_LAYER_NORM:
+        return lists_batch(&op->layer_norm.axis, 1, x->rank) ? "normalizes over the batch" : NULL;
     case CVY_OP_SLICE:
         return lists_batch(op->slice.axes, op->slice.count, x->rank) ? "cuts the batch" : NULL;
     case CVY_OP_SPLIT:

@@ -271,6 +271,35 @@ static void lrn(struct cvy_onnx_node *node)
     cvy_onnx_emit(node, &op, 1, cvy_onnx_rank(node, 0));
 }
 
+static void instance_normalization(struct cvy_onnx_node *node)
+{
+    const struct cvy_op op = {.type = CVY_OP_GROUP_NORM,
+                              .group_norm.epsilon = cvy_onnx_float(node, "epsilon", 1e-5f)};
+    cvy_onnx_emit(node, &op, 3, cvy_onnx_rank(node, 0));
+}
+
+static void group_normalization(struct cvy_onnx_node *node)
+{
+    struct cvy_op op = {.type = CVY_OP_GROUP_NORM,
+                        .group_norm.epsilon = cvy_onnx_float(node, "epsilon", 1e-5f)};
+    const int64_t groups = cvy_onnx_int(node, "num_groups", 0);
+    cvy_onnx_int(node, "stash_type", 1); /* how exactly it is computed; here in float32 */
+    if (groups < 1 || groups > INT_MAX)
+        cvy_onnx_fail(node, CVY_ERROR_INVALID, "attribute 'num_groups' is %lld; it must be from 1 to %d",
+                      (long long)groups, INT_MAX);
+    op.group_norm.groups = (size_t)groups;
+    cvy_onnx_emit(node, &op, 3, cvy_onnx_rank(node, 0));
+}
+
+static void layer_normalization(struct cvy_onnx_node *node)
+{
+    const struct cvy_op op = {.type = CVY_OP_LAYER_NORM,
+                              .layer_norm = {.axis = cvy_onnx_int(node, "axis", -1),
+                                             .epsilon = cvy_onnx_float(node, "epsilon", 1e-5f)}};
+    cvy_onnx_int(node, "stash_type", 1);
+    cvy_onnx_emit(node, &op, cvy_onnx_has_input(node, 2) ? 3 : 2, cvy_onnx_rank(node, 0));
+}
+
 static void matmul(struct cvy_onnx_node *node)
 {
     size_t a = cvy_onnx_rank(node, 0), b = cvy_onnx_rank(node, 1);
@@ -285,7 +314,10 @@ const struct cvy_onnx_operator cvy_onnx_shape_operators[] = {
     {"Expand", 8, INT_MAX, 2, 2, expand},
     {"Gather", 1, INT_MAX, 2, 2, gather},
     {"GlobalMaxPool", 1, INT_MAX, 1, 1, global_max_pool},
+    {"GroupNormalization", 18, INT_MAX, 3, 3, group_normalization},
+    {"InstanceNormalization", 6, INT_MAX, 3, 3, instance_normalization},
     {"LRN", 1, INT_MAX, 1, 1, lrn},
+    {"LayerNormalization", 17, INT_MAX, 2, 3, layer_normalization},
     {"MatMul", 1, INT_MAX, 2, 2, matmul},
     {"Range", 11, INT_MAX, 3, 3, range},
     {"ReduceL1", 1, INT_MAX, 1, 2, reduce},

@@ -35,6 +35,7 @@ extern const struct cvy_operator_class cvy_op_reshape_class;
 extern const struct cvy_operator_class cvy_op_resize_class;
 extern const struct cvy_operator_class cvy_op_shape_class;
 extern const struct cvy_operator_class cvy_op_slice_class;
+extern const struct cvy_operator_class cvy_op_normalize_class;
 extern const struct cvy_operator_class cvy_op_softmax_class;
 extern const struct cvy_operator_class cvy_op_space_to_depth_class;
 extern const struct cvy_operator_class cvy_op_split_class;

@@ -159,6 +159,46 @@ static double softmax(const struct cvy_op *op, const struct cvy_host_tensor *x, 
     return 1 / sum;
 }
 
+/* Of the row that an element is in: `first` is its first element, `index` the element's scale and bias. */
+static double normalized(const struct cvy_host_tensor *in, size_t n_in, size_t i, size_t first, size_t count,
+                         size_t index, double epsilon)
+{
+    const double *row = in[0].values + first;
+    double mean = 0, variance = 0;
+    for (size_t j = 0; j < count; j++)
+        mean += row[j] / (double)count;
+    for (size_t j = 0; j < count; j++)
+        variance += (row[j] - mean) * (row[j] - mean) / (double)count;
+    return (in[0].values[i] - mean) / sqrt(variance + epsilon) * in[1].values[index] +
+           (n_in > 2 ? in[2].values[index] : 0);
+}
+
+static double group_norm(const struct cvy_op *op, const struct cvy_host_tensor *in, size_t n_in,
+                         const size_t *at)
+{
+    const struct cvy_shape *x = &in[0].shape;
+    const size_t pixels = product(x, 2, x->rank), channels = x->dims[1];
+    const size_t groups = op->group_norm.groups ? op->group_norm.groups : channels, each = channels / groups;
+    size_t i = 0;
+    for (size_t d = 0; d < x->rank; d++)
+        i = i * x->dims[d] + at[d];
+    const size_t index = product(&in[1].shape, 0, in[1].shape.rank) == channels ? at[1] : at[1] / each;
+    return normalized(in, n_in, i, (at[0] * channels + at[1] / each * each) * pixels, each * pixels, index,
+                      (double)op->group_norm.epsilon);
+}
+
+static double layer_norm(const struct cvy_op *op, const struct cvy_host_tensor *in, size_t n_in,
+                         const size_t *at)
+{
+    const struct cvy_shape *x = &in[0].shape;
+    const int64_t axis = op->layer_norm.axis + (op->layer_norm.axis < 0 ? (int64_t)x->rank : 0);
+    const size_t count = product(x, (size_t)axis, x->rank);
+    size_t i = 0;
+    for (size_t d = 0; d < x->rank; d++)
+        i = i * x->dims[d] + at[d];
+    return normalized(in, n_in, i, i / count * count, count, i % count, (double)op->layer_norm.epsilon);
+}
+
 /* Weight of the sample `distance` away from where x is read. */
 static double weight(const struct cvy_op_resize *r, double distance)
 {
@@ -277,6 +317,12 @@ static bool element(const struct cvy_op *op, const struct cvy_host_tensor *in, s
         return true;
     case CVY_OP_SOFTMAX:
         *value = softmax(op, &in[0], at);
+        return true;
+    case CVY_OP_GROUP_NORM:
+        *value = group_norm(op, in, n_in, at);
+        return true;
+    case CVY_OP_LAYER_NORM:
+        *value = layer_norm(op, in, n_in, at);
         return true;
     default:
         return false;

@@ -95,6 +95,8 @@ static const struct {
     [CVY_OP_GLOBAL_MAX_POOL] = {"GlobalMaxPool", &cvy_op_global_max_pool_class},
     [CVY_OP_LRN] = {"LRN", &cvy_op_lrn_class},
     [CVY_OP_MATMUL] = {"MatMul", &cvy_op_matmul_class},
+    [CVY_OP_GROUP_NORM] = {"GroupNormalization", &cvy_op_normalize_class},
+    [CVY_OP_LAYER_NORM] = {"LayerNormalization", &cvy_op_normalize_class},
     [CVY_OP_SHAPE] = {"Shape", &cvy_op_shape_class},
     [CVY_OP_CAST] = {"Cast", &cvy_op_cast_class},
     [CVY_OP_RANGE] = {"Range", &cvy_op_range_class},
