@@ -83,6 +83,7 @@ static const struct row rows[] = {
     {2, 19, 22, 1, 11, 3, 1, 1, 1, 0, .x_block = 16, .y_block = 16},
     {2, 13, 15, 1, 11, 1, 2, 1, 0, 0, .x_block = 8, .y_block = 8, .bias = true},
     {2, 37, 21, 1, 11, 1, 1, 1, 0, 0, .x_block = 16},
+    {2, 13, 3, 1, 11, 3, 2, 1, 1, 0, .x_block = 8, .bias = true},
     {2, 10, 10, 10, 12, 3, 1, 1, 1, 0, .x_block = 4, .y_block = 4, .bias = true},
     {2, 10, 20, 5, 12, 3, 2, 1, 1, 0, .y_block = 8, .bias = true},
     {2, 16, 16, 2, 9, 3, 1, 1, 1, 0, .x_block = 16, .y_block = 16, .bias = true},

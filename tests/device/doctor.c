@@ -239,8 +239,8 @@ START_TEST(kernel_that_builds_but_cannot_be_launched_is_told)
 {
     struct cvy_device *device = open_device(NULL);
     struct seen seen;
-    test_alter_kernel(device, "pad", "float value)", "float value, int one_more)");
-    ck_assert_uint_eq(examine(device, &seen, "pad", "pad"), 1);
+    test_alter_kernel(device, "gather", "int inner)", "int inner, int one_more)");
+    ck_assert_uint_eq(examine(device, &seen, "gather", "gather"), 1);
     ck_assert_int_eq(seen.report.verdict, CVY_VERDICT_NO_RUN);
     cvy_device_destroy(&device);
 }
