@@ -19,8 +19,8 @@ class TuneGemm(support.CommandTest):
     return json.loads(self.succeed('tune', '--gemm', '--json', '--budget', str(budget), *self.store))
 
   def test_best_setting_is_kept_and_tried_first_next_time(self):
-    report = self.tune(30)
-    self.assertLess(report['seconds'], 35)
+    report = self.tune(20)
+    self.assertLess(report['seconds'], 25)
     speeds = {}
     for row in report['settings']:
       speeds[row['setting']] = max(row.get('gflops', 0), speeds.get(row['setting'], 0))
@@ -28,7 +28,7 @@ class TuneGemm(support.CommandTest):
     self.assertEqual(report['gflops'], max(speeds.values()))
     self.assertEqual(report['gflops'], speeds[report['setting']])
     self.assertEqual(report['own_gflops'], speeds[''])
-    again = self.tune(15)
+    again = self.tune(10)
     self.assertEqual(again['settings'][0]['setting'], report['setting'])
 
   def test_nothing_is_kept_when_there_is_no_time(self):

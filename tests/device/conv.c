@@ -29,7 +29,7 @@ static bool each_has_run(const struct share *shares)
 
 /* Compiling takes most of the time of an algorithm that has a program for each of many forms: after so many
  * problems of this run, or fewer where compilers take long, it has the others of the next. */
-#define MOST_SECONDS 4
+#define MOST_SECONDS 2
 static bool has_had_enough(const char *algo, const struct share *share)
 {
     const bool takes_all = strcmp(algo, "ref") == 0 || strcmp(algo, "im2col") == 0;
