@@ -241,9 +241,9 @@ static bool measure(struct entrant *entrant, const struct cvy_bench_devices *par
     }
     const char *split = splits[cvy_plan_get_split(entrant->together)];
     const double alone = cvy_median(entrant->alone_seconds, params->turns),
-                 together = cvy_median(entrant->together_seconds, params->turns),
-                 /* of a turn, whose halves are close: what else the machine does changes less in between */
-        times = cvy_median(entrant->times, params->turns);
+                 together = cvy_median(entrant->together_seconds, params->turns);
+    /* of a turn, whose halves are close: what else the machine does changes less in between */
+    const double times = cvy_median(entrant->times, params->turns);
     sums[0] += alone;
     sums[1] += together;
     if (rows) {

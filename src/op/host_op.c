@@ -173,15 +173,21 @@ static double normalized(const struct cvy_host_tensor *in, size_t n_in, size_t i
            (n_in > 2 ? in[2].values[index] : 0);
 }
 
+static size_t linear(const struct cvy_shape *shape, const size_t *at)
+{
+    size_t i = 0;
+    for (size_t d = 0; d < shape->rank; d++)
+        i = i * shape->dims[d] + at[d];
+    return i;
+}
+
 static double group_norm(const struct cvy_op *op, const struct cvy_host_tensor *in, size_t n_in,
                          const size_t *at)
 {
     const struct cvy_shape *x = &in[0].shape;
     const size_t pixels = product(x, 2, x->rank), channels = x->dims[1];
     const size_t groups = op->group_norm.groups ? op->group_norm.groups : channels, each = channels / groups;
-    size_t i = 0;
-    for (size_t d = 0; d < x->rank; d++)
-        i = i * x->dims[d] + at[d];
+    const size_t i = linear(x, at);
     const size_t index = product(&in[1].shape, 0, in[1].shape.rank) == channels ? at[1] : at[1] / each;
     return normalized(in, n_in, i, (at[0] * channels + at[1] / each * each) * pixels, each * pixels, index,
                       (double)op->group_norm.epsilon);
@@ -193,9 +199,7 @@ static double layer_norm(const struct cvy_op *op, const struct cvy_host_tensor *
     const struct cvy_shape *x = &in[0].shape;
     const int64_t axis = op->layer_norm.axis + (op->layer_norm.axis < 0 ? (int64_t)x->rank : 0);
     const size_t count = product(x, (size_t)axis, x->rank);
-    size_t i = 0;
-    for (size_t d = 0; d < x->rank; d++)
-        i = i * x->dims[d] + at[d];
+    const size_t i = linear(x, at);
     return normalized(in, n_in, i, i / count * count, count, i % count, (double)op->layer_norm.epsilon);
 }
 
