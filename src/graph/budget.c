@@ -10,8 +10,9 @@
 static const struct {
     double factor;
     size_t bytes;
-} growths[] = {{0, 0},       {1, 32 << 20},  {1, 16 << 20},  {1, 8 << 20}, {1, 4 << 20}, {1, 2 << 20},
-               {1, 1 << 20}, {1, 512 << 10}, {1, 128 << 10}, {1.05, 0},    {1, 0}};
+} growths[] = {{0, 0},       {1, 32 << 20},  {1, 16 << 20},  {1, 8 << 20},  {1, 4 << 20},  {1, 2 << 20},
+               {1, 1 << 20}, {1, 512 << 10}, {1, 128 << 10}, {1, 32 << 10}, {1, 16 << 10}, {1, 8 << 10},
+               {1, 4 << 10}, {1, 2 << 10},   {1.05, 0},      {1, 0}};
 #define GROWTHS CVY_COUNT(growths)
 
 /* What a plan of this budget takes in all, and the most that a layer of it uses. */
