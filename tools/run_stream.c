@@ -14,13 +14,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
-#define IN_FLIGHT 4 /* files between being read and being written */
+#define MAX_WRITERS 8 /* encoding may take longer than all else */
+#define AHEAD 2       /* files that wait to be computed, or are */
+#define MAX_PLACES (MAX_WRITERS + AHEAD)
 
 /* A file on its way. */
 struct job {
     struct cvy_tensor input, outputs[CVY_RUN_MAX_SLOTS];
     bool failed;
+    size_t n_written; /* files that have had this place and are done with */
 };
 
 struct stream {
@@ -31,16 +35,23 @@ struct stream {
     struct cvy_binding bindings[2 * CVY_RUN_MAX_SLOTS];
     bool is_bound, show_progress;
     double begin;
-    struct job jobs[IN_FLIGHT];
+    struct job jobs[MAX_PLACES];
     bool *failed; /* of each file */
     pthread_mutex_t lock;
     pthread_cond_t moved;
-    size_t n_read, n_computed, n_written; /* files that are past each stage */
+    size_t n_read, n_computed; /* files that are past each stage, in order */
+    size_t n_taken, n_written; /* by writers, who may overtake each other */
+    size_t n_places;           /* jobs in use: files between being read and being written */
 };
+
+static struct job *job_of(struct stream *stream, size_t index)
+{
+    return &stream->jobs[index % stream->n_places];
+}
 
 static void read_one(struct stream *stream, size_t index)
 {
-    struct job *job = &stream->jobs[index % IN_FLIGHT];
+    struct job *job = job_of(stream, index);
     job->failed = !cvy_run_load_file(stream->run, stream->input, stream->files.paths[index], stream->options,
                                      &job->input);
 }
@@ -67,8 +78,7 @@ static bool fit_plan(struct stream *stream, const struct cvy_tensor *input)
     unbind(stream);
     run->shapes[stream->input] = input->shape;
     run->inputs[stream->input] = *input; /* lent */
-    stream->is_bound =
-        cvy_run_make_plan(run, stream->options, false) && cvy_run_bind(run, stream->bindings);
+    stream->is_bound = cvy_run_make_plan(run, stream->options, false) && cvy_run_bind(run, stream->bindings);
     run->inputs[stream->input] = (struct cvy_tensor){0};
     return stream->is_bound;
 }
@@ -96,38 +106,43 @@ static bool compute(struct stream *stream, struct job *job)
 
 static void compute_one(struct stream *stream, size_t index)
 {
-    struct job *job = &stream->jobs[index % IN_FLIGHT];
+    struct job *job = job_of(stream, index);
     job->failed = job->failed || !compute(stream, job);
 }
 
 static void write_one(struct stream *stream, size_t index)
 {
-    struct job *job = &stream->jobs[index % IN_FLIGHT];
+    struct job *job = job_of(stream, index);
     job->failed = job->failed || !cvy_stream_write(stream->run, &stream->files, index, job->outputs);
     stream->failed[index] = job->failed;
     cvy_tensor_finish(&job->input);
     for (size_t i = 0; i < stream->run->n_outputs; i++) {
         cvy_tensor_finish(&job->outputs[i]);
     }
+    pthread_mutex_lock(&stream->lock);
+    job->n_written++;
+    stream->n_written++;
+    pthread_cond_broadcast(&stream->moved);
     if (stream->show_progress) {
-        cvy_progress_show(index + 1, stream->files.count, cvy_cli_now() - stream->begin);
+        cvy_progress_show(stream->n_written, stream->files.count, cvy_cli_now() - stream->begin);
     }
+    pthread_mutex_unlock(&stream->lock);
 }
 
-/* Waits until file `index` is past a stage. */
-static void wait_past(struct stream *stream, const size_t *stage, size_t index)
+/* Waits until a count is larger than index. */
+static void wait_past(struct stream *stream, const size_t *count, size_t index)
 {
     pthread_mutex_lock(&stream->lock);
-    while (*stage <= index) {
+    while (*count <= index) {
         pthread_cond_wait(&stream->moved, &stream->lock);
     }
     pthread_mutex_unlock(&stream->lock);
 }
 
-static void pass(struct stream *stream, size_t *stage)
+static void pass(struct stream *stream, size_t *count)
 {
     pthread_mutex_lock(&stream->lock);
-    ++*stage;
+    ++*count;
     pthread_cond_broadcast(&stream->moved);
     pthread_mutex_unlock(&stream->lock);
 }
@@ -136,8 +151,8 @@ static void *reader(void *user)
 {
     struct stream *stream = user;
     for (size_t i = 0; i < stream->files.count; i++) {
-        if (i >= IN_FLIGHT) {
-            wait_past(stream, &stream->n_written, i - IN_FLIGHT);
+        if (i >= stream->n_places) {
+            wait_past(stream, &job_of(stream, i)->n_written, i / stream->n_places - 1);
         }
         read_one(stream, i);
         pass(stream, &stream->n_read);
@@ -148,12 +163,16 @@ static void *reader(void *user)
 static void *writer(void *user)
 {
     struct stream *stream = user;
-    for (size_t i = 0; i < stream->files.count; i++) {
-        wait_past(stream, &stream->n_computed, i);
-        write_one(stream, i);
-        pass(stream, &stream->n_written);
+    for (;;) {
+        pthread_mutex_lock(&stream->lock);
+        const size_t index = stream->n_taken++;
+        pthread_mutex_unlock(&stream->lock);
+        if (index >= stream->files.count) {
+            return NULL;
+        }
+        wait_past(stream, &stream->n_computed, index);
+        write_one(stream, index);
     }
-    return NULL;
 }
 
 static void run_serially(struct stream *stream)
@@ -165,27 +184,41 @@ static void run_serially(struct stream *stream)
     }
 }
 
+/* As many as the machine has cores. */
+static size_t count_writers(void)
+{
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores < 1 ? 1 : cores > MAX_WRITERS ? MAX_WRITERS : (size_t)cores;
+}
+
 static bool run_overlapped(struct stream *stream)
 {
-    pthread_t threads[2];
-    stream->n_read = stream->n_computed = stream->n_written = 0;
-    if (pthread_create(&threads[0], NULL, reader, stream) != 0) {
+    pthread_t read, writers[MAX_WRITERS];
+    const size_t wanted = count_writers();
+    stream->n_places = wanted + AHEAD;
+    stream->n_read = stream->n_computed = stream->n_taken = stream->n_written = 0;
+    for (size_t i = 0; i < stream->n_places; i++) {
+        stream->jobs[i].n_written = 0;
+    }
+    if (pthread_create(&read, NULL, reader, stream) != 0) {
         cvy_cli_error("no thread could be started; try again with fewer programs running");
         return false;
     }
-    const bool has_writer = pthread_create(&threads[1], NULL, writer, stream) == 0;
+    size_t started = 0;
+    while (started < wanted && pthread_create(&writers[started], NULL, writer, stream) == 0) {
+        started++;
+    }
     for (size_t i = 0; i < stream->files.count; i++) {
         wait_past(stream, &stream->n_read, i);
         compute_one(stream, i);
-        if (!has_writer) {
-            write_one(stream, i);
-            pass(stream, &stream->n_written);
-        }
         pass(stream, &stream->n_computed);
+        if (started == 0) {
+            write_one(stream, i);
+        }
     }
-    pthread_join(threads[0], NULL);
-    if (has_writer) {
-        pthread_join(threads[1], NULL);
+    pthread_join(read, NULL);
+    for (size_t i = 0; i < started; i++) {
+        pthread_join(writers[i], NULL);
     }
     return true;
 }
@@ -260,7 +293,7 @@ static int run_all(struct stream *stream)
 {
     size_t first = 0;
     do {
-        struct job *job = &stream->jobs[first % IN_FLIGHT];
+        struct job *job = job_of(stream, first);
         read_one(stream, first);
         compute_one(stream, first);
         const bool failed = job->failed;
@@ -304,7 +337,8 @@ bool cvy_run_is_stream(const struct run_options *options)
 
 int cvy_run_stream(struct run *run, const struct run_options *options)
 {
-    struct stream stream = {.run = run, .options = options, .show_progress = cvy_progress_wanted()};
+    struct stream stream = {
+        .run = run, .options = options, .show_progress = cvy_progress_wanted(), .n_places = 1};
     int status = cvy_stream_files_find(&stream.files, run, options, &stream.input);
     if (status == CVY_CLI_OK) {
         status = cvy_run_load_inputs(run, options, stream.input);

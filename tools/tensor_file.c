@@ -4,6 +4,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -208,12 +209,22 @@ static bool write_image(int descriptor, const char *path, const struct cvy_tenso
     return done && flushed;
 }
 
+static mode_t usual_mode;
+
+/* Once: between the two calls another thread's would see no mask. */
+static void find_usual_mode(void)
+{
+    const mode_t mask = umask(0);
+    umask(mask);
+    usual_mode = 0666 & ~mask;
+}
+
 /* mkstemp() makes files private; the result should be as if opened by name. */
 static void set_usual_mode(const char *name)
 {
-    mode_t mask = umask(0);
-    umask(mask);
-    (void)chmod(name, 0666 & ~mask);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, find_usual_mode);
+    (void)chmod(name, usual_mode);
 }
 
 bool cvy_output_write(struct cvy_output *output, const struct cvy_tensor *tensor)

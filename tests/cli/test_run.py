@@ -81,7 +81,10 @@ class Run(support.CommandTest):
     self.assertGreater(report['speedup'], 0)
     names = [name for name in names if name not in ('00.npy', '05.npy')]
     self.assertEqual(sorted(os.listdir(self.path('out'))), names)
+    mask = os.umask(0)
+    os.umask(mask)
     for name in names:
+      self.assertEqual(os.stat(self.path('out/' + name)).st_mode & 0o777, 0o666 & ~mask)
       self.succeed('run', 'm.onnx', '-i', 'in/' + name, '--expect', 'out/' + name, '--tolerance', '1e-6')
     for name in ('00.npy', '05.npy'):
       os.remove(self.path('in/' + name))
