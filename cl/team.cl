@@ -1,6 +1,8 @@
 // team.cl - kernels of one work-item a work-group, and launches that all members of a team work on at once
-// (runtime/team.h): each member has a part of the work-groups, waits on its own for what was launched before,
-// and tells the others when its part is done. Without TEAM a kernel is launched as any other.
+// (runtime/team.h): each member waits on its own for what was launched before, does the work-groups of its
+// share, in a balanced launch those that are left of others', too, and adds what it did to the count of those
+// done. A member that is late is not waited for where others have done its work. Without TEAM a kernel is
+// launched as any other.
 //
 // The work of a kernel NAME is a function NAME_work(int3 id, ...), of the work-item's numbers and the
 // kernel's arguments. TEAM_KERNEL makes a kernel of it; ARGUMENTS(IN, OUT, VALUE, LAST) lists the arguments
@@ -31,26 +33,29 @@
 
 #if TEAM
 
-// done, arguments: addresses. before: parts that must be done before this one begins. member, first: whose
-// part it is, and where it begins. end: work-groups that the member has done, in its life, when the part is
-// done. size: of the range.
+// done, arguments: addresses. before: work-groups, of all launches, that must be done before these are. base:
+// of the members' counters in this launch. shares: of how many members, from itself on, one does work-groups.
+// first, total: the launch's work-groups. sequence: its number. size: of the range.
 struct team {
     ulong done, arguments;
-    int before, member, first, end, size_0, size_1;
+    int before, base, member, members, shares, first, total, sequence, size_0, size_1;
 };
 
-// done[0] counts parts, done[1] what long waits took, in LONG_WAIT looks. Each member counts its work-groups
-// for itself, a line of the cache from the others.
+// done[0]: work-groups done, by all members, of all launches; done[1]: what long waits took, in LONG_WAIT
+// looks. Then for each member, a line of the cache from the others: base + work-groups of its share that are
+// taken, by whomever; the number of the last launch that it has done with. Counts go round: differences stay
+// right.
 #define LINE 32
+#define TAKEN(member) ((1 + (member)) * LINE)
+#define PASSED(member) (TAKEN(member) + 1)
 #define LONG_WAIT 65536
 
-ALWAYS_INLINE int3 team_ids(struct team team)
+ALWAYS_INLINE int3 team_ids(struct team team, int number)
 {
-    const int id = team.first + (int)get_global_id(0), row = id / team.size_0;
+    const int id = team.first + number, row = id / team.size_0;
     return (int3)(id % team.size_0, row % team.size_1, row / team.size_1);
 }
 
-// Counts go round: differences stay right.
 ALWAYS_INLINE void team_begin(struct team team)
 {
     volatile __global int *done = (volatile __global int *)team.done;
@@ -62,12 +67,41 @@ ALWAYS_INLINE void team_begin(struct team team)
     mem_fence(CLK_GLOBAL_MEM_FENCE);
 }
 
-ALWAYS_INLINE void team_end(struct team team)
+// Members' shares follow each other; each has as many work-groups as any other, or one more.
+ALWAYS_INLINE int team_share(struct team team, int member)
+{
+    return team.total / team.members * member + team.total % team.members * member / team.members;
+}
+
+// The next work-groups of a share that has `count`: all of them where nobody else looks for them; otherwise
+// some of many, and the last ones each for itself, so that members of unlike speed are done together. Returns
+// how many; begin receives the first.
+ALWAYS_INLINE int team_take(struct team team, int owner, int count, int *begin)
+{
+    volatile __global int *taken = (volatile __global int *)team.done + TAKEN(owner);
+    for (;;) {
+        // behind base where nothing is taken yet, past the end where later launches have begun
+        const int found = *taken, next = max(found - team.base, 0), left = count - next;
+        if (left <= 0)
+            return 0;
+        *begin = next;
+        if (team.shares == 1) {
+            *taken = team.base + count;
+            return left;
+        }
+        const int some = 1 + left / 8;
+        if (atomic_cmpxchg(taken, found, team.base + next + some) == found)
+            return some;
+    }
+}
+
+ALWAYS_INLINE void team_end(struct team team, int count)
 {
     volatile __global int *done = (volatile __global int *)team.done;
     mem_fence(CLK_GLOBAL_MEM_FENCE);
-    if (atomic_inc(done + (1 + team.member) * LINE) + 1 == team.end)
-        atomic_inc(done);
+    if (count > 0)
+        atomic_add(done, count);
+    done[PASSED(team.member)] = team.sequence;
 }
 
 ALWAYS_INLINE __global const char *team_argument(ulong *at, ulong bytes, ulong align)
@@ -85,8 +119,17 @@ ALWAYS_INLINE __global const char *team_argument(ulong *at, ulong bytes, ulong a
     ulong at = team.arguments;                                                                               \
     ARGUMENTS(TEAM_LOAD_ARRAY, TEAM_LOAD_ARRAY, TEAM_LOAD_VALUE, TEAM_LOAD_VALUE)                            \
     team_begin(team);                                                                                        \
-    name##_work(team_ids(team), TEAM_PASSED(ARGUMENTS) __VA_ARGS__);                                         \
-    team_end(team);
+    int count = 0;                                                                                           \
+    for (int i = 0; i < team.shares; i++) {                                                                  \
+        const int owner = (team.member + i) % team.members, start = team_share(team, owner);                 \
+        int begin, some;                                                                                     \
+        while ((some = team_take(team, owner, team_share(team, owner + 1) - start, &begin)) > 0) {           \
+            for (int each = 0; each < some; each++)                                                          \
+                name##_work(team_ids(team, start + begin + each), TEAM_PASSED(ARGUMENTS) __VA_ARGS__);       \
+            count += some;                                                                                   \
+        }                                                                                                    \
+    }                                                                                                        \
+    team_end(team, count);
 #define TEAM_KERNEL(name, work_group, ARGUMENTS)                                                             \
     __kernel WORK_GROUP(1, 1, 1) void name(struct team team)                                                 \
     {                                                                                                        \

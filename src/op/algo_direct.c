@@ -183,7 +183,7 @@ static double unit_seconds(const struct geometry *s, const struct cvy_device *de
 static void share(const struct geometry *s, const struct cvy_device *device, size_t *rows, size_t *chunk)
 {
     size_t all = s->out[0] * s->out[1], most = CVY_MAX(MOST_ROUNDS / (s->across * tile_rounds(s)), 1);
-    *rows = cvy_share(device, all, s->panels * s->p.groups * s->p.n, most, unit_seconds(s, device));
+    *rows = cvy_balance(device, all, s->panels * s->p.groups * s->p.n, most, unit_seconds(s, device));
     size_t weights = s->taps * s->x_channels * s->lanes * s->blocks * sizeof(float);
     *chunk = s->x_blocks;
     if (s->whole && *rows * s->across > 1)
@@ -304,7 +304,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     share(&s, device, &rows, &chunk);
     struct cvy_launch launch;
     describe(&launch, device, &s, "direct");
-    cvy_launch_share(&launch);
+    cvy_launch_balance(&launch);
     cvy_launch_buffer(&launch, args->x);
     cvy_launch_buffer(&launch, args->w);
     cvy_epilogue_arguments(&launch, p, args->bias);

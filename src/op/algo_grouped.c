@@ -276,7 +276,8 @@ static double tile_work(const struct cut *s)
     double seen = (double)((s->tile - 1) * s->p.stride[2] + s->p.kernel[2]);
     double permuted = s->permuted && s->c_group != s->k_group ? seen : 0;
     double gathered = 2 * (double)(s->tile * (s->sums - 1));
-    return rows * (double)s->steps * ((double)(s->tile * s->p.kernel[2]) + permuted) + gathered;
+    const double begun = 24; /* what a tile costs beside its taps, measured */
+    return rows * (double)s->steps * ((double)(s->tile * s->p.kernel[2]) + permuted) + gathered + begun;
 }
 
 /* All tiles, of all images. */
@@ -305,12 +306,27 @@ static double unit_seconds(const struct cut *s, const struct cvy_device *device)
     return 2 * work * lanes * units / (share_of_peak(s, device) * cvy_rate_flops(device));
 }
 
+/* Where there is little arithmetic, it is a matter of the caches. */
+static bool is_balanced(const struct cut *s)
+{
+    return s->steps > 1;
+}
+
+/* Tiles that one work-item makes. */
+static size_t tiles_each(const struct cut *s, const struct cvy_device *device)
+{
+    size_t tiles = all_tiles(s);
+    double alone = unit_seconds(s, device);
+    return is_balanced(s) ? cvy_balance(device, tiles, 1, tiles, alone)
+                          : cvy_share(device, tiles, 1, tiles, alone);
+}
+
 static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_problem *problem,
                                const struct cvy_algo_config *config, const struct cvy_algo_args *args)
 {
     struct cut s = cut_of(problem, device, config);
     const struct cvy_conv_problem *p = &s.p;
-    size_t tiles = cvy_share(device, all_tiles(&s), 1, all_tiles(&s), unit_seconds(&s, device));
+    size_t tiles = tiles_each(&s, device);
     if (s.converted) {
         struct cvy_blocks sizes = x_blocks(&s);
         enum cvy_status status = cvy_blocks_from_plain(device, &sizes, args->x, args->workspace);
@@ -326,7 +342,10 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_launch_struct(&launch, (size_t[]){p->n, p->c, p->k, s.c_group, s.k_group, s.steps, p->shuffle, tiles},
                       8);
     cvy_window_argument(&launch, p, s.out);
-    cvy_launch_share(&launch);
+    if (is_balanced(&s))
+        cvy_launch_balance(&launch);
+    else
+        cvy_launch_share(&launch);
     cvy_launch_range(&launch, 1, (size_t[]){cvy_ceil_div(all_tiles(&s), tiles)}, (size_t[]){1});
     return cvy_launch_run(device, &launch);
 }
@@ -340,10 +359,10 @@ static double estimate(const struct cvy_conv_problem *problem, const struct cvy_
         return 1e30;
     double bytes = cost.bytes + 2 * sizeof(float) * converted_count(&s);
     double alone = unit_seconds(&s, device);
-    size_t tiles = all_tiles(&s), piece = cvy_share(device, tiles, 1, tiles, alone);
     /* depthwise arithmetic hides little of what no cache holds */
     double share = s.steps == 1 && cvy_streams(device, bytes) ? 0.9 : CVY_TILE_MEMORY_SHARE;
-    return cvy_share_seconds(device, tiles, 1, piece, alone) + share * bytes / cvy_rate_bytes(device);
+    return cvy_share_seconds(device, all_tiles(&s), 1, tiles_each(&s, device), alone) +
+           share * bytes / cvy_rate_bytes(device);
 }
 
 const struct cvy_algo cvy_algo_grouped = {

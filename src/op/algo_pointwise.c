@@ -223,7 +223,7 @@ static struct cut cut_of(const struct cvy_pointwise *s, const struct cvy_device 
     size_t most = CVY_MIN(CHUNK_BYTES / (tile * s->c_group * sizeof(float)), MOST_ROUNDS / s->c_group);
     if (value[ITEMS] == 1)
         cut.each =
-            cvy_share(device, cut.tiles, cut.planes, CVY_MAX(most, 1), unit_seconds(s, device, config));
+            cvy_balance(device, cut.tiles, cut.planes, CVY_MAX(most, 1), unit_seconds(s, device, config));
     return cut;
 }
 
@@ -238,7 +238,7 @@ static enum cvy_status enqueue_lanes(struct cvy_device *device, struct cvy_launc
     size_t runs = cvy_ceil_div(cut.tiles, cut.each);
     cvy_launch_range(launch, 3, (size_t[]){blocks, runs, s->p.n * s->p.groups}, (size_t[]){1, items, 1});
     if (items == 1)
-        cvy_launch_share(launch);
+        cvy_launch_balance(launch);
     return cvy_launch_run(device, launch);
 }
 

@@ -190,7 +190,7 @@ static struct cut cut_of(const struct cvy_pointwise *s, const struct cvy_device 
                       .tiles = cvy_ceil_div(s->pixels, tile),
                       .planes = panels.count * s->p.n,
                       .seconds = unit_seconds(s, device, config, panels)};
-    cut.each = cvy_share(device, cut.tiles, cut.planes, CVY_MAX(most, 1), cut.seconds);
+    cut.each = cvy_balance(device, cut.tiles, cut.planes, CVY_MAX(most, 1), cut.seconds);
     size_t fit = is_direct(&s->p) && cut.each > 1 ? WEIGHT_BYTES / (panels.width * sizeof(float)) : rows;
     cut.channels = cvy_round_up(cvy_even_piece(rows, CVY_MAX(fit, 1)), CVY_MAX(s->p.x_block, 1));
     /* pieces end with a block of x, groups may begin within one: what cannot wait must still be one piece */
@@ -283,7 +283,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
                                  y_image, p->k, s.c_group, s.k_group, p->shuffle},
                       11);
     size_t global[] = {last ? p->n : cut.panels.count, chunks, last ? cut.panels.count : p->n};
-    cvy_launch_share(&launch);
+    cvy_launch_balance(&launch);
     cvy_launch_range(&launch, 3, global, (size_t[]){1, 1, 1});
     return cvy_launch_run(device, &launch);
 }

@@ -406,7 +406,7 @@ static size_t tiles_each(const struct geometry *s, const struct cvy_device *devi
            rounds = taps * (s->rows / CVY_MIN(CVY_MAX(s->p.x_block, 1), 4) * 5 / 4 + 4);
     size_t bytes = (size_t)config->value[PIXELS] * s->rows * sizeof(float);
     size_t most = CVY_MAX(CVY_MIN(CHUNK_BYTES / bytes, MOST_ROUNDS / rounds), 1);
-    return cvy_share(device, tiles, s->panels * s->p.groups * s->p.n, most, seconds);
+    return cvy_balance(device, tiles, s->panels * s->p.groups * s->p.n, most, seconds);
 }
 
 /* Whether less comes from beyond the caches when pixels wait for all panels, not panels for all pixels. */
@@ -443,7 +443,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     cvy_window_argument(&launch, &s.p, s.out);
     size_t panels = s.panels * p->groups;
     size_t range[] = {first ? panels : chunks, first ? chunks : p->n, first ? p->n : panels};
-    cvy_launch_share(&launch);
+    cvy_launch_balance(&launch);
     cvy_launch_range(&launch, 3, range, (size_t[]){1, 1, 1});
     return cvy_launch_run(device, &launch);
 }

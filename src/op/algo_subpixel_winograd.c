@@ -288,7 +288,7 @@ static enum cvy_status run_step(struct cvy_device *device, const struct geometry
     size_t range[] = {step == PRODUCTS ? s->blocks_k : panels, step == DATA       ? s->blocks
                                                                : step == PRODUCTS ? s->all_points
                                                                                   : s->vectors};
-    cvy_launch_share(&launch);
+    cvy_launch_balance(&launch);
     cvy_launch_range(&launch, 2, range, (size_t[]){1, 1});
     return cvy_launch_run(device, &launch);
 }

@@ -416,7 +416,7 @@ static void add_shape(struct cvy_launch *launch, const struct geometry *s, size_
 
 static void range(struct cvy_launch *launch, size_t x, size_t y, size_t z)
 {
-    cvy_launch_share(launch);
+    cvy_launch_balance(launch);
     cvy_launch_range(launch, 3, (size_t[]){x, y, z}, (size_t[]){1, 1, 1});
 }
 

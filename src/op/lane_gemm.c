@@ -75,10 +75,10 @@ static void choose_tile(struct cvy_lane_gemm *gemm, const struct cvy_device *dev
     gemm->rows = cvy_even_piece(p->m, cvy_tile_pixels(gemm->lanes, gemm->columns, 1));
     const size_t tiles = cvy_ceil_div(p->m, gemm->rows), strips = cvy_ceil_div(vectors, gemm->columns);
     const double seconds = seconds_alone(device, gemm);
-    gemm->each = cvy_share(device, tiles, strips * gemm->count, tiles, seconds);
+    gemm->each = cvy_balance(device, tiles, strips * gemm->count, tiles, seconds);
     gemm->run = gemm->columns * (along_k ? 1 : gemm->lanes);
     if (gemm->each == tiles)
-        gemm->run *= cvy_share(device, strips, gemm->count, strips, seconds);
+        gemm->run *= cvy_balance(device, strips, gemm->count, strips, seconds);
 }
 
 /* Columns of a packed strip. */
@@ -154,7 +154,7 @@ enum cvy_status cvy_lane_gemm_enqueue(struct cvy_device *device, const struct cv
                       (size_t[]){p->m, p->n, p->k, gemm->run, gemm->each, p->a_offset, gemm->a_step,
                                  p->b_offset, gemm->b_step, p->c_offset, gemm->c_row, gemm->c_column},
                       12);
-    cvy_launch_share(&launch);
+    cvy_launch_balance(&launch);
     const size_t range[] = {cvy_ceil_div(p->m, gemm->rows * gemm->each), cvy_ceil_div(p->n, gemm->run),
                             gemm->count};
     cvy_launch_range(&launch, 3, range, NULL);

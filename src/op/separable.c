@@ -195,7 +195,7 @@ enum cvy_status cvy_separable_enqueue(struct cvy_device *device, const struct cv
     cvy_launch_int(&launch, p->k / p->groups);
     cvy_launch_int(&launch, p->shuffle);
     cvy_launch_int(&launch, d->n);
-    cvy_launch_share(&launch);
+    cvy_launch_balance(&launch);
     cvy_window_argument(&launch, d, c.out);
     cvy_launch_local(&launch, c.tile_bytes);
     cvy_launch_range(&launch, 2, (size_t[]){cvy_ceil_div(c.out[0] * c.out[1], c.rows), d->n},

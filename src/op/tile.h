@@ -51,17 +51,21 @@ static inline size_t cvy_fair_piece(size_t total, size_t most)
  */
 #define CVY_TEAM_ALONE 2e-6
 #define CVY_TEAM_LAUNCH 2.5e-6
+#define CVY_TEAM_LONG 30e-6   /* from when on it pays to share more evenly than members are fast */
+#define CVY_TEAM_TAIL 0.3     /* pieces at the end that keep one member busy, for they are not equally fast */
 #define CVY_TEAM_GROUP 0.1e-6 /* seconds that a work-group costs beside its work */
 #define CVY_TEAM_PIECES 32    /* for each member, at most */
 
 /* Of the member that has most to do, in work-groups of `piece` of the total * planes equal pieces. */
-static inline double cvy_team_seconds(size_t team, size_t total, size_t planes, size_t piece, double seconds)
+static inline double cvy_team_seconds(size_t team, size_t total, size_t planes, size_t piece, double tail,
+                                      double seconds)
 {
     double each = (double)piece * seconds / (double)(total * planes) + CVY_TEAM_GROUP;
-    return each * (double)cvy_ceil_div(cvy_ceil_div(total, piece) * planes, team);
+    return each * ((double)cvy_ceil_div(cvy_ceil_div(total, piece) * planes, team) + tail);
 }
 
-static inline size_t cvy_team_share(size_t team, size_t total, size_t planes, size_t most, double seconds)
+static inline size_t cvy_team_share(size_t team, size_t total, size_t planes, size_t most, double tail,
+                                    double seconds)
 {
     double least = 0;
     size_t first = cvy_ceil_div(total, CVY_MIN(most, total)), best = 0;
@@ -69,7 +73,7 @@ static inline size_t cvy_team_share(size_t team, size_t total, size_t planes, si
         return cvy_ceil_div(total, first);
     for (size_t i = first; i <= total && i <= first + CVY_TEAM_PIECES * team; i++) {
         size_t piece = cvy_ceil_div(total, i);
-        double longest = cvy_team_seconds(team, total, planes, piece, seconds);
+        double longest = cvy_team_seconds(team, total, planes, piece, tail, seconds);
         if (best == 0 || longest < least) {
             least = longest;
             best = piece;
@@ -78,20 +82,34 @@ static inline size_t cvy_team_share(size_t team, size_t total, size_t planes, si
     return best;
 }
 
+static inline size_t cvy_share_with_tail(const struct cvy_device *device, size_t total, size_t planes,
+                                         size_t most, double tail, double seconds)
+{
+    size_t team = cvy_team_size(device);
+    if (team > 1)
+        return cvy_team_share(team, total, planes, most, tail, seconds);
+    if (seconds < CVY_SHARE_ALONE)
+        return cvy_fair_piece(total, most);
+    double useful = (double)CVY_SHARE_PIECES * CVY_MAX(device->info.compute_units, 1);
+    size_t groups = (size_t)CVY_MIN(useful, seconds / CVY_SHARE_LEAST);
+    return cvy_fair_piece(total, CVY_MIN(most, cvy_ceil_div(total, cvy_ceil_div(groups, planes))));
+}
+
 /* How a launch is cut into work-groups: how many of `total` pieces of equal work one of them takes, at most
  * `most`, where `planes` such rows of pieces lie side by side, and a unit alone would take `seconds` for all.
  */
 static inline size_t cvy_share(const struct cvy_device *device, size_t total, size_t planes, size_t most,
                                double seconds)
 {
-    size_t team = cvy_team_size(device);
-    if (team > 1)
-        return cvy_team_share(team, total, planes, most, seconds);
-    if (seconds < CVY_SHARE_ALONE)
-        return cvy_fair_piece(total, most);
-    double useful = (double)CVY_SHARE_PIECES * CVY_MAX(device->info.compute_units, 1);
-    size_t groups = (size_t)CVY_MIN(useful, seconds / CVY_SHARE_LEAST);
-    return cvy_fair_piece(total, CVY_MIN(most, cvy_ceil_div(total, cvy_ceil_div(groups, planes))));
+    return cvy_share_with_tail(device, total, planes, most, 0, seconds);
+}
+
+/* The same for cvy_launch_balance(): enough of them to take over. */
+static inline size_t cvy_balance(const struct cvy_device *device, size_t total, size_t planes, size_t most,
+                                 double seconds)
+{
+    return cvy_share_with_tail(device, total, planes, most, seconds > CVY_TEAM_LONG ? CVY_TEAM_TAIL : 0,
+                               seconds);
 }
 
 /* How long a launch that is cut so takes. */
@@ -102,7 +120,7 @@ static inline double cvy_share_seconds(const struct cvy_device *device, size_t t
     double units = (double)CVY_MAX(device->info.compute_units, 1);
     double groups = (double)(cvy_ceil_div(total, piece) * planes);
     if (team > 1)
-        return CVY_TEAM_LAUNCH + cvy_team_seconds(team, total, planes, piece, seconds);
+        return CVY_TEAM_LAUNCH + cvy_team_seconds(team, total, planes, piece, 0, seconds);
     double together = (seconds + (units - 1) * CVY_SHARE_WAKE) / units;
     return CVY_SHARE_LAUNCH + (groups > 1 ? CVY_MIN(seconds, together) : seconds);
 }

@@ -137,6 +137,11 @@ void cvy_launch_share(struct cvy_launch *launch)
     launch->is_shared = true;
 }
 
+void cvy_launch_balance(struct cvy_launch *launch)
+{
+    launch->is_shared = launch->is_balanced = true;
+}
+
 void cvy_launch_range(struct cvy_launch *launch, unsigned dims, const size_t *global, const size_t *local)
 {
     if (dims < 1 || dims > 3) {
@@ -372,8 +377,8 @@ static cl_int enqueue_pieces(struct cvy_device *device, const struct cvy_launch 
 }
 
 /* A team's launch, whose work-groups are numbered from first to last, in one or more pieces. */
-static cl_int enqueue_team_pieces(struct cvy_device *device, cl_kernel kernel, const char *room,
-                                  const size_t global[3], cl_event *event)
+static cl_int enqueue_team_pieces(struct cvy_device *device, const struct cvy_launch *launch,
+                                  cl_kernel kernel, const char *room, const size_t global[3], cl_event *event)
 {
     static const size_t one[3] = {1, 1, 1};
     const size_t total[3] = {global[0] * global[1] * global[2], 1, 1};
@@ -385,7 +390,8 @@ static cl_int enqueue_team_pieces(struct cvy_device *device, cl_kernel kernel, c
     for (size_t i = 0; error == CL_SUCCESS && i < pieces; i++) {
         const size_t range[2] = {total[0] / pieces * i + CVY_MIN(i, total[0] % pieces),
                                  total[0] / pieces * (i + 1) + CVY_MIN(i + 1, total[0] % pieces)};
-        error = cvy_team_enqueue(device, kernel, room, global, range, i + 1 == pieces ? event : NULL);
+        error = cvy_team_enqueue(device, kernel, room, global, range, launch->is_balanced,
+                                 i + 1 == pieces ? event : NULL);
     }
     return error;
 }
@@ -422,7 +428,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launc
     cl_event event = NULL, *wanted = is_new ? &event : NULL;
     cl_int error;
     if (room != NULL)
-        error = enqueue_team_pieces(device, kernel->cl, room, global, wanted);
+        error = enqueue_team_pieces(device, launch, kernel->cl, room, global, wanted);
     else
         error = enqueue_pieces(device, launch, kernel->cl, global, local, wanted);
     if (error != CL_SUCCESS) {

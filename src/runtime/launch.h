@@ -52,8 +52,9 @@ struct cvy_launch {
     size_t n_ints;
     unsigned dims;
     size_t global[3];
-    size_t local[3];        /* local[0] 0: chosen by cvy_launch_enqueue() */
-    bool is_shared;         /* by a team, where there is one (team.h) */
+    size_t local[3]; /* local[0] 0: chosen by cvy_launch_enqueue() */
+    bool is_shared;  /* by a team, where there is one (team.h) */
+    bool is_balanced;
     cl_command_queue queue; /* NULL: the device's; on others launches are not traced */
     char problem[160];      /* the first thing that went wrong while describing; "" = nothing */
 };
@@ -77,6 +78,9 @@ void cvy_launch_float(struct cvy_launch *launch, float value);
 void cvy_launch_local(struct cvy_launch *launch, size_t bytes);
 /* The kernel is written for a team (cl/team.cl): work-groups of one work-item. */
 void cvy_launch_share(struct cvy_launch *launch);
+/* The same; members that are done early take over work-groups of others. For arithmetic: what moves memory
+ * had better stay with the core whose cache holds it. */
+void cvy_launch_balance(struct cvy_launch *launch);
 /* dims 1 to 3. local NULL: chosen here. */
 void cvy_launch_range(struct cvy_launch *launch, unsigned dims, const size_t *global, const size_t *local);
 

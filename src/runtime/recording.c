@@ -15,7 +15,7 @@
 struct recorded {
     const char *program, *name;
     cl_kernel kernel;
-    bool for_team;
+    bool for_team, is_balanced;
     char *room; /* for_team: its arguments */
     unsigned dims;
     size_t global[3], local[3];
@@ -87,8 +87,11 @@ void cvy_recording_add(struct cvy_device *device, const struct cvy_launch *launc
     if (next != NULL)
         error = clGetKernelInfo(kernel, CL_KERNEL_PROGRAM, sizeof(program), &program, NULL);
     if (error == CL_SUCCESS) {
-        *next = (struct recorded){
-            .program = launch->program, .name = launch->kernel, .for_team = for_team, .dims = launch->dims};
+        *next = (struct recorded){.program = launch->program,
+                                  .name = launch->kernel,
+                                  .for_team = for_team,
+                                  .is_balanced = launch->is_balanced,
+                                  .dims = launch->dims};
         memcpy(next->global, global, sizeof(next->global));
         memcpy(next->local, local, sizeof(next->local));
         next->kernel = clCreateKernel(program, launch->kernel, &error);
@@ -109,7 +112,8 @@ static cl_int enqueue(struct cvy_device *device, const struct recorded *launch)
 {
     if (launch->for_team) {
         const size_t range[2] = {0, launch->global[0] * launch->global[1] * launch->global[2]};
-        return cvy_team_enqueue(device, launch->kernel, launch->room, launch->global, range, NULL);
+        return cvy_team_enqueue(device, launch->kernel, launch->room, launch->global, range,
+                                launch->is_balanced, NULL);
     }
     return clEnqueueNDRangeKernel(cvy_team_join(device), launch->kernel, launch->dims, NULL, launch->global,
                                   launch->local, 0, NULL, NULL);

@@ -11,18 +11,18 @@
 struct cvy_slots {
     size_t n_chunks, n_free, first_free, n_kept;
     cl_mem chunks[CVY_SLOT_CHUNKS];
-    /* A ring, in the order in which they were given back; parts: of the team, launched by then. */
+    /* A ring, in the order in which they were given back; launch: the team's last one by then. */
     struct {
         char *address;
-        cl_uint parts;
+        cl_uint launch;
     } free[CVY_SLOT_CHUNKS * CVY_CHUNK_SLOTS];
 };
 
-/* A room that no launch needs any more; done: the team's parts that are. keep: for longer than a launch,
- * which leaves some for others. NULL: there is none yet. */
-char *cvy_slots_take(struct cvy_slots *slots, const struct cvy_device *device, cl_uint done, bool keep);
-/* parts: launched so far. keep: as it was taken. */
-void cvy_slots_give(struct cvy_slots *slots, char *address, cl_uint parts, bool keep);
+/* A room that no launch needs any more; passed: the last of the team's launches that is done, and all before
+ * it. keep: for longer than a launch, which leaves some for others. NULL: there is none yet. */
+char *cvy_slots_take(struct cvy_slots *slots, const struct cvy_device *device, cl_uint passed, bool keep);
+/* launch: the last one so far. keep: as it was taken. */
+void cvy_slots_give(struct cvy_slots *slots, char *address, cl_uint launch, bool keep);
 /* When nothing runs. */
 void cvy_slots_release(struct cvy_slots *slots);
 

@@ -20,7 +20,7 @@
 #define MAX_LOOKS (1 << 23) /* some 10 ms: workers take less to wake */
 #define LONG_LOOK 5e-9      /* seconds; longer on no machine that does nothing else */
 #define MAX_MEETING \
-    2e-6 /* seconds, the launch itself included; members that share a core need milliseconds */
+    2e-6                /* seconds, the launch itself included; members that share a core need milliseconds */
 #define LONG_WAIT 65536 /* looks, as in cl/team.cl */
 /* How often the waits are looked at, and what share of the time they may take. */
 #define WATCH_SECONDS 0.02
@@ -37,9 +37,9 @@ struct cvy_team {
     cl_mem done;
     char *done_address;
     struct cvy_slots slots;
-    /* Of all launches: parts, and each member's work-groups. The counts of those done follow in `done`: a
-     * number in a line of the cache for each. */
-    cl_uint parts, groups[MAX_MEMBERS];
+    /* Of all launches so far: their number, their work-groups, and where the members' counters will be; the
+     * last one that each member was told of. What they have done follows in `done`, as in cl/team.cl. */
+    cl_uint sequence, groups, base, told[MAX_MEMBERS];
     bool is_ahead;  /* members have work that the device's queue does not wait for */
     bool is_behind; /* the device's queue has work that members do not wait for */
     bool is_disbanded;
@@ -86,10 +86,10 @@ static void give_back(const struct cvy_cores *cores)
     pthread_mutex_unlock(&taken_lock);
 }
 
-/* Each of `parts` neighbours gets as much as any other, or one more. */
-static size_t part_begin(size_t total, size_t part, size_t parts)
+/* As team_share() of cl/team.cl. */
+static size_t share_begin(size_t total, size_t member, size_t members)
 {
-    return total / parts * part + total % parts * part / parts;
+    return total / members * member + total % members * member / members;
 }
 
 static void release(struct cvy_team *team)
@@ -140,9 +140,11 @@ static bool create_members(struct cvy_team *team, const struct cvy_device *devic
 static cl_int reset_counts(struct cvy_team *team, const struct cvy_device *device)
 {
     team->waits = 0;
-    cl_uint counts[(1 + MAX_MEMBERS) * LINE] = {team->parts};
-    for (size_t i = 0; i < MAX_MEMBERS; i++)
-        counts[(1 + i) * LINE] = team->groups[i];
+    cl_uint counts[(1 + MAX_MEMBERS) * LINE] = {team->groups};
+    for (size_t i = 0; i < MAX_MEMBERS; i++) {
+        counts[(1 + i) * LINE] = team->base;
+        counts[(1 + i) * LINE + 1] = team->told[i];
+    }
     return clEnqueueWriteBuffer(device->queue, team->done, CL_TRUE, 0, sizeof(counts), counts, 0, NULL, NULL);
 }
 
@@ -326,20 +328,27 @@ static void follow_device(struct cvy_team *team, struct cvy_device *device)
     team->is_behind = false;
 }
 
-/* The parts that are done; kernels write it. */
-static cl_uint done_parts(const struct cvy_team *team)
+/* The last launch that no member needs any more, nor any before it; kernels write what each has done with. */
+static cl_uint passed(const struct cvy_team *team)
 {
-    return *(volatile cl_uint *)team->done_address;
+    const volatile cl_uint *done = (volatile cl_uint *)team->done_address;
+    cl_uint least = team->sequence;
+    for (size_t i = 0; i < team->size; i++) {
+        const cl_uint last = done[(1 + i) * LINE + 1];
+        if (last != team->told[i] && (cl_int)(last - least) < 0)
+            least = last;
+    }
+    return least;
 }
 
 char *cvy_team_take_arguments(struct cvy_device *device, bool keep)
 {
     struct cvy_team *team = device->team;
-    char *room = cvy_slots_take(&team->slots, device, done_parts(team), keep);
+    char *room = cvy_slots_take(&team->slots, device, passed(team), keep);
     if (room == NULL && !keep) {
         finish_members(team);
         clFinish(device->queue);
-        room = cvy_slots_take(&team->slots, device, done_parts(team), false);
+        room = cvy_slots_take(&team->slots, device, passed(team), false);
     }
     return room;
 }
@@ -347,35 +356,24 @@ char *cvy_team_take_arguments(struct cvy_device *device, bool keep)
 void cvy_team_give_arguments(struct cvy_device *device, char *room, bool keep)
 {
     if (room != NULL)
-        cvy_slots_give(&device->team->slots, room, device->team->parts, keep);
+        cvy_slots_give(&device->team->slots, room, device->team->sequence, keep);
 }
 
 /* As struct team of cl/team.cl. */
 struct team_argument {
     cl_ulong done, arguments;
-    cl_int before, member, first, end, size_0, size_1;
+    cl_int before, base, member, members, shares, first, total, sequence, size_0, size_1;
 };
 
-/* Work-groups begin, ..., end - 1 of a launch. */
-static cl_int enqueue_part(struct cvy_team *team, cl_command_queue queue, size_t member, cl_kernel kernel,
-                           const char *arguments, size_t begin, size_t end, const size_t sizes[3],
-                           cl_event *event)
+/* A launch for one of its members. */
+static cl_int tell(struct cvy_team *team, cl_command_queue queue, cl_kernel kernel,
+                   const struct team_argument *argument, cl_event *event)
 {
-    const size_t count = end - begin, one = 1;
-    team->groups[member] += (cl_uint)count;
-    const struct team_argument argument = {
-        .done = (cl_ulong)(uintptr_t)team->done_address,
-        .arguments = (cl_ulong)(uintptr_t)arguments,
-        .before = (cl_int)team->parts,
-        .member = (cl_int)member,
-        .first = (cl_int)begin,
-        .end = (cl_int)team->groups[member],
-        .size_0 = (cl_int)sizes[0],
-        .size_1 = (cl_int)sizes[1],
-    };
-    cl_int error = clSetKernelArg(kernel, 0, sizeof(argument), &argument);
+    const size_t one = 1;
+    team->told[argument->member] = team->sequence;
+    cl_int error = clSetKernelArg(kernel, 0, sizeof(*argument), argument);
     if (error == CL_SUCCESS)
-        error = clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &count, &one, 0, NULL, event);
+        error = clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &one, &one, 0, NULL, event);
     return error;
 }
 
@@ -399,33 +397,43 @@ static bool is_resting(struct cvy_team *team)
 }
 
 cl_int cvy_team_enqueue(struct cvy_device *device, cl_kernel kernel, const char *arguments,
-                        const size_t sizes[3], const size_t range[2], cl_event *event)
+                        const size_t sizes[3], const size_t range[2], bool is_balanced, cl_event *event)
 {
     struct cvy_team *team = device->team;
     const size_t total = range[1] - range[0];
-    cl_uint parts = 0;
+    struct team_argument argument = {
+        .done = (cl_ulong)(uintptr_t)team->done_address,
+        .arguments = (cl_ulong)(uintptr_t)arguments,
+        .before = (cl_int)team->groups,
+        .base = (cl_int)team->base,
+        .members = 1,
+        .shares = 1,
+        .first = (cl_int)range[0],
+        .total = (cl_int)total,
+        .sequence = (cl_int)++team->sequence,
+        .size_0 = (cl_int)sizes[0],
+        .size_1 = (cl_int)sizes[1],
+    };
     cl_int error = CL_SUCCESS;
     if (team->is_disbanded || is_resting(team)) {
-        cvy_team_join(device);
-        error = enqueue_part(team, device->queue, 0, kernel, arguments, range[0], range[1], sizes, event);
-        parts = 1;
+        error = tell(team, cvy_team_join(device), kernel, &argument, event);
     } else {
         follow_device(team, device);
+        argument.members = (cl_int)team->size;
+        argument.shares = is_balanced ? argument.members : 1;
         for (size_t i = 0; error == CL_SUCCESS && i < team->size; i++) {
-            const size_t begin = range[0] + part_begin(total, i, team->size),
-                         end = range[0] + part_begin(total, i + 1, team->size);
-            if (begin == end)
-                continue;
-            error = enqueue_part(team, team->queues[i], i, kernel, arguments, begin, end, sizes,
-                                 end == range[1] ? event : NULL);
-            parts++;
+            const size_t end = share_begin(total, i + 1, team->size);
+            argument.member = (cl_int)i;
+            if (share_begin(total, i, team->size) < end)
+                error = tell(team, team->queues[i], kernel, &argument, end == total ? event : NULL);
         }
         flush_members(team);
         team->is_ahead = true;
     }
-    team->parts += parts;
+    team->groups += (cl_uint)total;
+    team->base += (cl_uint)cvy_ceil_div(total, (size_t)argument.members);
     if (error != CL_SUCCESS) {
-        /* nobody will count for the part that was not launched */
+        /* nobody will count what was not launched */
         finish_members(team);
         reset_counts(team, device);
     }

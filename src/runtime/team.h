@@ -37,10 +37,11 @@ cl_command_queue cvy_team_join(struct cvy_device *device);
  * is for more than one launch. Given back, it is taken anew when what has been launched is done. */
 char *cvy_team_take_arguments(struct cvy_device *device, bool keep);
 void cvy_team_give_arguments(struct cvy_device *device, char *room, bool keep);
-/* Launches a kernel of cl/team.cl: work-groups range[0] to range[1] - 1 of those of sizes. event: NULL, or
- * receives one of the work's last events. */
+/* Launches a kernel of cl/team.cl: work-groups range[0] to range[1] - 1 of those of sizes. is_balanced:
+ * members that have done theirs go on with others'. event: NULL, or receives one of the work's last events.
+ */
 cl_int cvy_team_enqueue(struct cvy_device *device, cl_kernel kernel, const char *arguments,
-                        const size_t sizes[3], const size_t range[2], cl_event *event);
+                        const size_t sizes[3], const size_t range[2], bool is_balanced, cl_event *event);
 
 /* No team from now on: the caller's work goes into the device's queue. */
 void cvy_team_disband(struct cvy_device *device);

@@ -9,6 +9,7 @@
 #include "problem_case.h"
 #include "runtime/buffer.h"
 #include "runtime/device.h"
+#include "runtime/launch.h"
 #include "runtime/team.h"
 
 /* Launches that follow each other without a wait, as a team's members run them, and again from recordings.
@@ -155,6 +156,67 @@ START_TEST(launches_in_flight_are_right_on_a_busy_machine)
 }
 END_TEST
 
+/* Adds 1 to y[id], the first ids slowly: members that are done with theirs take over. */
+static const char counting[] =
+    "struct counting { int slow, looks; };\n"
+    "APART void count_work(int3 id, __global float *restrict y, struct counting s)\n"
+    "{\n"
+    "    volatile int looks = id.x < s.slow ? s.looks : 0;\n"
+    "    while (looks > 0)\n"
+    "        looks--;\n"
+    "    y[id.x] += 1;\n"
+    "}\n"
+    "#define ARGUMENTS(IN, OUT, VALUE, LAST) OUT(y) LAST(struct counting, s)\n"
+    "TEAM_KERNEL(count, WORK_GROUP(1, 1, 1), ARGUMENTS)\n";
+
+static void count(struct cvy_device *device, struct cvy_buffer *y, size_t groups, size_t slow,
+                  bool is_balanced)
+{
+    struct cvy_launch launch;
+    cvy_launch_init(&launch, "pad", "count");
+    cvy_launch_define(&launch, "LANES", 4);
+    cvy_launch_define(&launch, "PAD_MODE", 0);
+    cvy_launch_buffer(&launch, y);
+    cvy_launch_struct(&launch, (size_t[]){slow, 3000}, 2);
+    if (is_balanced)
+        cvy_launch_balance(&launch);
+    else
+        cvy_launch_share(&launch);
+    cvy_launch_range(&launch, 1, &groups, (size_t[]){1});
+    ck_assert_msg(cvy_launch_run(device, &launch) == CVY_OK, "%s", test_log_last());
+}
+
+START_TEST(each_work_group_is_done_once_whoever_does_it)
+{
+    static const size_t totals[] = {1, 2, 3, 7, 16, 17, 100, 1000};
+    static float counts[1000];
+    struct cvy_device *device = NULL;
+    struct cvy_buffer *y = NULL;
+    struct test_random random = {test_seed() + 4};
+    size_t expected[1001] = {0};
+    ck_assert_int_eq(cvy_device_open(&device, getenv("CVY_TEST_DEVICE")), CVY_OK);
+    test_alter_kernel(device, "pad", "TEAM_KERNEL(pad, ANY_WORK_GROUP, ARGUMENTS)", counting);
+    ck_assert_int_eq(cvy_buffer_upload(&y, device, sizeof(counts), counts), CVY_OK);
+    for (int i = 0; i < 400; i++) {
+        const size_t groups = totals[test_random_range(&random, 0, sizeof(totals) / sizeof(totals[0]) - 1)];
+        const bool is_slow = test_random_range(&random, 0, 2) == 0;
+        count(device, y, groups, is_slow ? groups / 3 : 0, test_random_range(&random, 0, 2) > 0);
+        expected[groups]++;
+        if (test_random_range(&random, 0, 50) == 0)
+            ck_assert_int_eq(cvy_device_finish(device), CVY_OK);
+    }
+    test_poison(counts, 1000);
+    ck_assert_int_eq(cvy_buffer_read(y, 0, sizeof(counts), counts), CVY_OK);
+    for (size_t i = 1000, times = 0; i > 0; i--) {
+        times += expected[i]; /* the launches that have a work-group of this number */
+        ck_assert_msg(counts[i - 1] == (float)times, "work-group %zu was done %g times of %zu", i - 1,
+                      counts[i - 1], times);
+    }
+    cvy_buffer_destroy(&y);
+    cvy_device_destroy(&device);
+}
+END_TEST
+
 /* Two teams on the same cores could wait for each other for ever. */
 START_TEST(a_device_opened_twice_has_one_team)
 {
@@ -276,6 +338,7 @@ Suite *test_suite(void)
     tcase_set_timeout(tests, 0);
     tcase_add_test(tests, launches_in_flight_give_what_they_give_one_by_one);
     tcase_add_test(tests, launches_in_flight_are_right_on_a_busy_machine);
+    tcase_add_test(tests, each_work_group_is_done_once_whoever_does_it);
     tcase_add_test(tests, a_device_opened_twice_has_one_team);
     tcase_add_test(tests, enqueued_again_takes_what_is_new);
     tcase_add_test(tests, memory_that_is_the_callers_is_taken_too);
