@@ -22,9 +22,7 @@
 #define PLAN 8 /* ints of a phase at the head of the packed weights, as the kernels have it */
 #define MOST_PHASES 4096
 #define MOST_PIXELS 16
-#define MOST_ROUNDS 32768 /* what the loops of a work-item may do on any driver */
-#define MOST_CACHED 0.8   /* of the last cache, that weights used once stay in from run to run */
-#define MEMORY_RATE 0.6   /* of a copy's rate, at which others come */
+#define MOST_ROUNDS 32768               /* what the loops of a work-item may do on any driver */
 #define CHUNK_BYTES ((size_t)192 << 10) /* of x that stay in a core's cache beside a phase's weights */
 
 extern const struct cvy_algo cvy_algo_subpixel_blocks;
@@ -273,8 +271,8 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     struct geometry s = geometry_of(p, config);
     double seconds = arithmetic_seconds(p, device, config);
     double weights = (double)weights_count(&s, config) * sizeof(float);
-    if (device->info.cache_bytes > 0 && weights > MOST_CACHED * (double)device->info.cache_bytes) {
-        double stream = weights / (MEMORY_RATE * cvy_rate_bytes(device));
+    if (device->info.cache_bytes > 0 && !cvy_weights_are_cached(device, weights)) {
+        double stream = weights / (CVY_WEIGHT_RATE * cvy_rate_bytes(device));
         return CVY_SHARE_LAUNCH + CVY_MAX(seconds, stream) + 0.3 * CVY_MIN(seconds, stream);
     }
     return CVY_SHARE_LAUNCH + seconds + CVY_TILE_MEMORY_SHARE * cost.bytes / cvy_rate_bytes(device);

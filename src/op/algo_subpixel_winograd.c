@@ -20,8 +20,6 @@
 #define MOST_TAPS 3
 #define LEAST_CHANNELS 16 /* with fewer, tiles of 4 round much and save little */
 #define MOST_STRIDE 4
-#define MOST_CACHED 0.8               /* of the last cache, that weights used once stay in from run to run */
-#define MEMORY_RATE 0.6               /* of a copy's rate, at which others come */
 #define MOST_STRIP ((size_t)16 << 20) /* of a strip's workspace; more leaves the caches */
 
 extern const struct cvy_algo cvy_algo_subpixel_winograd;
@@ -155,8 +153,9 @@ static double estimate(const struct cvy_conv_problem *p, const struct cvy_device
     double share = cvy_tile_share(device, config->value[VECTORS], (double)panel, 0);
     double products = 2 * rounded * weights / (0.95 * share * rates->flops);
     double bytes = weights * sizeof(float);
-    bool is_cached = bytes < MOST_CACHED * (double)device->info.cache_bytes;
-    double stream = strips * bytes / (is_cached ? rates->cache_bytes : MEMORY_RATE * rates->memory_bytes);
+    double rate =
+        cvy_weights_are_cached(device, bytes) ? rates->cache_bytes : CVY_WEIGHT_RATE * rates->memory_bytes;
+    double stream = strips * bytes / rate;
     double between = 4 * (double)scratch_of(&s, config, s.tiles) * sizeof(float) / rates->cache_bytes;
     return STEPS * strips * rates->launch_seconds + CVY_MAX(products, stream) +
            0.3 * CVY_MIN(products, stream) + of_x + of_y + 0.5 * between;
