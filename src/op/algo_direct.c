@@ -131,7 +131,7 @@ static void set_config(const struct cvy_conv_problem *p, const struct cvy_device
     *config = (struct cvy_algo_config){{0}};
     config->value[LANES] = (int)lanes;
     config->value[BLOCKS] = (int)blocks;
-    config->value[PIXELS] = (int)cvy_even_piece(width, most);
+    config->value[PIXELS] = (int)cvy_tile_piece(device, width, blocks, most);
 }
 
 /* Tiles of y, of all panels. */

@@ -67,15 +67,15 @@ static struct panels panels_of(const struct cvy_pointwise *s, const struct cvy_a
     return panels;
 }
 
-static void set_config(const struct cvy_pointwise *s, size_t blocks, size_t spare,
-                       struct cvy_algo_config *config)
+static void set_config(const struct cvy_pointwise *s, const struct cvy_device *device, size_t blocks,
+                       size_t spare, struct cvy_algo_config *config)
 {
     size_t lanes = CVY_MAX(s->p.x_block, s->p.y_block);
     size_t pixels = CVY_MIN(cvy_tile_pixels(lanes, blocks, spare), 14); /* more do not profit */
     *config = (struct cvy_algo_config){{0}};
     config->value[LANES] = (int)lanes;
     config->value[BLOCKS] = (int)blocks;
-    config->value[PIXELS] = (int)cvy_even_piece(s->pixels, pixels);
+    config->value[PIXELS] = (int)cvy_tile_piece(device, s->pixels, blocks, pixels);
 }
 
 /* Whether sums can wait in y. */
@@ -108,11 +108,10 @@ static void default_config(const struct cvy_conv_problem *p, const struct cvy_de
 static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *device, size_t index,
                     struct cvy_algo_config *config)
 {
-    (void)device;
     if (index >= 2 * CVY_TILE_MOST_BLOCKS)
         return false;
     struct cvy_pointwise s = cvy_pointwise_of(p);
-    set_config(&s, 1 + index % CVY_TILE_MOST_BLOCKS, index < CVY_TILE_MOST_BLOCKS ? 4 : 1, config);
+    set_config(&s, device, 1 + index % CVY_TILE_MOST_BLOCKS, index < CVY_TILE_MOST_BLOCKS ? 4 : 1, config);
     return true;
 }
 

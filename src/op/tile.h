@@ -169,4 +169,20 @@ static inline double cvy_tile_share(const struct cvy_device *device, double bloc
     return share * CVY_MIN(1, blocks * pixels / 8);
 }
 
+/* The pixels of a tile, at most `most`, that make the least of `total`: large tiles, few pixels too many. */
+static inline size_t cvy_tile_piece(const struct cvy_device *device, size_t total, size_t blocks, size_t most)
+{
+    size_t best = 1;
+    double least = 0;
+    for (size_t pixels = CVY_MIN(most, total); pixels > 0; pixels--) {
+        double share = cvy_tile_share(device, (double)blocks, (double)pixels, 0);
+        double work = (double)cvy_round_up(total, pixels) / share;
+        if (least == 0 || work < least) {
+            least = work;
+            best = pixels;
+        }
+    }
+    return best;
+}
+
 #endif
