@@ -196,8 +196,8 @@ static size_t tiles_of(const struct geometry *s, const struct cvy_algo_config *c
                    : s->grid[0] * s->grid[1] * cvy_ceil_div(s->grid[2], pixels);
 }
 
-static void set_config(const struct cvy_conv_problem *p, size_t blocks, size_t most, bool merged,
-                       struct cvy_algo_config *config)
+static void set_config(const struct cvy_conv_problem *p, const struct cvy_device *device, size_t blocks,
+                       size_t most, bool merged, struct cvy_algo_config *config)
 {
     size_t lanes = CVY_MAX(p->x_block, p->y_block);
     *config = (struct cvy_algo_config){{0}};
@@ -207,7 +207,7 @@ static void set_config(const struct cvy_conv_problem *p, size_t blocks, size_t m
     struct geometry s = geometry_of(p, config);
     size_t row = s.flat ? s.grid[0] * s.grid[1] * s.grid[2] : s.grid[2];
     most = CVY_MIN(cvy_tile_pixels(lanes, blocks, 2), most);
-    config->value[PIXELS] = (int)cvy_even_piece(row, most);
+    config->value[PIXELS] = (int)cvy_tile_piece(device, row, blocks, most);
 }
 
 /* Pairs of a tap and a position of the grid from which it leads to x, of all phases. */
@@ -258,7 +258,7 @@ static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *d
     (void)device;
     if (index >= CVY_COUNT(tiles) * 2)
         return false;
-    set_config(p, tiles[index / 2].blocks, tiles[index / 2].pixels, index % 2, config);
+    set_config(p, device, tiles[index / 2].blocks, tiles[index / 2].pixels, index % 2, config);
     return true;
 }
 
