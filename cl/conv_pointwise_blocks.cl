@@ -2,7 +2,7 @@
 // BLOCKS vectors of channels times PIXELS pixels in registers, and adds a channel of x at a time.
 // Weights come packed in panels: [BLOCKS * LANES channels of y][rows: channels of x][BLOCKS * LANES]. A panel
 // has rows from its first channel's group to its last one's, and zeros where the two are of different groups.
-// X_BLOCK, Y_BLOCK: LANES, or 0 where the tensor is plain. SHUFFLE, PREFETCH: 0 or 1. MAPPED and TRANSPOSED:
+// X_BLOCK, Y_BLOCK: LANES, or 0 where the tensor is plain. SHUFFLE: 0 or 1. MAPPED and TRANSPOSED:
 // pixel.cl; where MAPPED, the pixels that y is made of are picked from x first.
 #include "prelude.cl"
 #include "team.cl"
@@ -114,9 +114,8 @@ struct sizes {
 };
 
 // What channels [begin, end) of x add to the sums of the tile that begins at `tile`; `row`: begin's weights.
-// ahead: how far behind them lie those that are needed next.
 ALWAYS_INLINE void add_channels(lanes sum[BLOCKS][PIXELS], __global const float *tile,
-                                __global const float *row, int begin, int end, int pixels, int ahead)
+                                __global const float *row, int begin, int end, int pixels)
 {
     for (int c = begin / SIDE_BY_SIDE * SIDE_BY_SIDE; c < end; c += SIDE_BY_SIDE) {
         __global const float *chunk = tile + c * pixels;
@@ -126,11 +125,6 @@ ALWAYS_INLINE void add_channels(lanes sum[BLOCKS][PIXELS], __global const float 
             UNROLL
             for (int b = 0; b < BLOCKS; b++)
                 w[b] = ((__global const lanes *)row)[b];
-#if PREFETCH
-            UNROLL
-            for (int b = 0; b < BLOCKS; b++)
-                LANES_FETCH(row + ahead + b * LANES);
-#endif
             UNROLL
             for (int t = 0; t < PIXELS; t++) {
                 UNROLL
@@ -176,7 +170,7 @@ APART void pointwise_blocks_work(int3 id, __global const float *restrict x,
 #endif
             }
             add_channels(sum, x + n * s.x_image + start * SIDE_BY_SIDE,
-                         packed + (panel * s.rows + c - first_c) * WIDTH, c, end, pixels, s.chunk * WIDTH);
+                         packed + (panel * s.rows + c - first_c) * WIDTH, c, end, pixels);
 #if IS_DIRECT
             UNROLL
             for (int b = 0; b < BLOCKS; b++) {

@@ -199,8 +199,7 @@ static struct cut cut_of(const struct cvy_pointwise *s, const struct cvy_device 
 }
 
 static void describe(struct cvy_launch *launch, const struct cvy_device *device,
-                     const struct cvy_pointwise *s, const struct cvy_algo_config *config,
-                     const struct cut *cut)
+                     const struct cvy_pointwise *s, const struct cvy_algo_config *config)
 {
     cvy_launch_init(launch, "conv_pointwise_blocks", "pointwise_blocks");
     cvy_launch_define(launch, "PACK", 0);
@@ -213,7 +212,6 @@ static void describe(struct cvy_launch *launch, const struct cvy_device *device,
     double y = (double)s->p.k * (double)s->pixels,
            x = (double)s->p.c * (double)s->p.in[0] * (double)s->p.in[1] * (double)s->p.in[2];
     cvy_launch_define(launch, "STREAM", cvy_streams(device, (double)s->p.n * (x + y) * sizeof(float)));
-    cvy_launch_define(launch, "PREFETCH", cut->channels < cut->panels.most_rows);
     cvy_epilogue_define(launch, &s->p);
 }
 
@@ -226,8 +224,7 @@ static enum cvy_status build(struct cvy_device *device, const struct cvy_conv_pr
     enum cvy_status status = cvy_launch_prepare(device, &launch);
     if (status != CVY_OK)
         return status;
-    struct cut cut = cut_of(&s, device, config);
-    describe(&launch, device, &s, config, &cut);
+    describe(&launch, device, &s, config);
     status = cvy_launch_prepare(device, &launch);
     if (status != CVY_OK || !s.mapped)
         return status;
@@ -270,7 +267,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_conv_
     if (status != CVY_OK)
         return status;
     struct cvy_launch launch;
-    describe(&launch, device, &s, config, &cut);
+    describe(&launch, device, &s, config);
     cvy_launch_buffer(&launch, s.mapped ? args->workspace : args->x);
     cvy_launch_buffer(&launch, args->w);
     cvy_epilogue_arguments(&launch, p, args->bias);
