@@ -9,8 +9,8 @@
  * device's queue. So it does where the process has opened the same device before, until that is destroyed,
  * and for a while where others want the cores, when members would wait for each other too long.
  *
- * A balanced launch is shared out as it runs: members that are done with their part take what is left of others',
- * for cores are not equally fast, and one of them may be late.
+ * A balanced launch is shared out as it runs: members that are done with their part take what is left of
+ * others', for cores are not equally fast, and one of them may be late.
  *
  * The device's queue and the team take turns: whoever comes next waits for the other in order.
  */
