@@ -38,13 +38,14 @@
 // first, total: the launch's work-groups. sequence: its number. size: of the range.
 struct team {
     ulong done, arguments;
-    int before, base, member, members, shares, first, total, sequence, size_0, size_1;
+    uint before, base;
+    int member, members, shares, first, total, sequence, size_0, size_1;
 };
 
 // done[0]: work-groups done, by all members, of all launches; done[1]: what long waits took, in LONG_WAIT
 // looks. Then for each member, a line of the cache from the others: base + work-groups of its share that are
 // taken, by whomever; the number of the last launch that it has done with. Counts go round: differences stay
-// right.
+// right, of unsigned numbers, which compilers know to go round.
 #define LINE 32
 #define TAKEN(member) ((1 + (member)) * LINE)
 #define PASSED(member) (TAKEN(member) + 1)
@@ -58,12 +59,12 @@ ALWAYS_INLINE int3 team_ids(struct team team, int number)
 
 ALWAYS_INLINE void team_begin(struct team team)
 {
-    volatile __global int *done = (volatile __global int *)team.done;
+    volatile __global uint *done = (volatile __global uint *)team.done;
     uint looks = 0;
-    while (*done - team.before < 0)
+    while (as_int(*done - team.before) < 0)
         looks++;
     if (looks >= LONG_WAIT)
-        atomic_add(done + 1, (int)(looks / LONG_WAIT));
+        atomic_add(done + 1, looks / LONG_WAIT);
     mem_fence(CLK_GLOBAL_MEM_FENCE);
 }
 
@@ -78,10 +79,11 @@ ALWAYS_INLINE int team_share(struct team team, int member)
 // how many; begin receives the first.
 ALWAYS_INLINE int team_take(struct team team, int owner, int count, int *begin)
 {
-    volatile __global int *taken = (volatile __global int *)team.done + TAKEN(owner);
+    volatile __global uint *taken = (volatile __global uint *)team.done + TAKEN(owner);
     for (;;) {
         // behind base where nothing is taken yet, past the end where later launches have begun
-        const int found = *taken, next = max(found - team.base, 0), left = count - next;
+        const uint found = *taken;
+        const int next = max(as_int(found - team.base), 0), left = count - next;
         if (left <= 0)
             return 0;
         *begin = next;
@@ -97,10 +99,10 @@ ALWAYS_INLINE int team_take(struct team team, int owner, int count, int *begin)
 
 ALWAYS_INLINE void team_end(struct team team, int count)
 {
-    volatile __global int *done = (volatile __global int *)team.done;
+    volatile __global uint *done = (volatile __global uint *)team.done;
     mem_fence(CLK_GLOBAL_MEM_FENCE);
     if (count > 0)
-        atomic_add(done, count);
+        atomic_add(done, (uint)count);
     done[PASSED(team.member)] = team.sequence;
 }
 

@@ -19,8 +19,10 @@
 #define ROUNDS 4096
 #define MAX_LOOKS (1 << 23) /* some 10 ms: workers take less to wake */
 #define LONG_LOOK 5e-9      /* seconds; longer on no machine that does nothing else */
-#define MAX_MEETING \
-    2e-6                /* seconds, the launch itself included; members that share a core need milliseconds */
+/* Counts go round within hours: from here on they do at once, and all tests see it. */
+#define FIRST_COUNT ((cl_uint)-100)
+/* Seconds, the launch itself included; members that share a core need milliseconds. */
+#define MAX_MEETING 2e-6
 #define LONG_WAIT 65536 /* looks, as in cl/team.cl */
 /* How often the waits are looked at, and what share of the time they may take. */
 #define WATCH_SECONDS 0.02
@@ -233,6 +235,9 @@ static bool try_out(struct cvy_team *team, struct cvy_device *device)
     team->look_seconds = CVY_MIN(alone / MAX_LOOKS, LONG_LOOK) * LONG_WAIT;
     if (seconds >= MAX_MEETING)
         rest(team, cvy_now());
+    team->sequence = team->groups = team->base = FIRST_COUNT;
+    for (size_t i = 0; i < MAX_MEMBERS; i++)
+        team->told[i] = team->sequence;
     bool meets = most_met > 0 && reset_counts(team, device) == CL_SUCCESS;
     cvy_log(CVY_LOG_DEBUG, "team: %zu members %s; a meeting takes %.2f us, a look %.2f ns", team->size,
             meets ? "work together" : "do not work together", 1e6 * seconds,
@@ -362,7 +367,8 @@ void cvy_team_give_arguments(struct cvy_device *device, char *room, bool keep)
 /* As struct team of cl/team.cl. */
 struct team_argument {
     cl_ulong done, arguments;
-    cl_int before, base, member, members, shares, first, total, sequence, size_0, size_1;
+    cl_uint before, base;
+    cl_int member, members, shares, first, total, sequence, size_0, size_1;
 };
 
 /* A launch for one of its members. */
@@ -404,8 +410,8 @@ cl_int cvy_team_enqueue(struct cvy_device *device, cl_kernel kernel, const char 
     struct team_argument argument = {
         .done = (cl_ulong)(uintptr_t)team->done_address,
         .arguments = (cl_ulong)(uintptr_t)arguments,
-        .before = (cl_int)team->groups,
-        .base = (cl_int)team->base,
+        .before = team->groups,
+        .base = team->base,
         .members = 1,
         .shares = 1,
         .first = (cl_int)range[0],
