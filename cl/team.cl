@@ -38,8 +38,8 @@
 // first, total: the launch's work-groups. sequence: its number. size: of the range.
 struct team {
     ulong done, arguments;
-    uint before, base;
-    int member, members, shares, first, total, sequence, size_0, size_1;
+    uint before, base, sequence;
+    int member, members, shares, first, total, size_0, size_1;
 };
 
 // done[0]: work-groups done, by all members, of all launches; done[1]: what long waits took, in LONG_WAIT

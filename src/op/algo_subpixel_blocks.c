@@ -255,7 +255,6 @@ static bool configs(const struct cvy_conv_problem *p, const struct cvy_device *d
     static const struct {
         size_t blocks, pixels;
     } tiles[] = {{1, 16}, {2, 8}, {2, 12}, {3, 8}, {4, 6}, {5, 4}, {4, 1}, {1, 8}};
-    (void)device;
     if (index >= CVY_COUNT(tiles) * 2)
         return false;
     set_config(p, device, tiles[index / 2].blocks, tiles[index / 2].pixels, index % 2, config);

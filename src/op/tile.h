@@ -51,7 +51,7 @@ static inline size_t cvy_fair_piece(size_t total, size_t most)
  */
 #define CVY_TEAM_ALONE 2e-6
 #define CVY_TEAM_LAUNCH 2.5e-6
-#define CVY_TEAM_LONG 30e-6   /* from when on it pays to share more evenly than members are fast */
+#define CVY_TEAM_LONG 30e-6   /* seconds, from which on pieces for members to take over are worth cutting */
 #define CVY_TEAM_TAIL 0.3     /* pieces at the end that keep one member busy, for they are not equally fast */
 #define CVY_TEAM_GROUP 0.1e-6 /* seconds that a work-group costs beside its work */
 #define CVY_TEAM_PIECES 32    /* for each member, at most */

@@ -52,9 +52,9 @@ struct cvy_launch {
     size_t n_ints;
     unsigned dims;
     size_t global[3];
-    size_t local[3]; /* local[0] 0: chosen by cvy_launch_enqueue() */
-    bool is_shared;  /* by a team, where there is one (team.h) */
-    bool is_balanced;
+    size_t local[3];        /* local[0] 0: chosen by cvy_launch_enqueue() */
+    bool is_shared;         /* by a team, where there is one (team.h) */
+    bool is_balanced;       /* and members take over from each other */
     cl_command_queue queue; /* NULL: the device's; on others launches are not traced */
     char problem[160];      /* the first thing that went wrong while describing; "" = nothing */
 };

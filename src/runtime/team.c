@@ -367,8 +367,8 @@ void cvy_team_give_arguments(struct cvy_device *device, char *room, bool keep)
 /* As struct team of cl/team.cl. */
 struct team_argument {
     cl_ulong done, arguments;
-    cl_uint before, base;
-    cl_int member, members, shares, first, total, sequence, size_0, size_1;
+    cl_uint before, base, sequence;
+    cl_int member, members, shares, first, total, size_0, size_1;
 };
 
 /* A launch for one of its members. */
@@ -412,11 +412,11 @@ cl_int cvy_team_enqueue(struct cvy_device *device, cl_kernel kernel, const char 
         .arguments = (cl_ulong)(uintptr_t)arguments,
         .before = team->groups,
         .base = team->base,
+        .sequence = ++team->sequence,
         .members = 1,
         .shares = 1,
         .first = (cl_int)range[0],
         .total = (cl_int)total,
-        .sequence = (cl_int)++team->sequence,
         .size_0 = (cl_int)sizes[0],
         .size_1 = (cl_int)sizes[1],
     };

@@ -10,7 +10,6 @@
 
 #include "runtime/gemm.h"
 #include "runtime/store.h"
-#include "runtime/team.h"
 #include "support.h"
 
 enum { PROCESSES = 3, ENTRIES = 15 };
