@@ -220,14 +220,21 @@ static enum cvy_status check_work_group(const struct cvy_launch *launch, const s
     return CVY_OK;
 }
 
+static bool add_local_args(const struct cvy_launch *launch, size_t *bytes)
+{
+    bool fits = true;
+    for (size_t i = 0; i < launch->n_args; i++)
+        if (launch->args[i].is_local)
+            fits = fits && cvy_add(*bytes, launch->args[i].bytes, bytes);
+    return fits;
+}
+
 static enum cvy_status check_local_memory(const struct cvy_launch *launch, const struct cvy_device_info *info,
                                           const struct cvy_kernel *kernel)
 {
     size_t bytes = (size_t)kernel->local_bytes;
-    for (size_t i = 0; i < launch->n_args; i++) {
-        if (launch->args[i].is_local && !cvy_add(bytes, launch->args[i].bytes, &bytes))
-            bytes = SIZE_MAX;
-    }
+    if (!add_local_args(launch, &bytes))
+        bytes = SIZE_MAX;
     if (bytes > info->local_bytes)
         return fail_launch(launch, CVY_ERROR_UNSUPPORTED,
                            "%zu bytes of local memory; %s has %llu for a work-group", bytes, info->name,
@@ -377,11 +384,11 @@ static cl_int enqueue_pieces(struct cvy_device *device, const struct cvy_launch 
 }
 
 /* A team's launch, whose work-groups are numbered from first to last, in one or more pieces. */
-static cl_int enqueue_team_pieces(struct cvy_device *device, const struct cvy_launch *launch,
-                                  cl_kernel kernel, const char *room, const size_t global[3], cl_event *event)
+static cl_int enqueue_team_pieces(struct cvy_device *device, const struct cvy_team_launch *launch,
+                                  cl_event *event)
 {
     static const size_t one[3] = {1, 1, 1};
-    const size_t total[3] = {global[0] * global[1] * global[2], 1, 1};
+    const size_t total[3] = {launch->sizes[0] * launch->sizes[1] * launch->sizes[2], 1, 1};
     unsigned d;
     const size_t pieces = count_pieces(device, total, one, &d);
     cl_int error = CL_SUCCESS;
@@ -390,10 +397,17 @@ static cl_int enqueue_team_pieces(struct cvy_device *device, const struct cvy_la
     for (size_t i = 0; error == CL_SUCCESS && i < pieces; i++) {
         const size_t range[2] = {total[0] / pieces * i + CVY_MIN(i, total[0] % pieces),
                                  total[0] / pieces * (i + 1) + CVY_MIN(i + 1, total[0] % pieces)};
-        error = cvy_team_enqueue(device, kernel, room, global, range, launch->is_balanced,
-                                 i + 1 == pieces ? event : NULL);
+        error = cvy_team_enqueue(device, launch, range, i + 1 == pieces ? event : NULL);
     }
     return error;
+}
+
+/* Local memory is part of a command: kernels that stay have one size of it. */
+static cl_ulong code_of(const struct cvy_launch *launch, const struct cvy_kernel *kernel)
+{
+    size_t local_bytes = 0;
+    add_local_args(launch, &local_bytes);
+    return (cl_ulong)kernel->number << 32 | (cl_uint)local_bytes;
 }
 
 /* room: for a team's arguments, or NULL. */
@@ -426,9 +440,14 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launc
                            global[2]);
     bool is_new = cvy_programs_is_new(device, kernel, local);
     cl_event event = NULL, *wanted = is_new ? &event : NULL;
+    const struct cvy_team_launch for_team = {.kernel = kernel->cl,
+                                             .code = code_of(launch, kernel),
+                                             .arguments = room,
+                                             .sizes = {global[0], global[1], global[2]},
+                                             .is_balanced = launch->is_balanced};
     cl_int error;
     if (room != NULL)
-        error = enqueue_team_pieces(device, launch, kernel->cl, room, global, wanted);
+        error = enqueue_team_pieces(device, &for_team, wanted);
     else
         error = enqueue_pieces(device, launch, kernel->cl, global, local, wanted);
     if (error != CL_SUCCESS) {
@@ -441,7 +460,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launc
         cvy_programs_launched(device, kernel, local, event);
     if (launch->queue == NULL) {
         cvy_device_launched(device);
-        cvy_recording_add(device, launch, kernel->cl, room != NULL, global, local);
+        cvy_recording_add(device, launch, kernel->cl, room != NULL ? &for_team : NULL, global, local);
     }
     return CVY_OK;
 }

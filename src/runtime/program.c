@@ -32,6 +32,7 @@ struct cvy_programs {
     struct cvy_program *buckets[BUCKETS];
     pthread_cond_t built; /* a program was, or failed to be */
     size_t n_pending;
+    cl_uint n_kernels; /* ever made */
     _Atomic uint64_t generation;
 };
 
@@ -264,6 +265,7 @@ enum cvy_status cvy_programs_get(struct cvy_device *device, const char *program,
         return cvy_fail(CVY_ERROR_BUILD, "%s.cl: clCreateKernel(%s): %s on %s; another algorithm may work",
                         program, kernel, cvy_cl_error(error), device->info.name);
     }
+    made->number = ++device->programs->n_kernels;
     made->next = owner->kernels;
     owner->kernels = made;
     *result = made;

@@ -19,6 +19,7 @@ struct cvy_kernel {
     struct cvy_program *program;
     char *name;
     cl_kernel cl;
+    cl_uint number; /* from 1, in the order in which they were made; not used again */
     cl_uint n_args;
     size_t max_work_group;    /* work-items */
     size_t required_local[3]; /* [0] 0: none required */

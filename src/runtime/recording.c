@@ -15,8 +15,8 @@
 struct recorded {
     const char *program, *name;
     cl_kernel kernel;
-    bool for_team, is_balanced;
-    char *room; /* for_team: its arguments */
+    char *room; /* for the arguments of a team's launch; NULL: it is none */
+    struct cvy_team_launch team;
     unsigned dims;
     size_t global[3], local[3];
 };
@@ -76,7 +76,7 @@ static struct recorded *add_room(struct cvy_recording *recording)
 }
 
 void cvy_recording_add(struct cvy_device *device, const struct cvy_launch *launch, cl_kernel kernel,
-                       bool for_team, const size_t global[3], const size_t local[3])
+                       const struct cvy_team_launch *for_team, const size_t global[3], const size_t local[3])
 {
     if (current == NULL || current->device != device)
         return;
@@ -87,21 +87,20 @@ void cvy_recording_add(struct cvy_device *device, const struct cvy_launch *launc
     if (next != NULL)
         error = clGetKernelInfo(kernel, CL_KERNEL_PROGRAM, sizeof(program), &program, NULL);
     if (error == CL_SUCCESS) {
-        *next = (struct recorded){.program = launch->program,
-                                  .name = launch->kernel,
-                                  .for_team = for_team,
-                                  .is_balanced = launch->is_balanced,
-                                  .dims = launch->dims};
+        *next = (struct recorded){.program = launch->program, .name = launch->kernel, .dims = launch->dims};
         memcpy(next->global, global, sizeof(next->global));
         memcpy(next->local, local, sizeof(next->local));
         next->kernel = clCreateKernel(program, launch->kernel, &error);
     }
     if (error == CL_SUCCESS) {
         recording->n++;
-        if (for_team)
+        if (for_team != NULL) {
             next->room = cvy_team_take_arguments(device, true);
-        if (for_team && next->room == NULL)
-            error = CL_OUT_OF_HOST_MEMORY;
+            next->team = *for_team;
+            next->team.kernel = next->kernel;
+            next->team.arguments = next->room;
+            error = next->room != NULL ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
+        }
         if (error == CL_SUCCESS)
             error = cvy_launch_set_args(device, launch, next->kernel, next->room);
     }
@@ -110,10 +109,9 @@ void cvy_recording_add(struct cvy_device *device, const struct cvy_launch *launc
 
 static cl_int enqueue(struct cvy_device *device, const struct recorded *launch)
 {
-    if (launch->for_team) {
+    if (launch->room != NULL) {
         const size_t range[2] = {0, launch->global[0] * launch->global[1] * launch->global[2]};
-        return cvy_team_enqueue(device, launch->kernel, launch->room, launch->global, range,
-                                launch->is_balanced, NULL);
+        return cvy_team_enqueue(device, &launch->team, range, NULL);
     }
     return clEnqueueNDRangeKernel(cvy_team_join(device), launch->kernel, launch->dims, NULL, launch->global,
                                   launch->local, 0, NULL, NULL);

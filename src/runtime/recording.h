@@ -9,6 +9,7 @@
 
 struct cvy_launch;
 struct cvy_recording;
+struct cvy_team_launch;
 
 /* Notes what this thread launches on the device from now on, besides launching it. NULL: short of memory. */
 struct cvy_recording *cvy_recording_begin(struct cvy_device *device);
@@ -21,9 +22,10 @@ bool cvy_recording_is_current(const struct cvy_recording *recording);
 enum cvy_status cvy_recording_replay(struct cvy_recording *recording);
 void cvy_recording_destroy(struct cvy_recording **recording);
 
-/* Called where things are enqueued: a launch, with device->lock held; or anything else. */
+/* Called where things are enqueued: a launch, with device->lock held; or anything else. for_team: as a team
+ * was told, or NULL. */
 void cvy_recording_add(struct cvy_device *device, const struct cvy_launch *launch, cl_kernel kernel,
-                       bool for_team, const size_t global[3], const size_t local[3]);
+                       const struct cvy_team_launch *for_team, const size_t global[3], const size_t local[3]);
 void cvy_recording_spoil(const struct cvy_device *device);
 
 #endif

@@ -2,7 +2,9 @@
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include "runtime/team.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arith.h"
 #include "base/log.h"
@@ -13,7 +15,17 @@
 #include "runtime/slots.h"
 
 #define MAX_MEMBERS 16 /* the host enqueues for each of them */
-#define LINE 32        /* numbers between counts, as in cl/team.cl */
+/* The board, as in cl/team.cl. */
+#define LINE 32
+#define DONE 0
+#define WAITS 1
+#define POSTED LINE
+#define TAKEN(member) ((2 + (member)) * LINE)
+#define PASSED(member) (TAKEN(member) + 1)
+#define LAUNCHES ((2 + MAX_MEMBERS) * LINE)
+#define RING 1024
+#define LAUNCH_STRIDE 16
+#define CLOSED 1
 #define MAX_TEAMS 16
 #define TRIALS 8
 #define ROUNDS 4096
@@ -36,12 +48,14 @@ struct cvy_team {
     size_t size; /* 1: none */
     cl_device_id ids[MAX_MEMBERS];
     cl_command_queue queues[MAX_MEMBERS];
-    cl_mem done;
-    char *done_address;
+    cl_mem memory; /* of the board */
+    cl_uint *board;
     struct cvy_slots slots;
-    /* Of all launches so far: their number, their work-groups, and where the members' counters will be; the
-     * last one that each member was told of. What they have done follows in `done`, as in cl/team.cl. */
+    /* Of all launches so far: the last one, their work-groups, and where the members' counters will be; the
+     * last one that each member was told of. What they have done follows on the board. */
     cl_uint sequence, groups, base, told[MAX_MEMBERS];
+    cl_ulong code;  /* of the last launch, which kernels of all members stay for; 0: none do */
+    cl_uint ticket; /* of the last launch */
     bool is_ahead;  /* members have work that the device's queue does not wait for */
     bool is_behind; /* the device's queue has work that members do not wait for */
     bool is_disbanded;
@@ -49,7 +63,7 @@ struct cvy_team {
      * rests, and launches go through the device's queue. */
     double look_seconds; /* of LONG_WAIT looks */
     double watched_at, rest, rest_end;
-    cl_uint waits; /* done[1], then */
+    cl_uint waits; /* board[WAITS], then */
     bool is_late;  /* once may be chance */
 };
 
@@ -88,18 +102,12 @@ static void give_back(const struct cvy_cores *cores)
     pthread_mutex_unlock(&taken_lock);
 }
 
-/* As team_share() of cl/team.cl. */
-static size_t share_begin(size_t total, size_t member, size_t members)
-{
-    return total / members * member + total % members * member / members;
-}
-
 static void release(struct cvy_team *team)
 {
     /* before the queues, whose last events PoCL's buffers know */
-    if (team->done != NULL)
-        clReleaseMemObject(team->done);
-    team->done = NULL;
+    if (team->memory != NULL)
+        clReleaseMemObject(team->memory);
+    team->memory = NULL;
     cvy_slots_release(&team->slots);
     for (size_t i = 0; i < MAX_MEMBERS; i++) {
         const bool in_use = team->queues[i] != NULL && !cvy_queue_is_let_go(team->queues[i]);
@@ -125,11 +133,13 @@ static bool create_members(struct cvy_team *team, const struct cvy_device *devic
         if (error != CL_SUCCESS)
             team->queues[i] = NULL;
     }
+    char *address = NULL;
     if (error == CL_SUCCESS)
-        team->done = cvy_memory_create(device, (1 + MAX_MEMBERS) * LINE * sizeof(cl_uint),
-                                       &team->done_address, &error);
-    if (error == CL_SUCCESS && team->done_address == NULL)
+        team->memory = cvy_memory_create(device, (LAUNCHES + RING * LAUNCH_STRIDE) * sizeof(*team->board),
+                                         &address, &error);
+    if (error == CL_SUCCESS && address == NULL)
         error = CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    team->board = (cl_uint *)(void *)address;
     if (error != CL_SUCCESS) {
         cvy_log(CVY_LOG_DEBUG, "team: %s; launches go through one queue", cvy_cl_error(error));
         return false;
@@ -142,17 +152,31 @@ static bool create_members(struct cvy_team *team, const struct cvy_device *devic
 static cl_int reset_counts(struct cvy_team *team, const struct cvy_device *device)
 {
     team->waits = 0;
-    cl_uint counts[(1 + MAX_MEMBERS) * LINE] = {team->groups};
+    cl_uint counts[LAUNCHES] = {[DONE] = team->groups, [POSTED] = team->sequence | CLOSED};
     for (size_t i = 0; i < MAX_MEMBERS; i++) {
-        counts[(1 + i) * LINE] = team->base;
-        counts[(1 + i) * LINE + 1] = team->told[i];
+        counts[TAKEN(i)] = team->base;
+        counts[PASSED(i)] = team->told[i];
     }
-    return clEnqueueWriteBuffer(device->queue, team->done, CL_TRUE, 0, sizeof(counts), counts, 0, NULL, NULL);
+    return clEnqueueWriteBuffer(device->queue, team->memory, CL_TRUE, 0, sizeof(counts), counts, 0, NULL,
+                                NULL);
+}
+
+static _Atomic cl_uint *posted_on(struct cvy_team *team)
+{
+    return (_Atomic cl_uint *)&team->board[POSTED];
+}
+
+/* Kernels leave when all launches on the board are done, and others do those to come. */
+static void close_board(struct cvy_team *team)
+{
+    team->code = 0;
+    atomic_fetch_or(posted_on(team), CLOSED);
 }
 
 static cl_int finish_members(struct cvy_team *team)
 {
     cl_int first_error = CL_SUCCESS;
+    close_board(team);
     for (size_t i = 0; i < team->size; i++) {
         cl_int error = clFinish(team->queues[i]);
         first_error = first_error == CL_SUCCESS ? error : first_error;
@@ -185,8 +209,8 @@ static cl_int time_meetings(struct cvy_team *team, struct cvy_device *device, st
         const struct {
             size_t bytes;
             const void *value;
-        } args[] = {{sizeof(cl_mem), &team->done}, {sizeof(cl_mem), &met},    {sizeof(i), &i},
-                    {sizeof(size), &size},         {sizeof(rounds), &rounds}, {sizeof(most), &most}};
+        } args[] = {{sizeof(cl_mem), &team->memory}, {sizeof(cl_mem), &met},    {sizeof(i), &i},
+                    {sizeof(size), &size},           {sizeof(rounds), &rounds}, {sizeof(most), &most}};
         for (cl_uint a = 0; error == CL_SUCCESS && a < CVY_COUNT(args); a++)
             error = clSetKernelArg(kernel->cl, a, args[a].bytes, args[a].value);
         const bool is_new = cvy_programs_is_new(device, kernel, local);
@@ -308,6 +332,8 @@ cl_command_queue cvy_team_join(struct cvy_device *device)
     struct cvy_team *team = device->team;
     if (team == NULL || team->size < 2)
         return device->queue;
+    if (team->is_ahead)
+        close_board(team);
     for (size_t i = 0; team->is_ahead && i < team->size; i++)
         if (wait_for(device->queue, team->queues[i]) != CL_SUCCESS)
             clFinish(team->queues[i]);
@@ -336,10 +362,10 @@ static void follow_device(struct cvy_team *team, struct cvy_device *device)
 /* The last launch that no member needs any more, nor any before it; kernels write what each has done with. */
 static cl_uint passed(const struct cvy_team *team)
 {
-    const volatile cl_uint *done = (volatile cl_uint *)team->done_address;
+    const volatile cl_uint *board = team->board;
     cl_uint least = team->sequence;
     for (size_t i = 0; i < team->size; i++) {
-        const cl_uint last = done[(1 + i) * LINE + 1];
+        const cl_uint last = board[PASSED(i)];
         if (last != team->told[i] && (cl_int)(last - least) < 0)
             least = last;
     }
@@ -364,20 +390,48 @@ void cvy_team_give_arguments(struct cvy_device *device, char *room, bool keep)
         cvy_slots_give(&device->team->slots, room, device->team->sequence, keep);
 }
 
-/* As struct team of cl/team.cl. */
-struct team_argument {
-    cl_ulong done, arguments;
-    cl_uint before, base, sequence;
-    cl_int member, members, shares, first, total, size_0, size_1;
+/* As in cl/team.cl, these two. */
+struct command {
+    cl_ulong board;
+    cl_uint ticket, after;
+    cl_int member, members;
 };
 
-/* A launch for one of its members. */
-static cl_int tell(struct cvy_team *team, cl_command_queue queue, cl_kernel kernel,
-                   const struct team_argument *argument, cl_event *event)
+struct launch {
+    cl_ulong arguments;
+    cl_uint ticket, before, base;
+    cl_int members, shares, first, total, size_0, size_1;
+};
+
+/* Writes a launch on the board. code: what kernels may stay for, or 0. Returns whether those that are there
+ * do it; otherwise it needs commands. */
+static bool post(struct cvy_team *team, struct launch launch, cl_ulong code)
+{
+    const bool is_known = code != 0 && code == team->code;
+    const cl_uint next = team->sequence + 2;
+    cl_uint posted = atomic_load(posted_on(team));
+    do {
+        launch.ticket = team->ticket + !(is_known && !(posted & CLOSED));
+        memcpy(&team->board[LAUNCHES + next / 2 % RING * LAUNCH_STRIDE], &launch, sizeof(launch));
+    } while (!atomic_compare_exchange_weak(posted_on(team), &posted, next | (code != 0 ? 0 : CLOSED)));
+    const bool is_seen = launch.ticket == team->ticket;
+    team->sequence = next;
+    team->ticket = launch.ticket;
+    team->code = code;
+    return is_seen;
+}
+
+/* A command for one of a launch's members. */
+static cl_int command(struct cvy_team *team, cl_command_queue queue, cl_kernel kernel, size_t member,
+                      size_t members, cl_event *event)
 {
     const size_t one = 1;
-    team->told[argument->member] = team->sequence;
-    cl_int error = clSetKernelArg(kernel, 0, sizeof(*argument), argument);
+    const struct command argument = {.board = (cl_ulong)(uintptr_t)team->board,
+                                     .ticket = team->ticket,
+                                     .after = team->sequence - 2,
+                                     .member = (cl_int)member,
+                                     .members = (cl_int)members};
+    cl_int error = clSetKernelArg(kernel, 0, sizeof(argument), &argument);
     if (error == CL_SUCCESS)
         error = clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &one, &one, 0, NULL, event);
     return error;
@@ -389,7 +443,7 @@ static bool is_resting(struct cvy_team *team)
     const double now = cvy_now(), passed = now - team->watched_at;
     if (now < team->rest_end || passed < WATCH_SECONDS)
         return now < team->rest_end;
-    const cl_uint waits = ((volatile cl_uint *)team->done_address)[1];
+    const cl_uint waits = ((volatile cl_uint *)team->board)[WAITS];
     const double waited = (double)(waits - team->waits) * team->look_seconds;
     const bool was_late = team->is_late;
     team->is_late = waited > MAX_WAITING * passed;
@@ -402,42 +456,62 @@ static bool is_resting(struct cvy_team *team)
     return now < team->rest_end;
 }
 
-cl_int cvy_team_enqueue(struct cvy_device *device, cl_kernel kernel, const char *arguments,
-                        const size_t sizes[3], const size_t range[2], bool is_balanced, cl_event *event)
+/* All members work on it. */
+static cl_int enqueue_for_all(struct cvy_team *team, struct cvy_device *device,
+                              const struct cvy_team_launch *given, const struct launch *launch,
+                              cl_event *event)
+{
+    cl_int error = CL_SUCCESS;
+    follow_device(team, device);
+    const bool is_seen = post(team, *launch, event == NULL ? given->code : 0);
+    for (size_t i = 0; i < team->size; i++) {
+        team->told[i] = team->sequence;
+        if (error == CL_SUCCESS && !is_seen)
+            error = command(team, team->queues[i], given->kernel, i, team->size,
+                            i + 1 == team->size ? event : NULL);
+    }
+    if (!is_seen)
+        flush_members(team);
+    team->is_ahead = true;
+    return error;
+}
+
+static cl_int enqueue_for_one(struct cvy_team *team, struct cvy_device *device,
+                              const struct cvy_team_launch *given, const struct launch *launch,
+                              cl_event *event)
+{
+    cl_command_queue queue = cvy_team_join(device);
+    post(team, *launch, 0);
+    team->told[0] = team->sequence;
+    return command(team, queue, given->kernel, 0, 1, event);
+}
+
+cl_int cvy_team_enqueue(struct cvy_device *device, const struct cvy_team_launch *given, const size_t range[2],
+                        cl_event *event)
 {
     struct cvy_team *team = device->team;
     const size_t total = range[1] - range[0];
-    struct team_argument argument = {
-        .done = (cl_ulong)(uintptr_t)team->done_address,
-        .arguments = (cl_ulong)(uintptr_t)arguments,
+    const bool alone = team->is_disbanded || is_resting(team);
+    const size_t members = alone ? 1 : team->size;
+    const struct launch launch = {
+        .arguments = (cl_ulong)(uintptr_t)given->arguments,
         .before = team->groups,
         .base = team->base,
-        .sequence = ++team->sequence,
-        .members = 1,
-        .shares = 1,
+        .members = (cl_int)members,
+        .shares = given->is_balanced ? (cl_int)members : 1,
         .first = (cl_int)range[0],
         .total = (cl_int)total,
-        .size_0 = (cl_int)sizes[0],
-        .size_1 = (cl_int)sizes[1],
+        .size_0 = (cl_int)given->sizes[0],
+        .size_1 = (cl_int)given->sizes[1],
     };
-    cl_int error = CL_SUCCESS;
-    if (team->is_disbanded || is_resting(team)) {
-        error = tell(team, cvy_team_join(device), kernel, &argument, event);
-    } else {
-        follow_device(team, device);
-        argument.members = (cl_int)team->size;
-        argument.shares = is_balanced ? argument.members : 1;
-        for (size_t i = 0; error == CL_SUCCESS && i < team->size; i++) {
-            const size_t end = share_begin(total, i + 1, team->size);
-            argument.member = (cl_int)i;
-            if (share_begin(total, i, team->size) < end)
-                error = tell(team, team->queues[i], kernel, &argument, end == total ? event : NULL);
-        }
-        flush_members(team);
-        team->is_ahead = true;
+    if ((team->sequence - passed(team)) / 2 >= RING - 1) {
+        finish_members(team);
+        clFinish(device->queue);
     }
+    const cl_int error = alone ? enqueue_for_one(team, device, given, &launch, event)
+                               : enqueue_for_all(team, device, given, &launch, event);
     team->groups += (cl_uint)total;
-    team->base += (cl_uint)cvy_ceil_div(total, (size_t)argument.members);
+    team->base += (cl_uint)cvy_ceil_div(total, members);
     if (error != CL_SUCCESS) {
         /* nobody will count what was not launched */
         finish_members(team);

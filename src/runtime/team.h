@@ -9,6 +9,9 @@
  * device's queue. So it does where the process has opened the same device before, until that is destroyed,
  * and for a while where others want the cores, when members would wait for each other too long.
  *
+ * Where launches of the same code follow each other, the kernels that are there take them from memory, too,
+ * and none passes through a queue, as long as they come soon enough after each other (cl/team.cl).
+ *
  * A balanced launch is shared out as it runs: members that are done with their part take what is left of
  * others', for cores are not equally fast, and one of them may be late.
  *
@@ -40,11 +43,18 @@ cl_command_queue cvy_team_join(struct cvy_device *device);
  * is for more than one launch. Given back, it is taken anew when what has been launched is done. */
 char *cvy_team_take_arguments(struct cvy_device *device, bool keep);
 void cvy_team_give_arguments(struct cvy_device *device, char *room, bool keep);
-/* Launches a kernel of cl/team.cl: work-groups range[0] to range[1] - 1 of those of sizes. is_balanced:
- * members that have done theirs go on with others'. event: NULL, or receives one of the work's last events.
- */
-cl_int cvy_team_enqueue(struct cvy_device *device, cl_kernel kernel, const char *arguments,
-                        const size_t sizes[3], const size_t range[2], bool is_balanced, cl_event *event);
+/* A launch of a kernel of cl/team.cl, with work-groups of one work-item. */
+struct cvy_team_launch {
+    cl_kernel kernel;
+    cl_ulong code; /* the same for launches of the same code with as much local memory, else another; not 0 */
+    const char *arguments;
+    size_t sizes[3];
+    bool is_balanced; /* members that have done theirs go on with others' */
+};
+
+/* Launches work-groups range[0] to range[1] - 1. event: NULL, or receives one of the work's last events. */
+cl_int cvy_team_enqueue(struct cvy_device *device, const struct cvy_team_launch *launch,
+                        const size_t range[2], cl_event *event);
 
 /* No team from now on: the caller's work goes into the device's queue. */
 void cvy_team_disband(struct cvy_device *device);
