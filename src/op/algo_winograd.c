@@ -154,11 +154,16 @@ static size_t workspace(const struct cvy_conv_problem *p, const struct cvy_devic
     return scratch_of(&s, config, s.p.groups, s.blocks_k, (size_t)config->value[STRIP]) * sizeof(float);
 }
 
-/* Work-items of equal length on the device's units: how much longer than if all were busy to the end. */
-static double imbalance(double items, const struct cvy_device *device)
+/* How much longer it takes until all units are done than if they were done together. Strips are of equal
+ * length, but for the last; a strip is so many items. */
+static double imbalance(double tiles, double strip, double items, const struct cvy_device *device)
 {
-    double units = (double)CVY_MAX(device->info.compute_units, 1);
-    return ceil(items / units) / (items / units);
+    const double units = (double)CVY_MAX(device->info.compute_units, 1);
+    const double whole = floor(tiles / strip), rest = tiles - whole * strip;
+    double longest = ceil(whole * items / units) * strip;
+    if (fmod(whole * items, units) == 0)
+        longest += ceil(items / units) * rest;
+    return longest * units / (tiles * items);
 }
 
 /* The share of a kernel's depth that meets x, on average, where every panel has one depth. */
@@ -179,9 +184,9 @@ static double depth_share(const struct geometry *s, const struct cvy_algo_config
 }
 
 /*
- * Expected seconds. Products run near the peak, but where weights that no cache holds are used for a panel
- * only they come at the pace of the memory, and some of that waiting always shows. Transforms are counted in
- * operations for each value. All measured with 16 to 512 channels.
+ * Expected seconds. Products run near the peak, but where weights that no near cache holds are used for a
+ * panel only they come at the pace of the memory, or of the last cache, and some of that waiting always
+ * shows. Transforms are counted in operations for each value. All measured with 16 to 512 channels.
  */
 static double seconds_of(const struct geometry *s, const struct cvy_device *device,
                          const struct cvy_algo_config *config)
@@ -193,30 +198,32 @@ static double seconds_of(const struct geometry *s, const struct cvy_device *devi
     double strips = ceil((double)s->tiles / strip), groups = (double)s->p.groups;
     double c_round = (double)(s->blocks * s->lanes);
     double k_round = (double)(s->blocks_k * (size_t)value[VECTORS] * s->lanes);
-    double values = (double)(cvy_round_up(s->tiles, (size_t)value[PANEL]) * s->points) * groups;
+    double tiles = (double)cvy_round_up(s->tiles, (size_t)value[PANEL]);
+    double values = tiles * (double)s->points * groups;
 
-    /* x and y pass while nothing multiplies */
+    /* x and y pass while little multiplies */
     double tensors = (double)(s->p.n * s->p.c * s->p.in[0] * s->p.in[1] * s->p.in[2]) +
                      (double)(s->p.n * s->p.k * s->out[0] * s->out[1] * s->out[2]);
-    double memory = tensors * sizeof(float) / rates->memory_bytes;
-    double each = s->side[0] == 1 || s->side[1] == 1 ? 24 : 16; /* a line's wait for loads and stores */
+    double memory = 0.7 * tensors * sizeof(float) / rates->memory_bytes;
+    double each = s->side[0] == 1 || s->side[1] == 1 ? 20 : 14; /* a line's wait for loads and stores */
     double of_x = values * c_round * (s->p.x_block > 0 ? each : 50) / rates->flops;
     double of_y = values * k_round * (s->p.y_block > 0 ? each : 50) / rates->flops;
     double steps = panel * value[VECTORS]; /* multiplications for so many loads: */
-    double products = 2 * values * c_round * k_round / (0.92 * rates->flops) *
+    double products = 2 * values * c_round * k_round / ((is_fused ? 0.95 : 0.9) * rates->flops) *
                       CVY_MAX(1, 0.6 * (panel + value[VECTORS]) / steps + 0.6) * depth_share(s, config);
     double weights = (double)s->points * groups * c_round * k_round * sizeof(float);
-    double stream = weights > CACHED_WEIGHTS ? strips * weights / rates->memory_bytes : 0;
+    double pace = cvy_weights_are_cached(device, weights) ? rates->cache_bytes : rates->memory_bytes;
+    double stream = weights > CACHED_WEIGHTS ? strips * weights / pace : 0;
     double of_first_panels = products * CVY_MIN(strips * panel / (double)s->tiles, 1);
     double seconds = products + CVY_MAX(0, stream - of_first_panels) + 0.35 * stream;
     if (device->info.type != CVY_DEVICE_CPU)
         seconds *= 20; /* one work-item to a work-group */
     if (is_fused) {
-        double items = strips * value[PARTS] * groups;
-        seconds = imbalance(items, device) * (seconds + of_x * value[PARTS] + of_y);
+        seconds =
+            imbalance(tiles, strip, value[PARTS] * groups, device) * (seconds + of_x * value[PARTS] + of_y);
         return rates->launch_seconds + seconds + memory;
     }
-    double between = 2 * values * (c_round + k_round) * sizeof(float) / (1.5 * rates->cache_bytes);
+    double between = 2 * values * (c_round + k_round) * sizeof(float) / (0.7 * rates->cache_bytes);
     return 3 * strips * rates->launch_seconds + seconds + of_x + of_y + between + memory;
 }
 
