@@ -20,6 +20,9 @@
 // Pixels of a row of x that a tile sees.
 #define SEEN ((TILE_W - 1) * STRIDE_W + (KERNEL_W - 1) * DILATION_W + 1)
 
+// Rows of y for which x is asked from memory in time.
+#define ROWS_AHEAD 3
+
 // Of one launch: blocks of channels in all images, channels, rows of y that a work-item makes.
 struct sizes {
     int planes, k, rows;
@@ -72,6 +75,18 @@ struct row {
     int o, p, z_begin, z_end, r_begin, r_end;
 };
 
+// Brings near what row p of y is the first to see of x, as much as a tile of it does from pixel q on.
+ALWAYS_INLINE void fetch_rows(struct plane at, struct window win, int o, int p, int q)
+{
+    const int d = o * win.stride_d - win.pad_d, end = p * win.stride_h - win.pad_h + win.kernel_h;
+    for (int r = 1; r <= win.stride_h; r++) {
+        __global const float *from = at.x + ((d * win.in_h + end - r) * win.in_w + q * STRIDE_W) * LANES;
+        UNROLL
+        for (int j = 0; j < TILE_W * STRIDE_W; j++)
+            LANES_FETCH(from + j * LANES);
+    }
+}
+
 // The tile from pixel q on; those before `done` are made already.
 ALWAYS_INLINE void make_tile(struct plane at, ACTIVATION_ARGUMENTS struct sizes s, struct window win,
                              __global const float *zeros, struct row row, int q, int done)
@@ -80,6 +95,8 @@ ALWAYS_INLINE void make_tile(struct plane at, ACTIVATION_ARGUMENTS struct sizes 
     UNROLL
     for (int j = 0; j < TILE_W; j++)
         sum[j] = at.bias;
+    if (STREAM)
+        fetch_rows(at, win, row.o, row.p + ROWS_AHEAD, q);
     for (int z = row.z_begin; z < row.z_end; z++) {
         const int d = border(row.o * win.stride_d - win.pad_d + z * win.dilation_d, win.in_d);
         int h = row.p * win.stride_h - win.pad_h + row.r_begin * win.dilation_h;
