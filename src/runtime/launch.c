@@ -438,7 +438,9 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launc
         return fail_launch(launch, CVY_ERROR_INVALID,
                            "%zux%zux%zu work-groups are more than a team's int holds", global[0], global[1],
                            global[2]);
-    bool is_new = cvy_programs_is_new(device, kernel, local);
+    static const size_t one[3] = {1, 1, 1};
+    const size_t *items = room != NULL ? one : global; /* of a command */
+    bool is_new = cvy_programs_is_new(device, kernel, items, local);
     cl_event event = NULL, *wanted = is_new ? &event : NULL;
     const struct cvy_team_launch for_team = {.kernel = kernel->cl,
                                              .code = code_of(launch, kernel),
@@ -457,7 +459,7 @@ static enum cvy_status enqueue(struct cvy_device *device, const struct cvy_launc
         return cvy_fail_cl(error, where);
     }
     if (is_new)
-        cvy_programs_launched(device, kernel, local, event);
+        cvy_programs_launched(device, kernel, items, local, event);
     if (launch->queue == NULL) {
         cvy_device_launched(device);
         cvy_recording_add(device, launch, kernel->cl, room != NULL ? &for_team : NULL, global, local);

@@ -1,5 +1,6 @@
 #include "runtime/program.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,9 @@ struct cvy_program {
     struct cvy_hash file_key;  /* of name alone */
     struct cvy_hash name_key;  /* of name and macros: finds it in memory */
     struct cvy_hash store_key; /* of all that the binary depends on */
+    char *name, *options;
     cl_program cl;
+    bool has_binary; /* PoCL gives the first one that it was given, or made, for ever */
     struct cvy_kernel *kernels;
     uint64_t seen[MAX_SEEN]; /* launches whose machine code is in the saved binary, or will be */
     size_t n_seen;
@@ -65,6 +68,8 @@ static void program_destroy(struct cvy_program *program)
         clReleaseEvent(program->pending);
     if (program->cl != NULL)
         clReleaseProgram(program->cl);
+    free(program->name);
+    free(program->options);
     free(program);
 }
 
@@ -136,14 +141,15 @@ static bool load(struct cvy_device *device, struct cvy_program *program, const u
     size_t head = sizeof(n) + (size_t)n * sizeof(uint64_t);
     memcpy(program->seen, payload + sizeof(n), (size_t)n * sizeof(uint64_t));
     program->cl = cvy_binary_load(device, payload + head, bytes - head, options);
+    program->has_binary = program->cl != NULL;
     program->n_seen = program->cl != NULL ? (size_t)n : 0;
     return program->cl != NULL;
 }
 
 /* The lock is let go of while the driver works: other threads launch, or compile other programs. */
-static enum cvy_status build_with(struct cvy_device *device, struct cvy_program *program, const char *name,
-                                  const char *macros, const char *options)
+static enum cvy_status build_with(struct cvy_device *device, struct cvy_program *program, const char *macros)
 {
+    const char *name = program->name, *options = program->options;
     const char *source = cvy_source_text(device, name);
     void *payload = NULL;
     size_t bytes = 0;
@@ -173,10 +179,14 @@ static enum cvy_status program_build(struct cvy_device *device, struct cvy_progr
 {
     struct cvy_text options = {0};
     add_options(device, macros, &options);
-    enum cvy_status status = options.failed ? cvy_fail_memory("build options", strlen(macros))
-                                            : build_with(device, program, name, macros, options.data);
-    cvy_text_finish(&options);
-    return status;
+    program->name = cvy_text_copy(name);
+    program->options = options.failed ? NULL : options.data;
+    if (program->name == NULL || program->options == NULL) {
+        cvy_text_finish(&options);
+        program->options = NULL;
+        return cvy_fail_memory("build options", strlen(macros));
+    }
+    return build_with(device, program, macros);
 }
 
 static struct cvy_program **find_program(struct cvy_device *device, struct cvy_hash key)
@@ -272,19 +282,22 @@ enum cvy_status cvy_programs_get(struct cvy_device *device, const char *program,
     return CVY_OK;
 }
 
-static uint64_t launch_hash(const struct cvy_kernel *kernel, const size_t local[3])
+/* PoCL's machine code is for a local size, and for small global sizes or for any. */
+static uint64_t launch_hash(const struct cvy_kernel *kernel, const size_t global[3], const size_t local[3])
 {
-    uint64_t sizes[3] = {local[0], local[1], local[2]};
+    const bool is_large = global[0] >= USHRT_MAX || global[1] >= USHRT_MAX || global[2] >= USHRT_MAX;
+    uint64_t sizes[4] = {local[0], local[1], local[2], is_large};
     struct cvy_hash hash = cvy_hash_string((struct cvy_hash){0, 0}, kernel->name);
     return cvy_hash_bytes(hash, sizes, sizeof(sizes)).low;
 }
 
-bool cvy_programs_is_new(struct cvy_device *device, const struct cvy_kernel *kernel, const size_t local[3])
+bool cvy_programs_is_new(struct cvy_device *device, const struct cvy_kernel *kernel, const size_t global[3],
+                         const size_t local[3])
 {
     const struct cvy_program *program = kernel->program;
     if (device->store == NULL || device->save_seconds <= 0 || program->n_seen == MAX_SEEN)
         return false;
-    uint64_t hash = launch_hash(kernel, local);
+    uint64_t hash = launch_hash(kernel, global, local);
     for (size_t i = 0; i < program->n_seen; i++) {
         if (program->seen[i] == hash)
             return false;
@@ -292,17 +305,33 @@ bool cvy_programs_is_new(struct cvy_device *device, const struct cvy_kernel *ker
     return true;
 }
 
-void cvy_programs_launched(struct cvy_device *device, const struct cvy_kernel *kernel, const size_t local[3],
-                           cl_event event)
+void cvy_programs_launched(struct cvy_device *device, const struct cvy_kernel *kernel, const size_t global[3],
+                           const size_t local[3], cl_event event)
 {
     struct cvy_program *program = kernel->program;
     if (program->n_seen < MAX_SEEN)
-        program->seen[program->n_seen++] = launch_hash(kernel, local);
+        program->seen[program->n_seen++] = launch_hash(kernel, global, local);
     if (program->pending != NULL)
         clReleaseEvent(program->pending);
     else
         device->programs->n_pending++;
     program->pending = event;
+}
+
+/* The driver's binary, with room for a head before it. What it was launched with after an earlier binary
+ * comes with a program made anew, which PoCL has in its cache. */
+static unsigned char *binary_of(struct cvy_device *device, const struct cvy_program *program, size_t head,
+                                size_t *bytes)
+{
+    cl_program anew = NULL;
+    const char *source = cvy_source_text(device, program->name);
+    if (!program->has_binary || source == NULL)
+        return cvy_binary_get(device, program->cl, head, bytes);
+    if (cvy_binary_compile(device, program->name, source, program->options, &anew) != CVY_OK)
+        return NULL;
+    unsigned char *payload = cvy_binary_get(device, anew, head, bytes);
+    clReleaseProgram(anew);
+    return payload;
 }
 
 static void save(struct cvy_device *device, struct cvy_program *program)
@@ -313,9 +342,10 @@ static void save(struct cvy_device *device, struct cvy_program *program)
     size_t head = sizeof(uint64_t) * (1 + program->n_seen);
     uint64_t n = program->n_seen;
     size_t bytes = 0;
-    unsigned char *payload = cvy_binary_get(device, program->cl, head, &bytes);
+    unsigned char *payload = binary_of(device, program, head, &bytes);
     if (payload == NULL)
         return;
+    program->has_binary = true;
     memcpy(payload, &n, sizeof(n));
     memcpy(payload + sizeof(n), program->seen, head - sizeof(n));
     cvy_store_put(device->store, program->store_key, payload, bytes);

@@ -36,14 +36,15 @@ uint64_t cvy_programs_generation(const struct cvy_device *device);
 enum cvy_status cvy_programs_get(struct cvy_device *device, const char *program, const char *kernel,
                                  const char *macros, struct cvy_kernel **result);
 /*
- * Whether a launch with these local sizes is new to the program: then its binary is worth saving once the
- * launch has run (PoCL compiles machine code for each local size at launch, and has none before) while there
+ * Whether a launch with these sizes is new to the program: then its binary is worth saving once the launch
+ * has run (PoCL compiles machine code for each local size at launch, and has none before) while there
  * is time for it, and cvy_programs_launched() wants the launch's event. Call both with device->lock held.
  */
-bool cvy_programs_is_new(struct cvy_device *device, const struct cvy_kernel *kernel, const size_t local[3]);
+bool cvy_programs_is_new(struct cvy_device *device, const struct cvy_kernel *kernel, const size_t global[3],
+                         const size_t local[3]);
 /* Takes over a reference to event. */
-void cvy_programs_launched(struct cvy_device *device, const struct cvy_kernel *kernel, const size_t local[3],
-                           cl_event event);
+void cvy_programs_launched(struct cvy_device *device, const struct cvy_kernel *kernel, const size_t global[3],
+                           const size_t local[3], cl_event event);
 /* Saves what was compiled, launched and has run. finished: the caller has just waited for the whole queue, so
  * that waiting for launches costs nothing. Costs a look at a counter when there is nothing to save. */
 void cvy_programs_save(struct cvy_device *device, bool finished);

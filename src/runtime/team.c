@@ -213,13 +213,13 @@ static cl_int time_meetings(struct cvy_team *team, struct cvy_device *device, st
                     {sizeof(size), &size},           {sizeof(rounds), &rounds}, {sizeof(most), &most}};
         for (cl_uint a = 0; error == CL_SUCCESS && a < CVY_COUNT(args); a++)
             error = clSetKernelArg(kernel->cl, a, args[a].bytes, args[a].value);
-        const bool is_new = cvy_programs_is_new(device, kernel, local);
+        const bool is_new = cvy_programs_is_new(device, kernel, local, local);
         cl_event event = NULL;
         if (error == CL_SUCCESS)
             error = clEnqueueNDRangeKernel(team->queues[i], kernel->cl, 1, NULL, &one, &one, 0, NULL,
                                            is_new ? &event : NULL);
         if (error == CL_SUCCESS && is_new)
-            cvy_programs_launched(device, kernel, local, event);
+            cvy_programs_launched(device, kernel, local, local, event);
     }
     flush_members(team);
     cl_int finished = finish_members(team);

@@ -1,5 +1,6 @@
 /* the call of OpenCL 1.2: newer ones are missing from many drivers */
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/buffer.h"
+#include "runtime/device.h"
 #include "runtime/gemm.h"
+#include "runtime/launch.h"
 #include "runtime/store.h"
 #include "support.h"
 
@@ -386,19 +390,25 @@ static struct cvy_device *open_without_team(void)
     return device;
 }
 
+static struct cvy_device *open_with_store(double save_seconds)
+{
+    struct cvy_device *device = open_without_team();
+    const struct cvy_store_params params = {.path = path, .save_seconds = save_seconds};
+    ck_assert_int_eq(cvy_device_set_store(device, &params), CVY_OK);
+    return device;
+}
+
 #define PROGRAMS 2
+#define MACHINE_CODE 4096 /* bytes that any has */
 
 /* Opens the device with the store, runs kernels of PROGRAMS programs, and closes it. */
 static struct cvy_build_stats use_device_for(double save_seconds)
 {
     static const float products[PROGRAMS][4] = {{19, 22, 43, 50}, {17, 23, 39, 53}};
-    struct cvy_device *device = open_without_team();
+    struct cvy_device *device = open_with_store(save_seconds);
     struct cvy_buffer *buffer = NULL;
     struct cvy_build_stats stats;
     float data[12] = {1, 2, 3, 4, 5, 6, 7, 8};
-    ck_assert_int_eq(
-        cvy_device_set_store(device, &(struct cvy_store_params){.path = path, .save_seconds = save_seconds}),
-        CVY_OK);
     ck_assert_int_eq(cvy_buffer_create(&buffer, device, sizeof(data)), CVY_OK);
     for (size_t i = 0; i < PROGRAMS; i++) {
         test_poison(data + 8, 4);
@@ -440,6 +450,66 @@ START_TEST(device_with_a_warm_store_loads_and_does_not_compile)
     ck_assert_uint_eq(warm.compiled, 0);
     ck_assert_uint_eq(warm.loaded, PROGRAMS);
     ck_assert(warm.first_launch_at > 0);
+}
+END_TEST
+
+/* A program of its own each time: PoCL has all that an earlier run launched in its cache. */
+static void launch(struct cvy_device *device, size_t local)
+{
+    static const float data[64];
+    struct cvy_buffer *buffer = NULL;
+    struct cvy_launch launch;
+    ck_assert_int_eq(cvy_buffer_upload(&buffer, device, sizeof(data), data), CVY_OK);
+    cvy_launch_init(&launch, "gather", "gather");
+    cvy_launch_define(&launch, "RUN", (size_t)(1e6 * cvy_now()) % INT_MAX);
+    for (int i = 0; i < 3; i++)
+        cvy_launch_buffer(&launch, buffer);
+    cvy_launch_sizes(&launch, (size_t[]){16, 1, 1, 16}, 4);
+    cvy_launch_range(&launch, 1, (size_t[]){16}, &local);
+    ck_assert_msg(cvy_launch_run(device, &launch) == CVY_OK, "%s", test_log_last());
+    ck_assert_int_eq(cvy_device_finish(device), CVY_OK);
+    cvy_buffer_destroy(&buffer);
+}
+
+static int count_bytes(void *sum, int n, char **values, char **names)
+{
+    (void)n;
+    (void)names;
+    *(long *)sum = strtol(values[0], NULL, 10);
+    return 0;
+}
+
+static long saved_bytes(void)
+{
+    sqlite3 *db = NULL;
+    long sum = -1;
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db, "SELECT sum(length(payload)) FROM program", count_bytes, &sum, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    return sum;
+}
+
+/* PoCL has machine code of what was launched alone: at first; after that was saved; in a process that has
+ * loaded both. */
+START_TEST(what_is_launched_after_it_was_saved_is_saved_too)
+{
+    long saved[3];
+    struct cvy_device *device = open_with_store(100);
+    launch(device, 1);
+    saved[0] = saved_bytes();
+    launch(device, 2);
+    saved[1] = saved_bytes();
+    cvy_device_destroy(&device);
+    device = open_with_store(100);
+    launch(device, 4);
+    saved[2] = saved_bytes();
+    ck_assert_int_gt(saved[0], 0);
+    if (strstr(cvy_device_get_info(device)->platform, "Portable Computing") != NULL) {
+        ck_assert_int_gt(saved[1], saved[0] + MACHINE_CODE);
+        ck_assert_int_gt(saved[2], saved[1] + MACHINE_CODE);
+    }
+    cvy_device_destroy(&device);
 }
 END_TEST
 
@@ -494,6 +564,7 @@ Suite *test_suite(void)
     tcase_add_test(tests, store_keeps_the_newest_times_of_processes_at_once);
     tcase_add_test(tests, store_in_a_place_that_cannot_be_used_is_no_store);
     tcase_add_test(tests, device_with_a_warm_store_loads_and_does_not_compile);
+    tcase_add_test(tests, what_is_launched_after_it_was_saved_is_saved_too);
     tcase_add_test(tests, device_without_time_to_save_leaves_the_rest_to_later_ones);
     tcase_add_test(tests, device_with_a_damaged_entry_compiles);
     suite_add_tcase(suite, tests);
