@@ -54,7 +54,7 @@ struct cvy_team {
     /* Of all launches so far: the last one, their work-groups, and where the members' counters will be; the
      * last one that each member was told of. What they have done follows on the board. */
     cl_uint sequence, groups, base, told[MAX_MEMBERS];
-    cl_ulong code;  /* of the last launch, which kernels of all members stay for; 0: none do */
+    cl_ulong code;  /* of the last launch, which kernels of all members stay for if the board is open */
     cl_uint ticket; /* of the last launch */
     bool is_ahead;  /* members have work that the device's queue does not wait for */
     bool is_behind; /* the device's queue has work that members do not wait for */
@@ -166,10 +166,9 @@ static _Atomic cl_uint *posted_on(struct cvy_team *team)
     return (_Atomic cl_uint *)&team->board[POSTED];
 }
 
-/* Kernels leave when all launches on the board are done, and others do those to come. */
+/* Kernels leave when all launches on the board are done, and others do those to come. Needs no lock. */
 static void close_board(struct cvy_team *team)
 {
-    team->code = 0;
     atomic_fetch_or(posted_on(team), CLOSED);
 }
 
