@@ -201,10 +201,11 @@ static double seconds_of(const struct geometry *s, const struct cvy_device *devi
     double tiles = (double)cvy_round_up(s->tiles, (size_t)value[PANEL]);
     double values = tiles * (double)s->points * groups;
 
-    /* x and y pass while little multiplies */
+    /* x and y pass while little multiplies; where no cache holds them y is read before it is written */
     double tensors = (double)(s->p.n * s->p.c * s->p.in[0] * s->p.in[1] * s->p.in[2]) +
                      (double)(s->p.n * s->p.k * s->out[0] * s->out[1] * s->out[2]);
-    double memory = 0.7 * tensors * sizeof(float) / rates->memory_bytes;
+    double memory = (cvy_streams(device, tensors * sizeof(float)) ? 1.2 : 0.3) * tensors * sizeof(float) /
+                    rates->memory_bytes;
     double each = s->side[0] == 1 || s->side[1] == 1 ? 20 : 14; /* a line's wait for loads and stores */
     double of_x = values * c_round * (s->p.x_block > 0 ? each : 50) / rates->flops;
     double of_y = values * k_round * (s->p.y_block > 0 ? each : 50) / rates->flops;
