@@ -39,6 +39,7 @@
 #if TEAM
 
 // board: its address. ticket: of the launches that the kernel does. after: the launch before the first.
+// member: of the command's first work-group.
 struct team {
     ulong board;
     uint ticket, after;
@@ -162,6 +163,7 @@ ALWAYS_INLINE __global const char *team_argument(ulong *at, ulong bytes, ulong a
     const type name = *(__global const type *)team_argument(&at, sizeof(type), 4);
 #define TEAM_WORK(name, ARGUMENTS, ...)                                                                      \
     struct launch launch;                                                                                    \
+    team.member += (int)get_group_id(0);                                                                     \
     for (uint number = team.after; team_next(team, number, &launch);) {                                   \
         ulong at = launch.arguments;                                                                         \
         ARGUMENTS(TEAM_LOAD_ARRAY, TEAM_LOAD_ARRAY, TEAM_LOAD_VALUE, TEAM_LOAD_VALUE)                        \

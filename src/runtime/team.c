@@ -51,9 +51,9 @@ struct cvy_team {
     cl_mem memory; /* of the board */
     cl_uint *board;
     struct cvy_slots slots;
-    /* Of all launches so far: the last one, their work-groups, and where the members' counters will be; the
-     * last one that each member was told of. What they have done follows on the board. */
-    cl_uint sequence, groups, base, told[MAX_MEMBERS];
+    /* Of all launches so far: the last one, their work-groups, and where the members' counters will be. What
+     * they have done follows on the board. */
+    cl_uint sequence, groups, base;
     cl_ulong code;  /* of the last launch, which kernels of all members stay for if the board is open */
     cl_uint ticket; /* of the last launch */
     bool is_ahead;  /* members have work that the device's queue does not wait for */
@@ -155,7 +155,7 @@ static cl_int reset_counts(struct cvy_team *team, const struct cvy_device *devic
     cl_uint counts[LAUNCHES] = {[DONE] = team->groups, [POSTED] = team->sequence | CLOSED};
     for (size_t i = 0; i < MAX_MEMBERS; i++) {
         counts[TAKEN(i)] = team->base;
-        counts[PASSED(i)] = team->told[i];
+        counts[PASSED(i)] = team->sequence;
     }
     return clEnqueueWriteBuffer(device->queue, team->memory, CL_TRUE, 0, sizeof(counts), counts, 0, NULL,
                                 NULL);
@@ -259,8 +259,6 @@ static bool try_out(struct cvy_team *team, struct cvy_device *device)
     if (seconds >= MAX_MEETING)
         rest(team, cvy_now());
     team->sequence = team->groups = team->base = FIRST_COUNT;
-    for (size_t i = 0; i < MAX_MEMBERS; i++)
-        team->told[i] = team->sequence;
     bool meets = most_met > 0 && reset_counts(team, device) == CL_SUCCESS;
     cvy_log(CVY_LOG_DEBUG, "team: %zu members %s; a meeting takes %.2f us, a look %.2f ns", team->size,
             meets ? "work together" : "do not work together", 1e6 * seconds,
@@ -365,7 +363,7 @@ static cl_uint passed(const struct cvy_team *team)
     cl_uint least = team->sequence;
     for (size_t i = 0; i < team->size; i++) {
         const cl_uint last = board[PASSED(i)];
-        if (last != team->told[i] && (cl_int)(last - least) < 0)
+        if ((cl_int)(last - least) < 0)
             least = last;
     }
     return least;
@@ -393,7 +391,7 @@ void cvy_team_give_arguments(struct cvy_device *device, char *room, bool keep)
 struct command {
     cl_ulong board;
     cl_uint ticket, after;
-    cl_int member, members;
+    cl_int first, members;
 };
 
 struct launch {
@@ -420,19 +418,19 @@ static bool post(struct cvy_team *team, struct launch launch, cl_ulong code)
     return is_seen;
 }
 
-/* A command for one of a launch's members. */
-static cl_int command(struct cvy_team *team, cl_command_queue queue, cl_kernel kernel, size_t member,
-                      size_t members, cl_event *event)
+/* A command for some members, from the first on. */
+static cl_int command(struct cvy_team *team, cl_command_queue queue, cl_kernel kernel, size_t first,
+                      size_t count, cl_event *event)
 {
     const size_t one = 1;
     const struct command argument = {.board = (cl_ulong)(uintptr_t)team->board,
                                      .ticket = team->ticket,
                                      .after = team->sequence - 2,
-                                     .member = (cl_int)member,
-                                     .members = (cl_int)members};
+                                     .first = (cl_int)first,
+                                     .members = (cl_int)team->size};
     cl_int error = clSetKernelArg(kernel, 0, sizeof(argument), &argument);
     if (error == CL_SUCCESS)
-        error = clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &one, &one, 0, NULL, event);
+        error = clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &count, &one, 0, NULL, event);
     return error;
 }
 
@@ -455,34 +453,29 @@ static bool is_resting(struct cvy_team *team)
     return now < team->rest_end;
 }
 
-/* All members work on it. */
-static cl_int enqueue_for_all(struct cvy_team *team, struct cvy_device *device,
-                              const struct cvy_team_launch *given, const struct launch *launch,
-                              cl_event *event)
+static cl_int enqueue_to_members(struct cvy_team *team, struct cvy_device *device,
+                                 const struct cvy_team_launch *given, const struct launch *launch,
+                                 cl_event *event)
 {
     cl_int error = CL_SUCCESS;
     follow_device(team, device);
     const bool is_seen = post(team, *launch, event == NULL ? given->code : 0);
-    for (size_t i = 0; i < team->size; i++) {
-        team->told[i] = team->sequence;
-        if (error == CL_SUCCESS && !is_seen)
-            error = command(team, team->queues[i], given->kernel, i, team->size,
-                            i + 1 == team->size ? event : NULL);
-    }
+    for (size_t i = 0; !is_seen && error == CL_SUCCESS && i < team->size; i++)
+        error = command(team, team->queues[i], given->kernel, i, 1, i + 1 == team->size ? event : NULL);
     if (!is_seen)
         flush_members(team);
     team->is_ahead = true;
     return error;
 }
 
-static cl_int enqueue_for_one(struct cvy_team *team, struct cvy_device *device,
-                              const struct cvy_team_launch *given, const struct launch *launch,
-                              cl_event *event)
+/* A work-group for each member, which the driver shares out and waits for. */
+static cl_int enqueue_to_device(struct cvy_team *team, struct cvy_device *device,
+                                const struct cvy_team_launch *given, const struct launch *launch,
+                                cl_event *event)
 {
     cl_command_queue queue = cvy_team_join(device);
     post(team, *launch, 0);
-    team->told[0] = team->sequence;
-    return command(team, queue, given->kernel, 0, 1, event);
+    return command(team, queue, given->kernel, 0, team->size, event);
 }
 
 cl_int cvy_team_enqueue(struct cvy_device *device, const struct cvy_team_launch *given, const size_t range[2],
@@ -490,14 +483,13 @@ cl_int cvy_team_enqueue(struct cvy_device *device, const struct cvy_team_launch 
 {
     struct cvy_team *team = device->team;
     const size_t total = range[1] - range[0];
-    const bool alone = team->is_disbanded || is_resting(team);
-    const size_t members = alone ? 1 : team->size;
+    const bool together = !team->is_disbanded && !is_resting(team);
     const struct launch launch = {
         .arguments = (cl_ulong)(uintptr_t)given->arguments,
         .before = team->groups,
         .base = team->base,
-        .members = (cl_int)members,
-        .shares = given->is_balanced ? (cl_int)members : 1,
+        .members = (cl_int)team->size,
+        .shares = given->is_balanced ? (cl_int)team->size : 1,
         .first = (cl_int)range[0],
         .total = (cl_int)total,
         .size_0 = (cl_int)given->sizes[0],
@@ -507,10 +499,10 @@ cl_int cvy_team_enqueue(struct cvy_device *device, const struct cvy_team_launch 
         finish_members(team);
         clFinish(device->queue);
     }
-    const cl_int error = alone ? enqueue_for_one(team, device, given, &launch, event)
-                               : enqueue_for_all(team, device, given, &launch, event);
+    const cl_int error = together ? enqueue_to_members(team, device, given, &launch, event)
+                                  : enqueue_to_device(team, device, given, &launch, event);
     team->groups += (cl_uint)total;
-    team->base += (cl_uint)cvy_ceil_div(total, members);
+    team->base += (cl_uint)cvy_ceil_div(total, team->size);
     if (error != CL_SUCCESS) {
         /* nobody will count what was not launched */
         finish_members(team);
