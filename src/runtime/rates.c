@@ -28,13 +28,16 @@ static struct cvy_device_rates guess(const struct cvy_device_info *info)
                                      .group_seconds = cpu ? 20e-9 : 2e-9};
 }
 
+/* Whatever the driver reports: llvmpipe says that its vectors hold one number, and has 16 of them. */
+#define POSSIBLE_FLOPS 1e12
+
 /* The lower limits leave room for devices that are interpreted; comparisons with NaN are false. */
 static bool is_plausible(const struct cvy_device_rates *rates, const struct cvy_device_rates *guessed)
 {
-    return rates->flops > 1e5 && rates->flops < 20 * guessed->flops && rates->memory_bytes > 1e4 &&
-           rates->memory_bytes < 1e14 && rates->cache_bytes > 1e4 && rates->cache_bytes < 1e15 &&
-           rates->launch_seconds > 1e-9 && rates->launch_seconds < 1 && rates->group_seconds > 1e-13 &&
-           rates->group_seconds < 1;
+    return rates->flops > 1e5 && rates->flops < CVY_MAX(20 * guessed->flops, POSSIBLE_FLOPS) &&
+           rates->memory_bytes > 1e4 && rates->memory_bytes < 1e14 && rates->cache_bytes > 1e4 &&
+           rates->cache_bytes < 1e15 && rates->launch_seconds > 1e-9 && rates->launch_seconds < 1 &&
+           rates->group_seconds > 1e-13 && rates->group_seconds < 1;
 }
 
 struct cvy_hash cvy_rates_key(const struct cvy_device *device)
