@@ -453,15 +453,16 @@ START_TEST(device_with_a_warm_store_loads_and_does_not_compile)
 }
 END_TEST
 
-/* A program of its own each time: PoCL has all that an earlier run launched in its cache. */
-static void launch(struct cvy_device *device, size_t local)
+/* run: makes the program another than that of earlier runs, of which PoCL's cache has all that was launched.
+ */
+static void launch(struct cvy_device *device, size_t run, size_t local)
 {
     static const float data[64];
     struct cvy_buffer *buffer = NULL;
     struct cvy_launch launch;
     ck_assert_int_eq(cvy_buffer_upload(&buffer, device, sizeof(data), data), CVY_OK);
     cvy_launch_init(&launch, "gather", "gather");
-    cvy_launch_define(&launch, "RUN", (size_t)(1e6 * cvy_now()) % INT_MAX);
+    cvy_launch_define(&launch, "RUN", run);
     for (int i = 0; i < 3; i++)
         cvy_launch_buffer(&launch, buffer);
     cvy_launch_sizes(&launch, (size_t[]){16, 1, 1, 16}, 4);
@@ -494,15 +495,16 @@ static long saved_bytes(void)
  * loaded both. */
 START_TEST(what_is_launched_after_it_was_saved_is_saved_too)
 {
+    const size_t run = (size_t)(1e6 * cvy_now()) % INT_MAX;
     long saved[3];
     struct cvy_device *device = open_with_store(100);
-    launch(device, 1);
+    launch(device, run, 1);
     saved[0] = saved_bytes();
-    launch(device, 2);
+    launch(device, run, 2);
     saved[1] = saved_bytes();
     cvy_device_destroy(&device);
     device = open_with_store(100);
-    launch(device, 4);
+    launch(device, run, 4);
     saved[2] = saved_bytes();
     ck_assert_int_gt(saved[0], 0);
     if (strstr(cvy_device_get_info(device)->platform, "Portable Computing") != NULL) {
