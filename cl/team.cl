@@ -38,6 +38,8 @@
 
 #if TEAM
 
+#include "../src/runtime/team_board.h"
+
 // board: its address. ticket: of the launches that the kernel does. after: the launch before the first.
 // member: of the command's first work-group.
 struct team {
@@ -52,26 +54,10 @@ struct team {
 struct launch {
     ulong arguments;
     uint ticket, before, base;
-    int members, shares, first, total, size_0, size_1;
+    int shares, first, total, size_0, size_1;
 };
 
-// The board, in numbers: work-groups done, by all members, of all launches, and what long waits took, in
-// LONG_WAIT looks; the last launch that is on it, and whether it is CLOSED; for each member, a line of the
-// cache from the others: base + work-groups of its share that are taken, by whomever, and the last launch
-// that it has done with; then a ring of launches. Launches have even numbers. All counts go round:
-// differences stay right, of unsigned numbers, which compilers know to go round.
-#define LINE 32
-#define DONE 0
-#define WAITS 1
-#define POSTED LINE
-#define TAKEN(member) ((2 + (member)) * LINE)
-#define PASSED(member) (TAKEN(member) + 1)
-#define LAUNCHES (18 * LINE)
-#define RING 1024
-#define LAUNCH_STRIDE 16
-#define CLOSED 1
-#define LONG_WAIT 65536
-#define PATIENCE 16384
+#define PATIENCE 16384 // looks for another launch
 
 ALWAYS_INLINE volatile __global uint *team_board(struct team team)
 {
@@ -113,9 +99,9 @@ ALWAYS_INLINE void team_begin(struct team team, struct launch launch)
 }
 
 // Members' shares follow each other; each has as many work-groups as any other, or one more.
-ALWAYS_INLINE int team_share(struct launch launch, int member)
+ALWAYS_INLINE int team_share(struct team team, struct launch launch, int member)
 {
-    return launch.total / launch.members * member + launch.total % launch.members * member / launch.members;
+    return launch.total / team.members * member + launch.total % team.members * member / team.members;
 }
 
 // The next work-groups of a share that has `count`: all of them where nobody else looks for them; otherwise
@@ -157,21 +143,21 @@ ALWAYS_INLINE __global const char *team_argument(ulong *at, ulong bytes, ulong a
     return (__global const char *)here;
 }
 
-#define TEAM_LOAD_ARRAY(name) \
+#define TEAM_LOAD_ARRAY(name)                                                                                \
     __global float *name = (__global float *)*(__global const ulong *)team_argument(&at, 8, 8);
-#define TEAM_LOAD_VALUE(type, name) \
+#define TEAM_LOAD_VALUE(type, name)                                                                          \
     const type name = *(__global const type *)team_argument(&at, sizeof(type), 4);
 #define TEAM_WORK(name, ARGUMENTS, ...)                                                                      \
     struct launch launch;                                                                                    \
     team.member += (int)get_group_id(0);                                                                     \
-    for (uint number = team.after; team_next(team, number, &launch);) {                                   \
+    for (uint number = team.after; team_next(team, number, &launch);) {                                      \
         ulong at = launch.arguments;                                                                         \
         ARGUMENTS(TEAM_LOAD_ARRAY, TEAM_LOAD_ARRAY, TEAM_LOAD_VALUE, TEAM_LOAD_VALUE)                        \
         team_begin(team, launch);                                                                            \
         int count = 0;                                                                                       \
         for (int i = 0; i < launch.shares; i++) {                                                            \
-            const int owner = (team.member + i) % team.members, start = team_share(launch, owner);           \
-            const int most = team_share(launch, owner + 1) - start;                                          \
+            const int owner = (team.member + i) % team.members, start = team_share(team, launch, owner);     \
+            const int most = team_share(team, launch, owner + 1) - start;                                    \
             int begin, some;                                                                                 \
             while ((some = team_take(team, launch, owner, most, &begin)) > 0) {                              \
                 for (int each = 0; each < some; each++)                                                      \
@@ -182,15 +168,15 @@ ALWAYS_INLINE __global const char *team_argument(ulong *at, ulong bytes, ulong a
         number += 2;                                                                                         \
         team_end(team, number, count);                                                                       \
     }
-#define TEAM_KERNEL(name, work_group, ARGUMENTS)             \
-    __kernel WORK_GROUP(1, 1, 1) void name(struct team team) \
-    {                                                        \
-        TEAM_WORK(name, ARGUMENTS)                           \
+#define TEAM_KERNEL(name, work_group, ARGUMENTS)                                                             \
+    __kernel WORK_GROUP(1, 1, 1) void name(struct team team)                                                 \
+    {                                                                                                        \
+        TEAM_WORK(name, ARGUMENTS)                                                                           \
     }
-#define TEAM_KERNEL_LOCAL(name, work_group, type, array, ARGUMENTS)               \
-    __kernel WORK_GROUP(1, 1, 1) void name(struct team team, __local type *array) \
-    {                                                                             \
-        TEAM_WORK(name, ARGUMENTS, , array)                                       \
+#define TEAM_KERNEL_LOCAL(name, work_group, type, array, ARGUMENTS)                                          \
+    __kernel WORK_GROUP(1, 1, 1) void name(struct team team, __local type *array)                            \
+    {                                                                                                        \
+        TEAM_WORK(name, ARGUMENTS, , array)                                                                  \
     }
 
 #else
@@ -199,18 +185,18 @@ ALWAYS_INLINE __global const char *team_argument(ulong *at, ulong bytes, ulong a
 #define TEAM_DECLARE_OUT(name) __global float *TEAM_RESTRICT name,
 #define TEAM_DECLARE_VALUE(type, name) type name,
 #define TEAM_DECLARE_LAST(type, name) type name
-#define TEAM_DECLARED(ARGUMENTS) \
+#define TEAM_DECLARED(ARGUMENTS)                                                                             \
     ARGUMENTS(TEAM_DECLARE_IN, TEAM_DECLARE_OUT, TEAM_DECLARE_VALUE, TEAM_DECLARE_LAST)
 #define ITEM_IDS ((int3)(get_global_id(0), get_global_id(1), get_global_id(2)))
-#define TEAM_KERNEL(name, work_group, ARGUMENTS)            \
-    __kernel work_group void name(TEAM_DECLARED(ARGUMENTS)) \
-    {                                                       \
-        name##_work(ITEM_IDS, TEAM_PASSED(ARGUMENTS));      \
+#define TEAM_KERNEL(name, work_group, ARGUMENTS)                                                             \
+    __kernel work_group void name(TEAM_DECLARED(ARGUMENTS))                                                  \
+    {                                                                                                        \
+        name##_work(ITEM_IDS, TEAM_PASSED(ARGUMENTS));                                                       \
     }
-#define TEAM_KERNEL_LOCAL(name, work_group, type, array, ARGUMENTS)              \
-    __kernel work_group void name(TEAM_DECLARED(ARGUMENTS), __local type *array) \
-    {                                                                            \
-        name##_work(ITEM_IDS, TEAM_PASSED(ARGUMENTS), array);                    \
+#define TEAM_KERNEL_LOCAL(name, work_group, type, array, ARGUMENTS)                                          \
+    __kernel work_group void name(TEAM_DECLARED(ARGUMENTS), __local type *array)                             \
+    {                                                                                                        \
+        name##_work(ITEM_IDS, TEAM_PASSED(ARGUMENTS), array);                                                \
     }
 
 #endif

@@ -13,19 +13,8 @@
 #include "runtime/program.h"
 #include "runtime/recording.h"
 #include "runtime/slots.h"
+#include "runtime/team_board.h"
 
-#define MAX_MEMBERS 16 /* the host enqueues for each of them */
-/* The board, as in cl/team.cl. */
-#define LINE 32
-#define DONE 0
-#define WAITS 1
-#define POSTED LINE
-#define TAKEN(member) ((2 + (member)) * LINE)
-#define PASSED(member) (TAKEN(member) + 1)
-#define LAUNCHES ((2 + MAX_MEMBERS) * LINE)
-#define RING 1024
-#define LAUNCH_STRIDE 16
-#define CLOSED 1
 #define MAX_TEAMS 16
 #define TRIALS 8
 #define ROUNDS 4096
@@ -35,7 +24,6 @@
 #define FIRST_COUNT ((cl_uint)-100)
 /* Seconds, the launch itself included; members that share a core need milliseconds. */
 #define MAX_MEETING 2e-6
-#define LONG_WAIT 65536 /* looks, as in cl/team.cl */
 /* How often the waits are looked at, and what share of the time they may take. */
 #define WATCH_SECONDS 0.02
 #define MAX_WAITING 0.25
@@ -397,7 +385,7 @@ struct command {
 struct launch {
     cl_ulong arguments;
     cl_uint ticket, before, base;
-    cl_int members, shares, first, total, size_0, size_1;
+    cl_int shares, first, total, size_0, size_1;
 };
 
 /* Writes a launch on the board. code: what kernels may stay for, or 0. Returns whether those that are there
@@ -488,7 +476,6 @@ cl_int cvy_team_enqueue(struct cvy_device *device, const struct cvy_team_launch 
         .arguments = (cl_ulong)(uintptr_t)given->arguments,
         .before = team->groups,
         .base = team->base,
-        .members = (cl_int)team->size,
         .shares = given->is_balanced ? (cl_int)team->size : 1,
         .first = (cl_int)range[0],
         .total = (cl_int)total,

@@ -224,11 +224,12 @@ END_TEST
 
 /* y[id] = the work-groups of the command. */
 static const char groups_of_a_command[] =
-    "APART void count_work(int3 id, __global float *restrict y, int unused)\n"
+    "struct counting { int slow, looks; };\n"
+    "APART void count_work(int3 id, __global float *restrict y, struct counting s)\n"
     "{\n"
     "    y[id.x] = get_num_groups(0);\n"
     "}\n"
-    "#define ARGUMENTS(IN, OUT, VALUE, LAST) OUT(y) LAST(int, unused)\n"
+    "#define ARGUMENTS(IN, OUT, VALUE, LAST) OUT(y) LAST(struct counting, s)\n"
     "TEAM_KERNEL(count, WORK_GROUP(1, 1, 1), ARGUMENTS)\n";
 
 /* Kernels are compiled for the team; without it the driver has a work-group for each core. */
@@ -237,21 +238,13 @@ START_TEST(all_cores_work_where_the_caller_has_the_queue)
     static float counts[16];
     struct cvy_device *device = NULL;
     struct cvy_buffer *y = NULL;
-    struct cvy_launch launch;
     ck_assert_int_eq(cvy_device_open(&device, getenv("CVY_TEST_DEVICE")), CVY_OK);
     const size_t members = cvy_team_size(device);
     ck_assert_ptr_nonnull(cvy_device_cl_queue(device));
     test_alter_kernel(device, "pad", "TEAM_KERNEL(pad, ANY_WORK_GROUP, ARGUMENTS)", groups_of_a_command);
     test_poison(counts, 16);
     ck_assert_int_eq(cvy_buffer_upload(&y, device, sizeof(counts), counts), CVY_OK);
-    cvy_launch_init(&launch, "pad", "count");
-    cvy_launch_define(&launch, "LANES", 4);
-    cvy_launch_define(&launch, "PAD_MODE", 0);
-    cvy_launch_buffer(&launch, y);
-    cvy_launch_int(&launch, 0);
-    cvy_launch_share(&launch);
-    cvy_launch_range(&launch, 1, (size_t[]){16}, (size_t[]){1});
-    ck_assert_msg(cvy_launch_run(device, &launch) == CVY_OK, "%s", test_log_last());
+    count(device, y, 16, 0, false);
     ck_assert_int_eq(cvy_buffer_read(y, 0, sizeof(counts), counts), CVY_OK);
     for (size_t i = 0; i < 16; i++)
         ck_assert_float_eq(counts[i], members > 1 ? (float)members : 16);
